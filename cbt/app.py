@@ -1,0 +1,67 @@
+"""Assembly: settings in, Flask application out. Nothing is decided here."""
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_compress import Compress
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from cbt.bookings.references import BookingLinks
+from cbt.config import Settings
+from cbt.db import db
+from cbt.payments.provider import Provider
+from cbt.payments.providers.demo import DemoProvider
+from cbt.payments.providers.promptpay import PromptPayProvider
+from cbt.web.doors import init_doors
+
+SIGN_IN_LASTS = timedelta(hours=12)
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the application. Tests build their own with their own settings."""
+    app = Flask("cbt", instance_path=str(settings.instance))
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        SESSION_COOKIE_NAME="cbt",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=SIGN_IN_LASTS,
+        MAX_CONTENT_LENGTH=256 * 1024,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the cookie: slow typists keep what they typed
+    )
+    app.extensions["settings"] = settings
+    app.extensions["providers"] = build_providers(settings)
+    app.extensions["booking_links"] = BookingLinks(settings.secret_key)
+    db.init_app(app)
+    Migrate(app, db, directory=str(app.root_path) + "/migrations", render_as_batch=True)
+    CSRFProtect(app)
+    Compress(app)
+    init_doors(app)
+    if settings.proxies:
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    return app
+
+
+def build_providers(settings: Settings) -> dict[str, Provider]:
+    """The ways to pay that this installation offers, by name."""
+    providers: list[Provider] = [PromptPayProvider()]
+    if settings.demo_payments:
+        providers.append(DemoProvider())
+    return {provider.name: provider for provider in providers}
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    options: dict[str, object] = {"hide_parameters": True}  # errors must not print personal data
+    if settings.database_url.startswith("postgresql"):
+        options["pool_pre_ping"] = True
+        options["isolation_level"] = "READ COMMITTED"
+    return options

@@ -1,0 +1,1 @@
+"""Proving a community's books: recomputation from facts, invariants, and the chain."""

@@ -1,0 +1,91 @@
+"""What a check answers. Pure.
+
+A check goes on after the first fault and returns findings; it never raises for what it finds. How
+many things it looked at is part of the answer: a check that looked at nothing has proved nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    PASS = "pass"  # noqa: S105  (the word, not a password)
+    FAIL = "fail"
+    NO_DATA = "no_data"
+
+
+class Check(StrEnum):
+    """The checks, in the order in which they are run and shown."""
+
+    CHAIN = "chain"
+    LEGS = "legs"
+    BALANCES = "balances"
+    CAPTURES = "captures"
+    DEPOSITS = "deposits"
+    SPLITS = "splits"
+    SHARING = "sharing"
+    POLICIES = "policies"
+    PLACES = "places"
+    RECEIPTS = "receipts"
+
+
+class Fault(StrEnum):
+    """What can be wrong. Each has a sentence in both languages."""
+
+    CHAIN_GAP = "chain_gap"
+    CHAIN_LINK = "chain_link"
+    ENTRY_CHANGED = "entry_changed"
+    HEAD_DIFFERS = "head_differs"
+    TOTAL_DIFFERS = "total_differs"
+    LEG_INVALID = "leg_invalid"
+    BALANCE_DIFFERS = "balance_differs"
+    BALANCE_BELOW_ZERO = "balance_below_zero"
+    CAPTURE_NOT_POSTED = "capture_not_posted"
+    CAPTURE_DIFFERS = "capture_differs"
+    MONEY_WITHOUT_CAPTURE = "money_without_capture"
+    DEPOSIT_DIFFERS = "deposit_differs"
+    SPLIT_MISSING = "split_missing"
+    SPLIT_DIFFERS = "split_differs"
+    SPLIT_POLICY_DIFFERS = "split_policy_differs"
+    SPLIT_UNEXPLAINED = "split_unexplained"
+    SHARING_MISSING = "sharing_missing"
+    SHARING_DIFFERS = "sharing_differs"
+    SHARING_UNEXPLAINED = "sharing_unexplained"
+    FACTS_CHANGED = "facts_changed"
+    FACTS_UNFIT = "facts_unfit"
+    POLICY_CHANGED = "policy_changed"
+    POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    PLACES_DIFFER = "places_differ"
+    OVERSOLD = "oversold"
+    RECEIPT_GAP = "receipt_gap"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault: what is wrong, with which thing, and the values that show it."""
+
+    fault: Fault
+    subject: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check's answer: how many things it looked at, and what it found."""
+
+    check: Check
+    looked_at: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def result(self) -> Result:
+        if self.findings:
+            return Result.FAIL
+        return Result.PASS if self.looked_at else Result.NO_DATA
+
+
+def is_clean(outcomes: tuple[Outcome, ...]) -> bool:
+    """Whether everything was looked at and nothing found: zero rows checked is not clean."""
+    return all(outcome.result == Result.PASS for outcome in outcomes)

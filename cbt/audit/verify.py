@@ -1,0 +1,36 @@
+"""Every check over one community."""
+
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from cbt.audit import books, facts, recompute
+from cbt.audit.findings import Check, Fault, Finding, Outcome
+from cbt.communities.queries import CommunityCard
+from cbt.errors import CbtError
+
+_CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
+    Check.CHAIN: lambda session, community: books.check_chain(session, community.book_id),
+    Check.LEGS: lambda session, community: books.check_legs(session, community.book_id),
+    Check.BALANCES: lambda session, community: books.check_balances(session, community.book_id),
+    Check.CAPTURES: facts.check_captures,
+    Check.DEPOSITS: facts.check_deposits,
+    Check.SPLITS: recompute.check_splits,
+    Check.SHARING: recompute.check_sharing,
+    Check.POLICIES: facts.check_policies,
+    Check.PLACES: facts.check_places,
+    Check.RECEIPTS: facts.check_receipts,
+}
+
+
+def verify(session: Session, community: CommunityCard) -> tuple[Outcome, ...]:
+    """Run all checks, in their order. Reads only; never stops at the first fault."""
+    return tuple(_run(check, session, community) for check in _CHECKS)
+
+
+def _run(check: Check, session: Session, community: CommunityCard) -> Outcome:
+    try:
+        return _CHECKS[check](session, community)
+    except CbtError as error:  # a record so damaged that the check cannot read it
+        unreadable = Finding(Fault.UNREADABLE, check, {"error": type(error).__name__})
+        return Outcome(check, 0, (unreadable,))

@@ -1,0 +1,1 @@
+"""Departures and their places, holds, and bookings from hold to confirmation."""

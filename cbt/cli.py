@@ -1,0 +1,97 @@
+"""The commands of `flask --app wsgi ...`."""
+
+import sys
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from flask_migrate import upgrade
+
+from cbt.audit.findings import Outcome, is_clean
+from cbt.audit.verify import verify
+from cbt.clock import utc_now
+from cbt.communities.queries import get_community
+from cbt.db import db
+from cbt.demo import load
+from cbt.errors import DemoFileInvalid, NotFound
+from cbt.i18n import LANGUAGES, use_language
+from cbt.web.labels import finding_words, label, subject_words
+from cbt.worker import run_due, run_for_ever
+
+
+def init_app(app: Flask) -> None:
+    for command in (prepare, worker, audit, demo):
+        app.cli.add_command(command)
+
+
+@click.command("prepare")
+@with_appcontext
+def prepare() -> None:
+    """Bring the database up to date and load the sample communities if it is empty."""
+    upgrade()
+    if load.load_all(current_app.extensions["providers"], utc_now()):
+        print("Loaded the sample communities.")
+    print("\nSample sign-ins (password for all: " + load.PASSWORD + ")")
+    for name, what in load.list_sign_ins():
+        print(f"  {name:24} {what}")
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Perform each duty that is due and exit.")
+@with_appcontext
+def worker(*, once: bool) -> None:
+    """Perform the scheduled duties."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    if once:
+        run_due(app, {}, utc_now())
+    else:
+        run_for_ever(app)
+
+
+@click.group("audit")
+def audit() -> None:
+    """Prove a community's books."""
+
+
+@audit.command("verify")
+@click.option("--community", "slug", required=True, help="The community's slug.")
+@click.option("--language", default="en", type=click.Choice(list(LANGUAGES)))
+@with_appcontext
+def audit_verify(slug: str, language: str) -> None:
+    """Recompute every split, check the invariants and the chain; exit 0 only if clean."""
+    try:
+        community = get_community(db.session(), slug)
+    except NotFound:
+        raise click.ClickException(f"there is no community {slug}") from None
+    with use_language(language):
+        outcomes = verify(db.session(), community)
+        _print_outcomes(outcomes)
+    sys.exit(0 if is_clean(outcomes) else 1)
+
+
+@click.group("demo")
+def demo() -> None:
+    """Sample communities."""
+
+
+@demo.command("load")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def demo_load(file: Path) -> None:
+    """Load one sample community from a file."""
+    try:
+        slug = load.load_file(file, current_app.extensions["providers"], utc_now())
+    except DemoFileInvalid as error:
+        raise click.ClickException(str(error)) from None
+    print(f"Loaded {slug}.")
+
+
+def _print_outcomes(outcomes: tuple[Outcome, ...]) -> None:
+    """One line a check: its result, its name, how many things it looked at, what it says."""
+    for outcome in outcomes:
+        print(
+            f"{outcome.result:8} {outcome.check:10} {outcome.looked_at:7}  {label(outcome.check)}"
+        )
+        for finding in outcome.findings:
+            print(f"    {subject_words(finding.subject)}: {finding_words(finding)}")

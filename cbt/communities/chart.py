@@ -1,0 +1,39 @@
+"""The chart of accounts: how the accounts of a community's books are named. Pure.
+
+Owed by the community (credit side): guests' deposits, the pool of provider money that waits for
+its sharing-out, the funds, what each household has earned, what outside suppliers are due.
+Owned (debit side): the money at each payment provider, and fees paid in advance for bookings.
+"""
+
+GUEST_DEPOSIT = "guest_deposit"
+PAYMENT_FEE = "payment_fee"
+PROVIDER_POOL = "pool:provider"
+
+FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
+
+
+def payment(provider: str) -> str:
+    """Money held for the community at a payment provider, or in its own bank."""
+    return f"payment:{provider}"
+
+
+def fund(bucket: str) -> str:
+    return f"fund:{bucket}"
+
+
+def household(code: str) -> str:
+    """What a household has earned and has not been paid yet."""
+    return f"household:{code}"
+
+
+def outside(payee: str) -> str:
+    """What is due to a supplier or intermediary outside the community."""
+    return f"outside:{payee}"
+
+
+INTERMEDIARY = outside("intermediary")
+
+
+def bucket(code: str) -> str:
+    """The account that a bucket of the split policy flows into."""
+    return PROVIDER_POOL if code == "provider" else fund(code)

@@ -1,0 +1,94 @@
+"""Founding communities and taking in households."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from cbt.communities import chart
+from cbt.communities.models import Community, Household, Member
+from cbt.db import Localized, transaction
+from cbt.ledger import services as ledger
+from cbt.ledger.models import CREDIT, DEBIT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Founding:
+    """What a community says of itself when it joins. Texts are {"th": ..., "en": ...}."""
+
+    slug: str
+    name: Localized
+    summary: Localized
+    story: Localized
+    picture: str
+    tambon: Localized
+    district: Localized
+    province: Localized
+    province_code: str
+    contact: Localized
+    zone: str
+    is_sample: bool
+
+
+def found_community(founding: Founding) -> int:
+    """Take in a community and open its books; return its id."""
+    with transaction() as session:
+        book_id = ledger.open_book(session, founding.slug, f"community:{founding.slug}")
+        for code in (chart.GUEST_DEPOSIT, chart.PROVIDER_POOL, chart.INTERMEDIARY):
+            ledger.open_account(session, book_id, code, CREDIT)
+        for bucket in chart.FUNDS:
+            ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
+        ledger.open_account(session, book_id, chart.PAYMENT_FEE, DEBIT)
+        community = Community(book_id=book_id, **asdict(founding))
+        session.add(community)
+        session.flush()
+        return community.id
+
+
+def add_household(community_id: int, code: str, name: Localized, active_from: date) -> int:
+    """Take a household into the register, after those already in it; return its id."""
+    with transaction() as session:
+        book_id = lock_community(session, community_id)
+        position = session.scalar(
+            select(func.count()).where(Household.community_id == community_id)
+        )
+        household = Household(
+            community_id=community_id,
+            code=code,
+            name=name,
+            position=position,
+            active_from=active_from,
+        )
+        session.add(household)
+        session.flush()
+        ledger.open_account(session, book_id, chart.household(code), CREDIT)
+        return household.id
+
+
+def add_member(household_id: int, name: Localized, joined_on: date) -> int:
+    with transaction() as session:
+        member = Member(household_id=household_id, name=name, joined_on=joined_on)
+        session.add(member)
+        session.flush()
+        return member.id
+
+
+def lock_community(session: Session, community_id: int) -> int:
+    """Lock the community's row by writing it first; return its book's id."""
+    return session.execute(
+        update(Community)
+        .where(Community.id == community_id)
+        .values(settlements=Community.settlements)
+        .returning(Community.book_id)
+    ).scalar_one()
+
+
+def next_settlement_number(session: Session, community_id: int) -> int:
+    """The community's next settlement number, from 1, without gaps."""
+    return session.execute(
+        update(Community)
+        .where(Community.id == community_id)
+        .values(settlements=Community.settlements + 1)
+        .returning(Community.settlements)
+    ).scalar_one()

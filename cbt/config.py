@@ -1,0 +1,140 @@
+"""Settings, read once from the environment and never changed after.
+
+Each field's `help` is its line in docs/settings.md; a test compares the two.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingInvalid(Exception):
+    """A setting is malformed: the start stops and the message names it."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _switch(value: str) -> bool:
+    try:
+        return {"on": True, "off": False}[value]
+    except KeyError:
+        raise ValueError("expected on or off") from None
+
+
+def _count(value: str) -> int:
+    if not value.isascii() or not value.isdigit():
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
+def _folder(value: str) -> Path:
+    return Path(value).absolute()
+
+
+def _secret(value: str) -> str:
+    if len(value) < 32:
+        raise ValueError("expected at least 32 characters")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("expected sqlite:///... or postgresql+psycopg://...")
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+        raise ValueError("expected http://host or https://host, without a path")
+    return value.rstrip("/")
+
+
+def _mail_url(value: str) -> str:
+    if value and (urlsplit(value).scheme not in ("smtp", "smtps") or not urlsplit(value).hostname):
+        raise ValueError("expected smtp://[name:password@]host[:port] or smtps://...")
+    return value
+
+
+def _setting(read: Callable[[str], Any], default: str, help_: str) -> Any:
+    return field(metadata={"read": read, "default": default, "help": help_})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator can set, each by the environment variable of the field's name in capitals."""
+
+    instance: Path = _setting(
+        _folder,
+        str(ROOT / "instance"),
+        "Folder for what this installation makes: the SQLite file, the generated secret, fonts, compiled catalogues.",
+    )
+    database_url: str = _setting(
+        _database_url,
+        "sqlite:///{instance}/cbt.db",
+        "The database: `sqlite:///...` or `postgresql+psycopg://...`.",
+    )
+    secret_key: str = _setting(
+        _secret,
+        "{instance}/secret_key",
+        "Signs cookies and links, at least 32 characters. When unset, one is generated once into the instance folder.",
+    )
+    public_url: str = _setting(
+        _web_address,
+        "http://127.0.0.1:8000",
+        "The address that guests type; used in mails, voucher codes and language links. With https, cookies are sent over https only.",
+    )
+    mail_url: str = _setting(
+        _mail_url,
+        "",
+        "Where mail goes out: `smtp://name:password@host:port` (STARTTLS when offered) or `smtps://...`. Unset: mails stay in the outbox.",
+    )
+    mail_from: str = _setting(_text, "no-reply@localhost", "The sender's address of all mail.")
+    demo_payments: bool = _setting(
+        _switch,
+        "on",
+        "Whether sample communities may be paid by the pretended `demo` provider: `on` or `off`. Real communities never can.",
+    )
+    proxies: int = _setting(
+        _count,
+        "0",
+        "How many reverse proxies stand before the server, so that the guest's address is read from the right header.",
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read every field. Raises SettingInvalid, which names the variable but never its value."""
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            name = each.name.upper()
+            text = environment.get(name) or each.metadata["default"]
+            text = text.replace("{instance}", str(values.get("instance", "")))
+            if each.name == "secret_key" and not environment.get(name):
+                text = _generated_secret(Path(text))
+            try:
+                values[each.name] = each.metadata["read"](text)
+            except ValueError as error:
+                raise SettingInvalid(f"{name}: {error}") from None
+        return cls(**values)
+
+
+def _generated_secret(file: Path) -> str:
+    """The secret in `file`, made at the first call. Processes that race agree on one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        with tempfile.NamedTemporaryFile("w", dir=file.parent) as new:  # readable by us alone
+            new.write(secrets.token_urlsafe(48))
+            new.flush()
+            with suppress(FileExistsError):
+                os.link(new.name, file)
+    return file.read_text()

@@ -1,0 +1,142 @@
+"""The database: base class, session, and the one place that commits.
+
+Two kinds of database are served alike: SQLite as the embedded default, PostgreSQL for production.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Select,
+    Text,
+    Time,
+    TypeDecorator,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+
+BUSY_SECONDS = 15
+_WRITING = "cbt_writing"
+
+Localized = dict[str, str]
+"""Text that a community wrote, per language: {"th": ..., "en": ...}. Thai is the source."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware and UTC on the Python side, on either database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant must carry its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+WholeNumber = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only by INTEGER
+
+
+_NAMES = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_TYPES: dict[Any, Any] = {
+    int: WholeNumber,
+    str: Text,
+    date: Date,
+    time: Time,
+    datetime: UtcDateTime,
+    dict[str, str]: JSON,
+    dict[str, Any]: JSON,
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraint names follow one convention, so that migrations can name them."""
+
+    registry = registry(metadata=MetaData(naming_convention=_NAMES), type_annotation_map=_TYPES)
+
+
+db = SQLAlchemy(model_class=Base)
+
+Condition = ColumnElement[bool]
+Query = Select[*tuple[Any, ...]]
+
+
+def columns(table: type[Base], record: type) -> list[Any]:
+    """The columns of a table that a frozen record of the same field names is read from."""
+    return [getattr(table, field.name) for field in fields(record)]
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case, one commit; anything raised inside undoes all of it.
+
+    On SQLite it begins IMMEDIATE: two writers queue instead of both reading the same state first.
+    A use case may call steps (functions whose first parameter is a session), never another use
+    case: nesting raises RuntimeError.
+    """
+    session = db.session()
+    if session.info.get("in_use_case"):
+        raise RuntimeError("a use case may call steps, never another use case")
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("rows were changed outside a use case")
+    session.rollback()  # ends what reading had begun, so that we see the newest state
+    session.info["in_use_case"] = True
+    try:
+        session.connection(execution_options={_WRITING: True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        del session.info["in_use_case"]
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # we begin transactions ourselves, below
+    for pragma in (
+        "foreign_keys = ON",
+        "recursive_triggers = ON",  # else INSERT OR REPLACE walks past the triggers of the books
+        "journal_mode = WAL",
+        "synchronous = FULL",  # villages have power cuts
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        writing = connection.get_execution_options().get(_WRITING)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

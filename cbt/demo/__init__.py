@@ -1,0 +1,1 @@
+"""Sample communities, loaded through the same use cases that real ones use."""

@@ -1,0 +1,405 @@
+"""Loading sample communities: the same use cases as for real ones, with invented dates.
+
+Deterministic: the same files and the same day give the same communities, bookings and books. Every
+community gets departures from the month before until ninety days ahead, and bookings that were held,
+paid, delivered, worked and settled; those of the last days are left for the host to do.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import select
+
+from cbt.bookings import services as bookings
+from cbt.bookings.queries import DepartureCard, get_departure, list_departures
+from cbt.bookings.services import Details, HoldRequest
+from cbt.clock import month_before, to_instant, village_day
+from cbt.communities import services as communities
+from cbt.communities.models import Community
+from cbt.communities.services import Founding
+from cbt.db import db
+from cbt.errors import CbtError, DemoFileInvalid
+from cbt.experiences import services as experiences
+from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
+from cbt.experiences.services import NewExperience, NewOption
+from cbt.payments.accounts import open_payment_account
+from cbt.payments.pay import report_transfer, start_attempt
+from cbt.payments.provider import Providers
+from cbt.payments.providers.demo import Act, act
+from cbt.payments.queries import get_attempt_of
+from cbt.payments.take_in import take_in
+from cbt.people.models import Person
+from cbt.people.roles import Grant, Role
+from cbt.people.services import add_person, grant_role
+from cbt.revenue import services as revenue
+from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
+from cbt.revenue.services import NewWork, Resolution
+
+FOLDER = Path(__file__).parent / "communities"
+KIND = "cbt-demo-community/1"
+PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts it)
+DAYS_AHEAD = 90
+_LEFT_UNSETTLED = timedelta(days=2)
+_MENTORED = ("buna-dara", "ban-thep-fai")
+_NEEDS: tuple[dict[str, str], ...] = (
+    {"th": "แพ้กุ้ง", "en": "Allergic to shrimp"},
+    {"th": "ไม่กินเนื้อวัว", "en": "No beef"},
+    {"th": "", "en": ""},
+    {"th": "", "en": ""},
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What later steps need of a community that was just loaded."""
+
+    id: int
+    slug: str
+    zone: str
+    policy_id: int
+    host_id: int
+    treasurer_id: int
+    options: dict[int, dict[str, Any]]
+    households: list[dict[str, Any]]
+
+
+def load_all(providers: Providers, now: datetime) -> bool:
+    """Load every sample community and the mentor and caretaker, unless people exist already.
+
+    Their guests pay with pretended money, so nothing is loaded where that is switched off.
+    """
+    if "demo" not in providers or db.session.scalar(select(Person.id).limit(1)) is not None:
+        return False
+    mentor = add_person("mentor", "พี่เลี้ยงตัวอย่าง / Sample mentor", PASSWORD, "th", now)
+    admin = add_person("admin", "ผู้ดูแลตัวอย่าง / Sample caretaker", PASSWORD, "th", now)
+    grant_role(admin, Grant(Role.ADMIN, None), now)
+    for file in sorted(FOLDER.glob("*.toml")):
+        slug = load_file(file, providers, now)
+        if slug in _MENTORED:
+            community_id = db.session.scalar(select(Community.id).where(Community.slug == slug))
+            grant_role(mentor, Grant(Role.MENTOR, community_id), now)
+    return True
+
+
+def list_sign_ins() -> list[tuple[str, str]]:
+    """(sign-in name, what it shows) of the sample people, for the terminal."""
+    return [
+        ("host.buna-dara", "coordinator of Buna Dara: today, transfers, work, settle"),
+        ("treasurer.buna-dara", "treasurer of Buna Dara"),
+        ("h03.buna-dara", "a household of Buna Dara: its statement"),
+        ("mentor", "DASTA mentor of Buna Dara and Ban Thep Fai: audit"),
+        ("admin", "caretaker of the platform"),
+    ]
+
+
+def load_file(file: Path, providers: Providers, now: datetime) -> str:
+    """Load one community; return its slug. Raises DemoFileInvalid, and then writes nothing."""
+    plan = _read(file)
+    loaded = _found(plan, providers, now)
+    _play(loaded, providers, now)
+    return loaded.slug
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        plan = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise DemoFileInvalid(file=file.name, problem="not TOML") from None
+    if plan.get("kind") != KIND:
+        raise DemoFileInvalid(file=file.name, problem=f"kind is not {KIND}")
+    try:
+        _new_experiences(plan)
+        _policy(plan["policy"])
+        _founding(plan)
+        _require_whole(plan)
+    except (KeyError, TypeError, ValueError, ArithmeticError, CbtError) as error:
+        raise DemoFileInvalid(file=file.name, problem=repr(error)) from None
+    taken = db.session.scalar(select(Community.id).where(Community.slug == plan["slug"]))
+    if taken is not None:
+        raise DemoFileInvalid(file=file.name, problem="this community is loaded already")
+    return plan
+
+
+def _require_whole(plan: dict[str, Any]) -> None:
+    """Everything that is read later must be there before the first row is written."""
+    able = {task for household in plan["households"] for task in household["tasks"]}
+    needed = {
+        work["task"]
+        for experience in plan["experiences"]
+        for option in experience["options"]
+        for work in option["work"]
+    }
+    if not needed <= able:
+        raise ValueError(f"no household does {sorted(needed - able)}")
+    for household in plan["households"]:
+        _ = household["code"], household["name"]["th"], int(household["members"])
+    _ = plan["payment"]["promptpay"]["kind"], plan["payment"]["promptpay"]["id"]
+    _ = plan["payment"]["receiver_name"]["th"], plan["policy"]["meeting"]["th"]
+    if not 0 < plan["policy"]["voted_for"] <= plan["policy"]["present"]:
+        raise ValueError("votes do not fit those present")
+
+
+# --- founding ------------------------------------------------------------------------------------
+
+
+def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
+    """Found the community as if it had been done before the month before this one."""
+    first_day = month_before(now.date())
+    founded_on = first_day - timedelta(days=40)
+    founded_at = datetime.combine(founded_on, time(3), UTC)
+    community_id = communities.found_community(_founding(plan))
+    slug, register = plan["slug"], plan["households"]
+    staff = _add_people(community_id, plan, founded_at, founded_on)
+    policy_id = revenue.adopt_policy(
+        community_id,
+        canonical(_policy(plan["policy"])),
+        Resolution(
+            adopted_on=founded_on,
+            effective_from=founded_on,
+            meeting=plan["policy"]["meeting"],
+            households=len(register),
+            present=plan["policy"]["present"],
+            voted_for=plan["policy"]["voted_for"],
+        ),
+    )
+    for name, receiver in (("demo", {}), ("promptpay", plan["payment"]["promptpay"])):
+        open_payment_account(
+            community_id, providers[name], receiver, plan["payment"]["receiver_name"]
+        )
+    options: dict[int, dict[str, Any]] = {}
+    for new, raw in zip(_new_experiences(plan), plan["experiences"], strict=True):
+        ids = experiences.publish_experience(community_id, new)
+        for option_id, option in zip(ids, raw["options"], strict=True):
+            options[option_id] = option
+            bookings.open_departures(option_id, _days(option["weekdays"], first_day, now.date()))
+    return Loaded(community_id, slug, plan["zone"], policy_id, *staff, options, register)
+
+
+def _add_people(community_id: int, plan: dict[str, Any], at: datetime, on: date) -> tuple[int, int]:
+    slug = plan["slug"]
+    host = add_person(f"host.{slug}", "ผู้ประสานงานตัวอย่าง / Sample coordinator", PASSWORD, "th", at)
+    treasurer = add_person(
+        f"treasurer.{slug}", "เหรัญญิกตัวอย่าง / Sample treasurer", PASSWORD, "th", at
+    )
+    grant_role(host, Grant(Role.COORDINATOR, community_id), at)
+    grant_role(treasurer, Grant(Role.TREASURER, community_id), at)
+    for number, each in enumerate(plan["households"], start=1):
+        household_id = communities.add_household(community_id, each["code"], each["name"], on)
+        for member in range(1, each["members"] + 1):
+            name = {"th": f"สมาชิกตัวอย่าง {member}", "en": f"Sample member {member}"}
+            communities.add_member(household_id, name, on)
+        if number <= 4:  # some members have a sign-in of their own
+            person = add_person(
+                f"{each['code'].lower()}.{slug}",
+                f"{each['name']['th']} / {each['name']['en']}",
+                PASSWORD,
+                "th",
+                at,
+            )
+            grant_role(person, Grant(Role.HOUSEHOLD, community_id, household_id), at)
+    return host, treasurer
+
+
+def _founding(plan: dict[str, Any]) -> Founding:
+    keys = ("slug", "picture", "zone", "province_code")
+    return Founding(is_sample=True, **{key: plan[key] for key in keys}, **plan["text"])
+
+
+def _policy(plan: dict[str, Any]) -> Policy:
+    if "shares" not in plan:
+        return DEFAULT
+    return Policy(
+        name=plan["name"],
+        intermediary_bp=plan["intermediary"],
+        shares={Bucket(code): bp for code, bp in plan["shares"].items()},
+        rates={Task(code): rate for code, rate in plan["rates"].items()},
+    )
+
+
+def _new_experiences(plan: dict[str, Any]) -> list[NewExperience]:
+    return [
+        NewExperience(
+            slug=each["slug"],
+            picture=each["picture"],
+            options=tuple(_new_option(option) for option in each["options"]),
+            **each["text"],
+        )
+        for each in plan["experiences"]
+    ]
+
+
+def _new_option(plan: dict[str, Any]) -> NewOption:
+    keys = ("code", "title", "duration_minutes", "nights", "min_party", "max_party", "capacity")
+    return NewOption(
+        **{key: plan[key] for key in keys},
+        starts_at=time.fromisoformat(plan["starts_at"]),
+        prices=tuple(
+            UnitPrice(
+                Unit(price["unit"]),
+                _satang(price["price"]),
+                price["places"],
+                price["min_age"],
+                price.get("max_age"),
+            )
+            for price in plan["prices"]
+        ),
+        costs=tuple(
+            CostRate(OutsideCost(cost["code"]), cost["per_guest"], _satang(cost["amount"]))
+            for cost in plan["costs"]
+        ),
+    )
+
+
+def _satang(baht: float) -> int:
+    """Baht as a sample file writes them, in satang."""
+    return int(Decimal(str(baht)) * 100)
+
+
+def _days(weekdays: list[int], first_day: date, today: date) -> Iterator[date]:
+    for offset in range((today - first_day).days + DAYS_AHEAD + 1):
+        day = first_day + timedelta(days=offset)
+        if day.weekday() in weekdays:
+            yield day
+
+
+# --- a past that happened ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """Something that a person did at some instant. Events happen in the order of their time."""
+
+    at: datetime
+    number: int
+    do: Callable[[datetime], None] = field(compare=False)
+
+
+def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
+    """Let guests book, pay and come, households work, and the treasurer settle."""
+    today = village_day(now, loaded.zone)
+    departures = list_departures(
+        db.session(), loaded.options, month_before(today), today + timedelta(days=21)
+    )
+    random = Random(loaded.slug)  # noqa: S311  (repeatable on purpose)
+    turns: dict[str, int] = {}
+    events: list[Event] = []
+
+    def plan(at: datetime, do: Callable[[datetime], None]) -> None:
+        if at <= now:
+            events.append(Event(at, len(events), do))
+
+    for departure in departures:
+        if random.random() > (0.45 if departure.starts_on.weekday() >= 4 else 0.25):
+            continue
+        parties = list(_parties(loaded, departure, random, now))
+        for at, party, key in parties:
+            plan(at, partial(_book, loaded, departure.id, party, key, providers))
+        if parties:
+            evening = to_instant(departure.starts_on, time(18), loaded.zone) + timedelta(days=1)
+            plan(evening, partial(_work, loaded, departure.id, turns))
+            if departure.begins_at < now - _LEFT_UNSETTLED:
+                plan(evening + timedelta(hours=1), partial(_settle, loaded, departure.id))
+    for event in sorted(events):
+        event.do(event.at)
+    _leave_a_transfer_to_confirm(loaded, providers, now)
+
+
+def _parties(
+    loaded: Loaded, departure: DepartureCard, random: Random, now: datetime
+) -> Iterator[tuple[datetime, dict[str, int], str]]:
+    """Up to three parties on a departure: when each books, who comes, and the request's key."""
+    option = loaded.options[departure.option_id]
+    guests = 0
+    for number in range(1, random.randint(1, 3) + 1):
+        party = {
+            "ADULT": random.randint(option["min_party"], 4),
+            "CHILD": random.choice((0, 0, 1, 2)),
+        }
+        ahead = timedelta(days=random.randint(2, 12), minutes=random.randint(0, 540))
+        at = min(departure.begins_at - ahead, now - timedelta(minutes=random.randint(60, 1800)))
+        if sum(party.values()) > option["max_party"]:
+            continue
+        guests += sum(party.values())
+        if guests > departure.capacity:
+            break
+        key = f"sample {loaded.slug} {departure.option_id} {departure.starts_on} {number}"
+        yield at, party, key
+
+
+def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at: datetime) -> str:
+    """A sample guest holds places and leaves their details; returns the booking's reference."""
+    random = Random(key)  # noqa: S311
+    language = random.choice(("th", "th", "th", "en"))
+    request = HoldRequest(
+        departure_id=departure_id,
+        party=party,
+        policy_version_id=loaded.policy_id,
+        language=language,
+        request_key=key,
+    )
+    reference = bookings.hold(request, at)
+    needs = random.choice(_NEEDS)[language]
+    name = {"th": "นักท่องเที่ยวตัวอย่าง", "en": "Sample guest"}[language]
+    details = Details(
+        name=f"{name} {random.randint(1, 99)}",
+        email="",
+        phone="000-000-0000",
+        food_needs=needs,
+        access_needs="",
+        consent=bool(needs),
+    )
+    bookings.save_details(reference, details, at)
+    return reference
+
+
+def _book(
+    loaded: Loaded,
+    departure_id: int,
+    party: dict[str, int],
+    key: str,
+    providers: Providers,
+    at: datetime,
+) -> None:
+    reference = _hold(loaded, departure_id, party, key, at)
+    number = start_attempt(reference, "demo", providers, at)
+    attempt = get_attempt_of(db.session(), reference, number)
+    act(str(attempt.provider_ref), Act.PAY, attempt.amount_satang, attempt.expires_at, at)
+    take_in(attempt.id, providers, at)
+
+
+def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime) -> None:
+    """Record who worked: for each task the household whose turn it is among those that do it."""
+    departure = get_departure(db.session(), departure_id)
+    rows = []
+    for plan in loaded.options[departure.option_id]["work"]:
+        able = [each["code"] for each in loaded.households if plan["task"] in each["tasks"]]
+        times = -(-departure.claimed // plan["per_guests"]) if plan["per_guests"] else 1
+        for _each in range(times):
+            turn = turns[plan["task"]] = turns.get(plan["task"], -1) + 1
+            rows.append(NewWork(able[turn % len(able)], plan["task"], 1, plan["minutes"]))
+    revenue.record_work(loaded.id, departure_id, rows, loaded.host_id, at)
+
+
+def _settle(loaded: Loaded, departure_id: int, at: datetime) -> None:
+    revenue.settle(loaded.id, departure_id, loaded.treasurer_id, at)
+
+
+def _leave_a_transfer_to_confirm(loaded: Loaded, providers: Providers, now: datetime) -> None:
+    """One guest says that a PromptPay transfer was made; the host has not looked yet."""
+    soon = village_day(now, loaded.zone) + timedelta(days=2)
+    departures = list_departures(
+        db.session(), loaded.options, soon, soon + timedelta(days=DAYS_AHEAD)
+    )
+    departure = next(each for each in departures if each.free >= 2)
+    at = now - timedelta(minutes=20)
+    key = f"sample {loaded.slug} transfer {departure.starts_on}"
+    reference = _hold(loaded, departure.id, {"ADULT": 2}, key, at)
+    number = start_attempt(reference, "promptpay", providers, at)
+    report_transfer(get_attempt_of(db.session(), reference, number).id, at + timedelta(minutes=3))

@@ -1,0 +1,203 @@
+"""Everything the domain can refuse, as one tree.
+
+    CbtError
+    ├── NotFound            there is no such thing (404)
+    ├── NotAllowed          not for this person (403)
+    ├── Invalid             what was given cannot be right (422)
+    └── Refused             it could be right, but not now or not any more (409)
+
+An error's name is the fact. It carries facts as named values, never a sentence: the doors hold the
+sentences in both languages (`web/errors.py`), and a test walks this tree to see that none lacks one.
+"""
+
+from typing import ClassVar
+
+
+class CbtError(Exception):
+    """Something the domain refuses, with the facts that explain it."""
+
+    status: ClassVar[int]
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(", ".join(f"{name}={value!r}" for name, value in facts.items()))
+        self.facts = facts
+
+
+# --- there is no such thing ----------------------------------------------------------------------
+
+
+class NotFound(CbtError):
+    """No such community, departure, booking, household ..."""
+
+    status = 404
+
+
+class LinkInvalid(NotFound):
+    """A signed link that we did not sign, or that was cut off or changed."""
+
+
+class LinkExpired(NotFound):
+    """A signed link of ours whose time is over."""
+
+
+class DepartureUnknown(NotFound):
+    """No such departure of this experience."""
+
+
+# --- not for this person -------------------------------------------------------------------------
+
+
+class NotAllowed(CbtError):
+    """The person is known, but this is not theirs to see or do."""
+
+    status = 403
+
+
+# --- cannot be right -----------------------------------------------------------------------------
+
+
+class Invalid(CbtError):
+    """What was given cannot be right, whatever the moment."""
+
+    status = 422
+
+
+class UnitNotSold(Invalid):
+    """facts: unit. The option has no price for this kind of guest."""
+
+
+class PartyEmpty(Invalid):
+    """No place was asked for, or a count was negative."""
+
+
+class PartyTooSmall(Invalid):
+    """facts: least. Fewer guests than the option starts with."""
+
+
+class PartyTooLarge(Invalid):
+    """facts: most. More guests than the option can take."""
+
+
+class AmountInvalid(Invalid):
+    """facts: text or amount. Not an amount of baht and satang, or below what is allowed."""
+
+
+class AmountNotPositive(Invalid):
+    """facts: amount. A leg moves a whole number of satang above zero."""
+
+
+class SameAccount(Invalid):
+    """facts: account. A leg from an account to itself moves nothing."""
+
+
+class AccountUnknown(Invalid):
+    """facts: account. The book has no such account."""
+
+
+class TextNotCanonical(Invalid):
+    """facts: field. A line break inside a field would make two records read alike."""
+
+
+class PolicyInvalid(Invalid):
+    """facts: problems. The policy text breaks rules; each problem is (rule id, named values)."""
+
+
+class CostsExceedIncome(Invalid):
+    """facts: net, costs. Outside costs and fees are more than what the booking brought in."""
+
+
+class HouseholdUnknown(Invalid):
+    """facts: household. Somebody outside the register cannot share in a pool."""
+
+
+class WorkInvalid(Invalid):
+    """facts: row, problem. A row of the work record cannot be right."""
+
+
+class PromptPayIdInvalid(Invalid):
+    """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
+
+
+class DemoFileInvalid(Invalid):
+    """facts: file, problem. The file does not describe a demo community."""
+
+
+class DetailsIncomplete(Invalid):
+    """facts: missing. The guest's details lack what is needed to reach them."""
+
+
+class CommunityNotSample(Invalid):
+    """A real community cannot take pretended payments."""
+
+
+# --- not now, or not any more --------------------------------------------------------------------
+
+
+class Refused(CbtError):
+    """It could be right, but the state of things does not allow it."""
+
+    status = 409
+
+
+class DepartureFull(Refused):
+    """facts: left, wanted. Fewer free places than asked for."""
+
+
+class DepartureGone(Refused):
+    """The departure has begun, or is closed."""
+
+
+class HoldLapsed(Refused):
+    """The time of the hold is over; its places were given back."""
+
+
+class StateForbids(Refused):
+    """facts: thing, state, wanted. The life cycle has no such step."""
+
+
+class AlreadySettled(Refused):
+    """The departure's money has been shared out; a correction is a new entry, never an edit."""
+
+
+class NotYetDelivered(Refused):
+    """The trip has not begun, so nothing has been earned."""
+
+
+class NothingToSettle(Refused):
+    """No paid booking stands on this departure."""
+
+
+class NoWorkRecorded(Refused):
+    """No service record says who worked, so the pool waits."""
+
+
+class NoPolicyInForce(Refused):
+    """facts: on. The community had adopted no split policy by that day."""
+
+
+class MethodClosed(Refused):
+    """The community does not take payment this way."""
+
+
+class ReferenceUsed(Refused):
+    """facts: reference. This bank reference already proves another payment."""
+
+
+class EntryConflict(Refused):
+    """facts: key. The same key was posted before with other content."""
+
+
+class BalanceTooLow(Refused):
+    """facts: account. The posting would take an account below zero."""
+
+
+class SignInFailed(Refused):
+    """The name and password do not belong together."""
+
+    status = 422
+
+
+class LedgerUnprotected(CbtError):
+    """facts: attempt. The start-up self-test could change an entry; the server must not serve."""
+
+    status = 500

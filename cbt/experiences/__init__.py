@@ -1,0 +1,1 @@
+"""Listings: experiences, their options and prices, in both languages."""

@@ -1,0 +1,190 @@
+"""Reading the books."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from cbt.db import Condition, Query
+from cbt.errors import NotFound
+from cbt.ledger.entries import Draft, Leg
+from cbt.ledger.models import CREDIT, AccountBalance, Book, Entry, EntryLeg, LedgerAccount
+
+_From = aliased(LedgerAccount, name="source")
+_To = aliased(LedgerAccount, name="target")
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An entry as it stands in the books."""
+
+    seq: int
+    recorded_at: datetime
+    draft: Draft
+    amount_satang: int
+    leg_count: int
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class BookHead:
+    code: str
+    genesis_hash: str
+    head_seq: int
+    head_hash: str
+
+
+def get_book(session: Session, book_id: int) -> BookHead:
+    row = session.execute(
+        select(Book.code, Book.genesis_hash, Book.head_seq, Book.head_hash).where(
+            Book.id == book_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(thing="book")
+    return BookHead(*row)
+
+
+def stream_entries(session: Session, book_id: int, *conditions: Condition) -> Iterator[Posted]:
+    """Entries of a book in order of their number, with legs, without holding them all in memory."""
+    rows = session.execute(
+        _entry_legs(book_id, *conditions).execution_options(yield_per=1000)
+    ).mappings()
+    for _entry_id, lines in groupby(rows, key=lambda row: row["entry_id"]):
+        yield _posted(list(lines))
+
+
+def list_entries_about(session: Session, book_id: int, *subjects: str) -> list[Posted]:
+    return list(stream_entries(session, book_id, Entry.subject.in_(subjects)))
+
+
+def list_entries_of_account(
+    session: Session, book_id: int, account: str, starts_on: date, ends_before: date
+) -> list[Posted]:
+    """Entries that touch an account, by effective day in [starts_on, ends_before)."""
+    account_id = (
+        select(LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id, LedgerAccount.code == account)
+        .scalar_subquery()
+    )
+    touched = select(EntryLeg.entry_id).where(
+        or_(EntryLeg.from_account_id == account_id, EntryLeg.to_account_id == account_id)
+    )
+    return list(
+        stream_entries(
+            session,
+            book_id,
+            Entry.id.in_(touched),
+            Entry.effective_on >= starts_on,
+            Entry.effective_on < ends_before,
+        )
+    )
+
+
+def balances(session: Session, book_id: int) -> dict[str, int]:
+    """The running balance of every account of a book on its normal side, in satang."""
+    rows = session.execute(
+        select(LedgerAccount.code, AccountBalance.balance_satang)
+        .join(AccountBalance, AccountBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id)
+        .order_by(LedgerAccount.code)
+    )
+    return {row.code: row.balance_satang for row in rows}
+
+
+def summed_balances(session: Session, book_id: int) -> dict[str, int]:
+    """The same, summed anew from the legs."""
+    credits_ = select(EntryLeg.to_account_id.label("id"), EntryLeg.amount_satang.label("amount"))
+    debits = select(EntryLeg.from_account_id, -EntryLeg.amount_satang)
+    moved = credits_.union_all(debits).subquery()
+    sums = select(moved.c.id, func.sum(moved.c.amount).label("sum")).group_by(moved.c.id).subquery()
+    sign = case((LedgerAccount.normal_side == CREDIT, 1), else_=-1)
+    rows = session.execute(
+        select(LedgerAccount.code, func.coalesce(sums.c.sum * sign, 0))
+        .outerjoin(sums, sums.c.id == LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id)
+        .order_by(LedgerAccount.code)
+    )
+    return {code: int(total) for code, total in rows}
+
+
+def account_movement(session: Session, book_id: int, account: str, ends_before: date) -> int:
+    """What an account gained (credits minus debits) by entries effective before a day, in satang."""
+    account_id = select(LedgerAccount.id).where(
+        LedgerAccount.book_id == book_id, LedgerAccount.code == account
+    )
+    target = account_id.scalar_subquery()
+    signed = case((EntryLeg.to_account_id == target, 1), else_=-1) * EntryLeg.amount_satang
+    total = session.scalar(
+        select(func.coalesce(func.sum(signed), 0))
+        .join(Entry, Entry.id == EntryLeg.entry_id)
+        .where(
+            or_(EntryLeg.from_account_id == target, EntryLeg.to_account_id == target),
+            Entry.effective_on < ends_before,
+        )
+    )
+    return int(total or 0)
+
+
+def _entry_legs(book_id: int, *conditions: Condition) -> Query:
+    return (
+        select(
+            Entry.id.label("entry_id"),
+            Entry.seq,
+            Entry.kind,
+            Entry.subject,
+            Entry.recorded_at,
+            Entry.effective_on,
+            Entry.policy_hash,
+            Entry.input_hash,
+            Entry.reverses,
+            Entry.key,
+            Entry.actor,
+            Entry.amount_satang.label("total_satang"),
+            Entry.leg_count,
+            Entry.previous_hash,
+            Entry.hash,
+            EntryLeg.amount_satang,
+            EntryLeg.rule,
+            _From.code.label("source"),
+            _To.code.label("target"),
+        )
+        .outerjoin(EntryLeg, EntryLeg.entry_id == Entry.id)
+        .outerjoin(_From, _From.id == EntryLeg.from_account_id)
+        .outerjoin(_To, _To.id == EntryLeg.to_account_id)
+        .where(Entry.book_id == book_id, *conditions)
+        .order_by(Entry.seq, EntryLeg.line)
+    )
+
+
+def _posted(lines: list[Any]) -> Posted:
+    first = lines[0]
+    draft = Draft(
+        kind=first["kind"],
+        subject=first["subject"],
+        effective_on=first["effective_on"],
+        policy_hash=first["policy_hash"],
+        input_hash=first["input_hash"],
+        reverses=first["reverses"],
+        key=first["key"],
+        actor=first["actor"],
+        legs=tuple(
+            Leg(line["source"], line["target"], line["amount_satang"], line["rule"])
+            for line in lines
+            if line["source"] is not None
+        ),
+    )
+    return Posted(
+        first["seq"],
+        first["recorded_at"],
+        draft,
+        first["total_satang"],
+        first["leg_count"],
+        first["previous_hash"],
+        first["hash"],
+    )

@@ -1,0 +1,60 @@
+"""What writing about a booking's money needs to know, and telling its guest. Steps."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cbt.bookings.models import Booking
+from cbt.communities.models import Community
+from cbt.notices import services as notices
+
+
+@dataclass(frozen=True)
+class BookingFacts:
+    """What posting a booking's money needs to know of its community."""
+
+    community_id: int
+    book_id: int
+    zone: str
+    reference: str
+    language: str
+    guest_email: str | None
+
+
+def booking_facts(session: Session, booking_id: int) -> BookingFacts:
+    row = session.execute(
+        select(
+            Community.id,
+            Community.book_id,
+            Community.zone,
+            Booking.reference,
+            Booking.language,
+            Booking.guest_email,
+        )
+        .join(Booking, Booking.community_id == Community.id)
+        .where(Booking.id == booking_id)
+    ).one()
+    return BookingFacts(*row)
+
+
+def notify_guest(
+    session: Session,
+    facts: BookingFacts,
+    kind: str,
+    key: str,
+    values: dict[str, object],
+    now: datetime,
+) -> None:
+    """Queue a mail to the guest, if we were given an address."""
+    if facts.guest_email:
+        notices.queue(
+            session,
+            key=key,
+            kind=kind,
+            language=facts.language,
+            recipient=facts.guest_email,
+            facts={"reference": facts.reference, **values},
+            now=now,
+        )

@@ -1,0 +1,187 @@
+"""Trying to pay: attempts are children of a booking, and any number may fail."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from cbt.bookings import services as bookings
+from cbt.bookings.models import Booking, Departure
+from cbt.bookings.services import Locked
+from cbt.bookings.states import PAID, BookingState
+from cbt.db import db, transaction
+from cbt.errors import DetailsIncomplete, HoldLapsed, MethodClosed, NotFound, StateForbids
+from cbt.payments import queries
+from cbt.payments.models import Attempt, PaymentAccount
+from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
+from cbt.payments.take_in import move_attempt
+
+REVIEW_FOR = timedelta(hours=24)
+"""How long a hold lives while a host looks for a transfer that the guest reported."""
+
+_AMOUNT_KEPT_FOR = timedelta(hours=24)
+_MOST_EXTRA_SATANG = 99
+_OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
+
+
+def start_attempt(reference: str, method: str, providers: Providers, now: datetime) -> int:
+    """Begin to pay a held booking by a method; return the attempt's number within the booking.
+
+    An attempt that is still open is used again. Raises MethodClosed, HoldLapsed, DetailsIncomplete,
+    or StateForbids when the booking is paid already.
+    """
+    if method not in providers:
+        raise MethodClosed(method=method)
+    provider = providers[method]
+    with transaction() as session:
+        asked, is_started = _prepare(session, reference, provider, now)
+    if not is_started:
+        started = provider.start(asked, now)
+        with transaction() as session:
+            _note_started(session, asked.attempt_id, started, now)
+    return asked.number
+
+
+def _prepare(
+    session: Session, reference: str, provider: Provider, now: datetime
+) -> tuple[Asked, bool]:
+    """The attempt to start, made or found again, and whether it was started before."""
+    booking = session.execute(
+        select(
+            Booking.id,
+            Booking.price_satang,
+            Booking.community_id,
+            Booking.guest_name,
+            Departure.begins_at,
+        )
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(Booking.reference == reference)
+    ).one_or_none()
+    if booking is None:
+        raise NotFound(thing="booking")
+    locked = bookings.lock_booking(session, booking.id)
+    _require_payable(locked, now)
+    if not booking.guest_name:
+        raise DetailsIncomplete(missing=("name",))
+    account = lock_account(session, booking.community_id, provider.name)
+    attempt = _find_open_attempt(session, booking.id, account.id, now)
+    if attempt is None:
+        attempt = Attempt(
+            booking_id=booking.id,
+            payment_account_id=account.id,
+            provider=provider.name,
+            number=1 + (_last_number(session, booking.id) or 0),
+            state=AttemptState.PENDING,
+            amount_satang=_amount(session, account, provider, booking.price_satang, now),
+            qr_payload="",
+            created_at=now,
+            expires_at=locked.held_until,
+        )
+        session.add(attempt)
+        session.flush()
+    asked = Asked(
+        attempt_id=attempt.id,
+        booking_reference=reference,
+        number=attempt.number,
+        amount_satang=attempt.amount_satang,
+        receiver=account.receiver,
+        hold_ends_at=locked.held_until,
+        trip_begins_at=booking.begins_at,
+    )
+    return asked, attempt.provider_ref is not None
+
+
+def _require_payable(booking: Locked, now: datetime) -> None:
+    if booking.state in PAID:
+        raise StateForbids(thing="booking", state=booking.state, wanted="paid")
+    if booking.state != BookingState.HELD or booking.held_until <= now:
+        raise HoldLapsed
+
+
+def lock_account(session: Session, community_id: int, provider: str) -> PaymentAccount:
+    """Lock the community's account at a provider: amounts of open attempts are chosen under it."""
+    account = session.scalars(
+        update(PaymentAccount)
+        .where(PaymentAccount.community_id == community_id, PaymentAccount.provider == provider)
+        .values(attempts=PaymentAccount.attempts + 1)
+        .returning(PaymentAccount)
+    ).one_or_none()
+    if account is None:
+        raise MethodClosed(method=provider)
+    return account
+
+
+def _find_open_attempt(
+    session: Session, booking_id: int, account_id: int, now: datetime
+) -> Attempt | None:
+    return session.scalars(
+        select(Attempt)
+        .where(
+            Attempt.booking_id == booking_id,
+            Attempt.payment_account_id == account_id,
+            Attempt.state.in_(_OPEN),
+            Attempt.expires_at > now,
+        )
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _last_number(session: Session, booking_id: int) -> int | None:
+    return session.scalar(select(func.max(Attempt.number)).where(Attempt.booking_id == booking_id))
+
+
+def _amount(
+    session: Session, account: PaymentAccount, provider: Provider, price: int, now: datetime
+) -> int:
+    """What to ask for: the price, or a few satang more while another open attempt asks the same.
+
+    A transfer carries no booking number, so each amount must mean one booking. The extra satang
+    belong to the booking's income like the rest. An amount stays taken for a day.
+    """
+    if not provider.needs_own_amount(account.receiver):
+        return price
+    taken = set(
+        session.scalars(
+            select(Attempt.amount_satang).where(
+                Attempt.payment_account_id == account.id,
+                Attempt.amount_satang.between(price, price + _MOST_EXTRA_SATANG),
+                Attempt.created_at > now - _AMOUNT_KEPT_FOR,
+            )
+        )
+    )
+    for amount in range(price, price + _MOST_EXTRA_SATANG + 1):
+        if amount not in taken:
+            return amount
+    raise MethodClosed(method=provider.name)
+
+
+def _note_started(session: Session, attempt_id: int, started: Started, now: datetime) -> None:
+    booking_id = session.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id)
+        .values(
+            provider_ref=started.provider_ref,
+            qr_payload=started.qr_payload,
+            expires_at=started.expires_at,
+        )
+        .returning(Attempt.booking_id)
+    ).scalar_one()
+    bookings.extend_hold(session, booking_id, started.expires_at, now)
+
+
+def report_transfer(attempt_id: int, now: datetime) -> None:
+    """The guest says that the transfer is made: the hold waits for a person to look.
+
+    A hold that is over already stays over; the transfer can still be confirmed, like any late one.
+    """
+    attempt = queries.get_attempt(db.session(), attempt_id)
+    with transaction() as session:
+        locked = bookings.lock_booking(session, attempt.booking_id)
+        move_attempt(session, attempt_id, AttemptState.REPORTED, {"reported_at": now})
+        if locked.state == BookingState.HELD and locked.held_until > now:
+            begins_at = session.scalar(
+                select(Departure.begins_at).where(Departure.id == locked.departure_id)
+            )
+            assert begins_at is not None
+            bookings.extend_hold(session, locked.id, min(now + REVIEW_FOR, begins_at), now)

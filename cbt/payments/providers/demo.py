@@ -1,0 +1,109 @@
+"""A pretended provider for sample communities: deterministic, without keys, never real money.
+
+Its own side (what the "bank" did) is kept in `demo_event`, apart from our attempts and captures,
+so that our side has to learn of a payment in the same way as from a real provider.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from cbt.db import db, transaction
+from cbt.money import share_rounded_up_at_half
+from cbt.payments.models import DemoEvent
+from cbt.payments.provider import (
+    Asked,
+    AttemptState,
+    Capabilities,
+    NormalisedPayment,
+    NormalisedRefund,
+    Received,
+    RefundState,
+    Started,
+)
+
+_FEE = Decimal("0.0165")  # a Thai price list for PromptPay at a provider
+_VAT_ON_FEE = Decimal("0.07")
+LATE_BY = timedelta(minutes=1)
+
+
+class Act(StrEnum):
+    """What the guest can make the pretended bank do."""
+
+    PAY = "pay"
+    DECLINE = "decline"
+    EXPIRE = "expire"
+    PAY_LATE = "pay_late"
+    PAY_TWICE = "pay_twice"
+
+
+class DemoProvider:
+    name = "demo"
+    capabilities = Capabilities(refunds_itself=True, confirms_itself=True, is_pretended=True)
+
+    def estimate_fee(self, amount_satang: int) -> int:
+        fee = share_rounded_up_at_half(amount_satang, _FEE)
+        return fee + share_rounded_up_at_half(fee, _VAT_ON_FEE)
+
+    def needs_own_amount(self, receiver: Mapping[str, str]) -> bool:
+        return False
+
+    def start(self, asked: Asked, now: datetime) -> Started:
+        return Started(f"demo-{asked.attempt_id}", "", asked.hold_ends_at)
+
+    def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment:
+        events = db.session.scalars(
+            select(DemoEvent)
+            .where(DemoEvent.provider_ref == provider_ref, DemoEvent.happens_at <= now)
+            .order_by(DemoEvent.number)
+        ).all()
+        paid = tuple(
+            Received(
+                f"{provider_ref}-{event.number}",
+                event.amount_satang,
+                self.estimate_fee(event.amount_satang),
+                event.happens_at,
+            )
+            for event in events
+            if event.kind == Act.PAY
+        )
+        if paid:
+            return NormalisedPayment(AttemptState.PAID, paid)
+        kinds = {event.kind for event in events}
+        if Act.DECLINE in kinds:
+            return NormalisedPayment(AttemptState.FAILED)
+        if Act.EXPIRE in kinds:
+            return NormalisedPayment(AttemptState.EXPIRED)
+        return NormalisedPayment(AttemptState.PENDING)
+
+    def refund(self, payment_id: str, amount_satang: int, now: datetime) -> NormalisedRefund:
+        return NormalisedRefund(RefundState.SUCCEEDED, self.estimate_fee(amount_satang))
+
+
+def act(
+    provider_ref: str, act_: Act, amount_satang: int, hold_ends_at: datetime, now: datetime
+) -> None:
+    """Let the pretended bank do something with an attempt. Nothing on our side changes yet.
+
+    Doing the same again changes nothing, as a bank that has taken the money once keeps it at that.
+    """
+    at = {Act.PAY_LATE: max(now, hold_ends_at + LATE_BY)}.get(act_, now)
+    kinds = {Act.PAY_LATE: [Act.PAY], Act.PAY_TWICE: [Act.PAY, Act.PAY]}.get(act_, [act_])
+    try:
+        with transaction() as session:
+            session.add_all(
+                DemoEvent(
+                    provider_ref=provider_ref,
+                    number=number,
+                    kind=kind,
+                    amount_satang=amount_satang,
+                    happens_at=at,
+                )
+                for number, kind in enumerate(kinds, start=1)
+            )
+    except IntegrityError:
+        return

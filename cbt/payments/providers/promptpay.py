@@ -1,0 +1,62 @@
+"""PromptPay straight to the community's own id: we draw the QR, a person of the community confirms.
+
+No bank tells us of the transfer, so a confirmation by the host or treasurer, who saw the money in
+the account, is this provider's "present state". A picture of a slip alone never counts.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from cbt.db import db
+from cbt.payments.models import Attempt, TransferConfirmation
+from cbt.payments.promptpay import IdKind, Receiver, payload
+from cbt.payments.provider import (
+    Asked,
+    AttemptState,
+    Capabilities,
+    NormalisedPayment,
+    NormalisedRefund,
+    Received,
+    RefundState,
+    Started,
+)
+
+OPEN_FOR = timedelta(minutes=60)
+
+
+class PromptPayProvider:
+    name = "promptpay"
+    capabilities = Capabilities(refunds_itself=False, confirms_itself=False, is_pretended=False)
+
+    def estimate_fee(self, amount_satang: int) -> int:
+        return 0  # transfers between people's and communities' own accounts cost nothing
+
+    def needs_own_amount(self, receiver: Mapping[str, str]) -> bool:
+        """Only a bill payment carries a reference; a transfer is told apart by its satang."""
+        return receiver["kind"] != IdKind.BILLER
+
+    def start(self, asked: Asked, now: datetime) -> Started:
+        receiver = Receiver(IdKind(asked.receiver["kind"]), asked.receiver["id"])
+        text = payload(
+            receiver, asked.amount_satang, asked.booking_reference, f"A{asked.attempt_id}"
+        )
+        expires_at = min(now + OPEN_FOR, asked.trip_begins_at)
+        return Started(f"promptpay-{asked.attempt_id}", text, expires_at)
+
+    def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment:
+        confirmations = db.session.scalars(
+            select(TransferConfirmation)
+            .join(Attempt, Attempt.id == TransferConfirmation.attempt_id)
+            .where(Attempt.provider_ref == provider_ref)
+            .order_by(TransferConfirmation.id)
+        ).all()
+        received = tuple(
+            Received(f"transfer-{each.id}", each.amount_satang, 0, each.confirmed_at)
+            for each in confirmations
+        )
+        return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
+
+    def refund(self, payment_id: str, amount_satang: int, now: datetime) -> NormalisedRefund:
+        return NormalisedRefund(RefundState.REQUESTED)  # a person transfers it back

@@ -1,0 +1,78 @@
+"""Reading people and their grants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cbt.people.models import Person, RoleGrant
+from cbt.people.roles import Grant, Reader, Role
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What a sign-in is checked against."""
+
+    person_id: int
+    password_hash: str
+    epoch: int
+
+
+def find_sign_in(session: Session, sign_in_name: str) -> SignIn | None:
+    row = session.execute(
+        select(Person.id, Person.password_hash, Person.sign_in_epoch).where(
+            Person.sign_in_name == sign_in_name.strip().lower()
+        )
+    ).one_or_none()
+    return SignIn(*row) if row else None
+
+
+def find_reader(session: Session, person_id: int, epoch: int) -> Reader | None:
+    """The person with their grants, or None when that sign-in was ended. One statement."""
+    rows = session.execute(
+        select(
+            Person.id,
+            Person.name,
+            RoleGrant.role,
+            RoleGrant.community_id,
+            RoleGrant.household_id,
+        )
+        .outerjoin(RoleGrant, (RoleGrant.person_id == Person.id) & RoleGrant.ended_at.is_(None))
+        .where(Person.id == person_id, Person.sign_in_epoch == epoch)
+        .order_by(RoleGrant.id)
+    ).all()
+    if not rows:
+        return None
+    grants = tuple(
+        Grant(Role(row.role), row.community_id, row.household_id) for row in rows if row.role
+    )
+    return Reader(rows[0].id, rows[0].name, grants)
+
+
+def list_names(session: Session, person_ids: Sequence[int]) -> dict[int, str]:
+    rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(person_ids)))
+    return {row.id: row.name for row in rows}
+
+
+def list_holders(session: Session, role: Role) -> list[tuple[int, str, int | None]]:
+    """(person id, name, community id) of everybody who holds a role now."""
+    rows = session.execute(
+        select(Person.id, Person.name, RoleGrant.community_id)
+        .join(RoleGrant, RoleGrant.person_id == Person.id)
+        .where(RoleGrant.role == role, RoleGrant.ended_at.is_(None))
+        .order_by(Person.name, Person.id, RoleGrant.community_id)
+    )
+    return [(row.id, row.name, row.community_id) for row in rows]
+
+
+def list_ever_holders(session: Session, role: Role) -> list[tuple[int, str]]:
+    """(person id, name) of everybody who holds or once held a role."""
+    rows = session.execute(
+        select(Person.id, Person.name)
+        .join(RoleGrant, RoleGrant.person_id == Person.id)
+        .where(RoleGrant.role == role)
+        .group_by(Person.id, Person.name)
+        .order_by(Person.name)
+    )
+    return [(row.id, row.name) for row in rows]

@@ -1,0 +1,49 @@
+"""Roles, and what a person's grants allow. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    COORDINATOR = "coordinator"
+    TREASURER = "treasurer"
+    HOUSEHOLD = "household"
+    MENTOR = "mentor"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role in one community; a household member's names the household, an admin's neither."""
+
+    role: Role
+    community_id: int | None
+    household_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who is reading: a signed-in person with every grant they hold."""
+
+    person_id: int
+    name: str
+    grants: tuple[Grant, ...]
+
+    def has(self, role: Role) -> bool:
+        return any(grant.role == role for grant in self.grants)
+
+
+def is_allowed(reader: Reader, roles: Iterable[Role], community_id: int | None) -> bool:
+    """Whether one of `roles` is held where it counts: in that community, or anywhere for admin."""
+    return any(
+        grant.role in roles and (grant.role == Role.ADMIN or grant.community_id == community_id)
+        for grant in reader.grants
+    )
+
+
+def is_of_household(reader: Reader, household_id: int) -> bool:
+    return any(
+        grant.role == Role.HOUSEHOLD and grant.household_id == household_id
+        for grant in reader.grants
+    )

@@ -1,0 +1,1 @@
+"""Split policies, who worked, settlement, and what each household earned."""

@@ -1,0 +1,213 @@
+"""Adopting policies, recording work, settling departures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from cbt.bookings import queries as bookings
+from cbt.bookings.models import Departure
+from cbt.bookings.services import close_departure
+from cbt.bookings.states import DepartureState
+from cbt.communities.queries import get_community_by_id, list_register
+from cbt.communities.services import lock_community, next_settlement_number
+from cbt.db import Localized, db, transaction
+from cbt.errors import (
+    AlreadySettled,
+    DepartureUnknown,
+    NothingToSettle,
+    NotYetDelivered,
+    NoWorkRecorded,
+    WorkInvalid,
+)
+from cbt.ledger import services as ledger
+from cbt.revenue import posting, queries
+from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
+from cbt.revenue.policy import Task, identity, parse
+from cbt.revenue.posting import BookingFacts, SharingFacts
+
+MOST_UNITS = 1_000
+MOST_MINUTES = 7 * 24 * 60
+
+
+# --- policy --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """The members' meeting that adopted a policy: how many households there are, came, and agreed."""
+
+    adopted_on: date
+    effective_from: date
+    meeting: Localized
+    households: int
+    present: int
+    voted_for: int
+
+
+def adopt_policy(community_id: int, text: str, resolution: Resolution) -> int:
+    """Record a policy that the members adopted; return the version's id.
+
+    Raises PolicyInvalid, and then writes nothing. It applies to what is sold from its first day on.
+    """
+    parse(text)
+    with transaction() as session:
+        lock_community(session, community_id)
+        last = session.scalar(
+            select(func.max(PolicyVersion.number)).where(PolicyVersion.community_id == community_id)
+        )
+        return session.execute(
+            insert(PolicyVersion).returning(PolicyVersion.id),
+            {
+                "community_id": community_id,
+                "number": (last or 0) + 1,
+                "text": text,
+                "sha256": identity(text),
+                "adopted_on": resolution.adopted_on,
+                "effective_from": resolution.effective_from,
+                "meeting": resolution.meeting,
+                "households": resolution.households,
+                "present": resolution.present,
+                "voted_for": resolution.voted_for,
+            },
+        ).scalar_one()
+
+
+# --- work ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewWork:
+    """A row of the work record as typed: a household's code, a task, its units and minutes."""
+
+    household: str
+    task: str
+    units: int
+    minutes: int
+
+
+def record_work(
+    community_id: int, departure_id: int, rows: Sequence[NewWork], person_id: int, now: datetime
+) -> None:
+    """Write down who worked on a departure, in place of what was written before.
+
+    Raises DepartureUnknown, AlreadySettled, or WorkInvalid naming the row, and then writes nothing.
+    """
+    with transaction() as session:
+        lock_community(session, community_id)
+        trip = bookings.get_trip(session, community_id, departure_id)
+        if trip.state == DepartureState.SETTLED:
+            raise AlreadySettled
+        register = {
+            household.code: household.id for household in list_register(session, community_id)
+        }
+        for number, row in enumerate(rows, start=1):
+            _require_valid(row, number, register)
+        session.execute(delete(ServiceRecord).where(ServiceRecord.departure_id == departure_id))
+        if rows:
+            session.execute(
+                insert(ServiceRecord),
+                [
+                    {
+                        "departure_id": departure_id,
+                        "line": number,
+                        "household_id": register[row.household],
+                        "task": row.task,
+                        "units": row.units,
+                        "minutes": row.minutes,
+                        "recorded_by": person_id,
+                        "recorded_at": now,
+                    }
+                    for number, row in enumerate(rows, start=1)
+                ],
+            )
+
+
+def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
+    if row.household not in register:
+        raise WorkInvalid(row=number, problem="household")
+    if row.task not in set(Task):
+        raise WorkInvalid(row=number, problem="task")
+    if not 0 < row.units <= MOST_UNITS:
+        raise WorkInvalid(row=number, problem="units")
+    if not 0 <= row.minutes <= MOST_MINUTES:
+        raise WorkInvalid(row=number, problem="minutes")
+
+
+# --- settlement ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What settling a departure now would post."""
+
+    bookings: tuple[BookingFacts, ...]
+    sharing: SharingFacts
+    households: dict[str, int]
+
+
+def preview_settlement(community_id: int, departure_id: int) -> Preview:
+    """Compute a settlement without posting it.
+
+    Raises DepartureUnknown, NothingToSettle or NoWorkRecorded.
+    """
+    session = db.session()
+    number = 1 + get_community_by_id(session, community_id).settlements
+    booked, sharing = _facts(session, community_id, departure_id, number)
+    return Preview(tuple(booked), sharing, posting.household_totals(sharing))
+
+
+def settle(community_id: int, departure_id: int, person_id: int, now: datetime) -> int:
+    """Split a delivered departure's bookings and share its pool out; return the settlement number.
+
+    One transaction: one entry for each booking, one for the sharing-out. Raises DepartureUnknown,
+    AlreadySettled, NotYetDelivered, NothingToSettle or NoWorkRecorded, and then writes nothing.
+    """
+    with transaction() as session:
+        book_id = lock_community(session, community_id)
+        trip = bookings.get_trip(session, community_id, departure_id)
+        if trip.state == DepartureState.SETTLED:
+            raise AlreadySettled
+        if trip.begins_at > now:
+            raise NotYetDelivered
+        number = next_settlement_number(session, community_id)
+        close_departure(session, departure_id)
+        booked, sharing = _facts(session, community_id, departure_id, number)
+        actor = f"person:{person_id}"
+        for facts in booked:
+            ledger.post(session, book_id, posting.split_draft(facts, actor), now)
+        ledger.post(session, book_id, posting.sharing_draft(sharing, actor), now)
+        session.execute(
+            insert(Settlement),
+            {
+                "community_id": community_id,
+                "departure_id": departure_id,
+                "number": number,
+                "service_on": sharing.service_on,
+                "facts": posting.sharing_input(sharing),
+                "settled_at": now,
+                "settled_by": person_id,
+            },
+        )
+        return number
+
+
+def _facts(
+    session: Session, community_id: int, departure_id: int, number: int
+) -> tuple[list[BookingFacts], SharingFacts]:
+    service_on = session.scalar(
+        select(Departure.starts_on).where(
+            Departure.id == departure_id, Departure.community_id == community_id
+        )
+    )
+    if service_on is None:
+        raise DepartureUnknown
+    booked = queries.list_booking_facts(session, [departure_id])[departure_id]
+    if not booked:
+        raise NothingToSettle
+    sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
+    if not sharing[departure_id].work:
+        raise NoWorkRecorded
+    return booked, sharing[departure_id]

@@ -1,0 +1,65 @@
+"""A departure's pool into households, by the work they did. Pure; see docs/algorithms/sharing.md."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
+from cbt.revenue.policy import Task
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a household did on a departure: units of a task (trips, meals, guest-nights)."""
+
+    household: str
+    task: Task
+    units: int
+    minutes: int
+
+
+def weigh(work: Iterable[Work], rates: Mapping[Task, int]) -> dict[str, int]:
+    """Each household's weight: the sum of units x rate over its work. Unrated tasks weigh 0."""
+    weights: dict[str, int] = {}
+    for each in work:
+        weight = each.units * rates.get(each.task, 0)
+        weights[each.household] = weights.get(each.household, 0) + weight
+    return weights
+
+
+def share(
+    total_satang: int, weights: Mapping[str, int], register: Sequence[str], turn: int
+) -> dict[str, int]:
+    """Divide `total_satang` (>= 0) among households in proportion to weights (>= 0).
+
+    Each gets its exact share rounded down; the satang left over go one each to the largest
+    remainders (Hamilton's method). Ties go round the circle: those who share are numbered 0 to
+    n-1 in register order, and the lowest (number - turn) mod n comes first, `turn` being the
+    community's settlement number. Zero weight gets zero. Raises AmountInvalid for a negative
+    total or weight, HouseholdUnknown for a code outside the register, NoWorkRecorded when nobody
+    has weight.
+    """
+    if total_satang < 0 or any(weight < 0 for weight in weights.values()):
+        raise AmountInvalid(amount=total_satang)
+    sharers = [code for code in register if weights.get(code)]
+    whole = sum(weights.values())
+    for code in sorted(weights.keys() - set(register)):
+        raise HouseholdUnknown(household=code)
+    if not whole:
+        raise NoWorkRecorded
+    parts = dict.fromkeys(weights, 0)
+    for code in sharers:
+        parts[code] = total_satang * weights[code] // whole
+    left_over = total_satang - sum(parts.values())
+    for code in spare_order(total_satang, weights, register, turn)[:left_over]:
+        parts[code] += 1
+    return parts
+
+
+def spare_order(
+    total_satang: int, weights: Mapping[str, int], register: Sequence[str], turn: int
+) -> list[str]:
+    """The households that share, in the order in which spare satang are given out."""
+    sharers = [code for code in register if weights.get(code)]
+    whole = sum(weights[code] for code in sharers)
+    place = {code: (number - turn) % len(sharers) for number, code in enumerate(sharers)}
+    return sorted(sharers, key=lambda code: (-(total_satang * weights[code] % whole), place[code]))

@@ -1,0 +1,88 @@
+// Enhancement only: every page does its work without this file.
+"use strict";
+
+// A countdown beside the hour until which places are held; the page reloads when it ends.
+for (const box of document.querySelectorAll("[data-until]")) {
+  const until = Date.parse(box.dataset.until);
+  const left = box.querySelector("[data-left]");
+  const tick = () => {
+    const seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
+    const hours = Math.floor(seconds / 3600);
+    const clock = [Math.floor((seconds % 3600) / 60), seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
+    left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
+    box.classList.toggle("soon", seconds < 300);
+    if (seconds) setTimeout(tick, 1000);
+    else setTimeout(() => location.reload(), 1500);
+  };
+  tick();
+}
+
+// Buttons for fewer and more beside a count.
+const addStepperButtons = (scope) => {
+  for (const input of scope.querySelectorAll(".stepper input")) {
+    const count = document.createElement("div");
+    count.className = "count";
+    const button = (sign, name, step) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.className = "round";
+      made.textContent = sign;
+      made.setAttribute("aria-label", `${name}: ${input.labels[0].firstChild.textContent.trim()}`);
+      made.addEventListener("click", () => {
+        input.value = Math.max(Number(input.min), (Number(input.value) || 0) + step);
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+      return made;
+    };
+    const less = button("−", input.dataset.less, -1);
+    const more = button("+", input.dataset.more, 1);
+    input.parentElement.classList.add("with-buttons");
+    input.replaceWith(count);
+    count.append(less, input, more);
+  }
+};
+
+// The booking box is fetched anew for another day or party, without leaving the page.
+let newest = 0;
+const swap = async (address) => {
+  const mine = ++newest;
+  const box = document.getElementById("book");
+  const focused = document.activeElement;
+  const again = focused?.id ? `#${focused.id}` : focused?.getAttribute?.("aria-label") ? `[aria-label="${CSS.escape(focused.getAttribute("aria-label"))}"]` : "";
+  box.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("book");
+    if (mine !== newest || !fresh) return;
+    box.replaceWith(fresh);
+    history.replaceState(null, "", address);
+    prepare(fresh);
+    if (again) document.querySelector(again)?.focus({ preventScroll: true });
+  } catch {
+    location.href = address;
+  } finally {
+    box.removeAttribute("aria-busy");
+  }
+};
+const prepare = (scope) => {
+  addStepperButtons(scope);
+  for (const link of scope.querySelectorAll("[data-swap]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      swap(link.href);
+    });
+  }
+  scope.querySelector("[data-quote]")?.addEventListener("change", (event) => {
+    const form = event.currentTarget;
+    const fields = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) {
+      if (!["csrf_token", "once", "do"].includes(name)) fields.set(name, value);
+    }
+    swap(`${form.action.split("#")[0]}?${fields}#book`);
+  });
+};
+prepare(document);
+
+// While a transfer is looked for, ask again now and then.
+if (document.querySelector("[data-check]")) setInterval(() => document.hidden || location.reload(), 30000);

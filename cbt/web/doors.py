@@ -1,0 +1,23 @@
+"""Hanging every door into the application."""
+
+from flask import Flask
+
+from cbt.web import access, errors, fonts, headers, health, layout, limits
+from cbt.web.admin import views as admin
+from cbt.web.guest import views as guest
+from cbt.web.host import views as host
+from cbt.web.household import views as household
+from cbt.web.mentor import views as mentor
+from cbt.web.public import experience as public  # holds the routes of public/views.py as well
+
+
+def init_doors(app: Flask) -> None:
+    layout.init_layout(app)
+    headers.init_headers(app)
+    limits.init_limits(app)
+    access.init_access(app)
+    errors.init_errors(app)
+    fonts.init_fonts(app)
+    health.init_health(app)
+    for door in (public, guest, host, household, mentor, admin):
+        app.register_blueprint(door.bp)

@@ -1,0 +1,149 @@
+"""One place that turns every refusal into a page, in the reader's language."""
+
+import logging
+from typing import Any
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, TooManyRequests
+
+from cbt import errors
+from cbt.db import db
+from cbt.errors import CbtError
+from cbt.i18n import LANGUAGES, _l, format_baht, set_language
+
+log = logging.getLogger("cbt")
+
+MESSAGES: dict[type[CbtError], Any] = {
+    errors.NotFound: _l("There is nothing at this address."),
+    errors.LinkInvalid: _l(
+        "This link is incomplete or was changed. Please open it again from your mail."
+    ),
+    errors.LinkExpired: _l("This link has expired, since the trip was some time ago."),
+    errors.DepartureUnknown: _l("There is no such departure. Please choose a day again."),
+    errors.NotAllowed: _l(
+        "This page is not for you. If you think it should be, ask your community's coordinator."
+    ),
+    errors.Invalid: _l("Something in what you entered cannot be right."),
+    errors.UnitNotSold: _l("This kind of guest is not on the price list."),
+    errors.PartyEmpty: _l(
+        "Please enter how many people are coming: whole numbers, at least one who needs a place."
+    ),
+    errors.PartyTooSmall: _l("This activity starts with at least %(least)s people."),
+    errors.PartyTooLarge: _l("This activity takes at most %(most)s people at once."),
+    errors.AmountInvalid: _l("Please enter an amount in baht, for example 1,250.50."),
+    errors.AmountNotPositive: _l("An amount in the books must be above zero."),
+    errors.SameAccount: _l("Money cannot move from an account to itself."),
+    errors.AccountUnknown: _l("The books have no such account."),
+    errors.TextNotCanonical: _l("A line break is not allowed here."),
+    errors.PolicyInvalid: _l("This split policy breaks a rule and cannot be adopted."),
+    errors.CostsExceedIncome: _l(
+        "Outside costs and fees are more than what was paid. Please check the price list."
+    ),
+    errors.HouseholdUnknown: _l("This household is not in the community's register."),
+    errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
+    errors.DemoFileInvalid: _l("This file does not describe a sample community."),
+    errors.DetailsIncomplete: _l("Please tell us your name and how to reach you before you pay."),
+    errors.CommunityNotSample: _l("Only sample communities can take pretended payments."),
+    errors.Refused: _l("This is not possible right now."),
+    errors.DepartureFull: _l("Only %(left)s places are left on this departure."),
+    errors.DepartureGone: _l("This departure has begun or is closed. Please choose another day."),
+    errors.HoldLapsed: _l(
+        "The time to hold your places is over, and they were given back. Please choose again; nothing was paid."
+    ),
+    errors.StateForbids: _l("This was done before, so nothing was changed."),
+    errors.AlreadySettled: _l(
+        "This departure is settled already. Its record can no longer be changed."
+    ),
+    errors.NotYetDelivered: _l("This departure has not begun yet, so it cannot be settled."),
+    errors.NothingToSettle: _l("There is no paid booking on this departure."),
+    errors.NoWorkRecorded: _l(
+        "Please record who worked first; without it the money cannot be shared out."
+    ),
+    errors.NoPolicyInForce: _l(
+        "The community has not adopted a split policy yet, so bookings are not open."
+    ),
+    errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
+    errors.EntryConflict: _l("The same event stands in the books with other content."),
+    errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
+    errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
+    errors.LedgerUnprotected: _l(
+        "The books are not protected on this server, so it does not serve."
+    ),
+}
+
+TITLES = {
+    400: _l("This form was open for too long"),
+    403: _l("Not for you"),
+    404: _l("Not found"),
+    405: _l("Not found"),
+    409: _l("Not possible any more"),
+    422: _l("Please check what you entered"),
+    429: _l("Please wait a moment"),
+    500: _l("Something went wrong on our side"),
+    503: _l("Not ready"),
+}
+_TEXTS = {
+    400: _l(
+        "Please go back, load the page again and send the form once more. Nothing was changed."
+    ),
+    404: _l("There is nothing at this address."),
+    405: _l("There is nothing at this address."),
+    429: _l("There were many tries in a short time. Please try again in a few minutes."),
+    500: _l(
+        "Nothing was charged because of this. Please try again; if it stays, tell the community."
+    ),
+}
+
+
+def message_for(error: CbtError) -> str:
+    """The sentence that explains a refusal to the reader."""
+    facts = {
+        name: format_baht(value) if name.endswith("_satang") and isinstance(value, int) else value
+        for name, value in error.facts.items()
+    }
+    text = str(MESSAGES[type(error)])
+    return text % facts if "%(" in text else text
+
+
+def init_errors(app: Flask) -> None:
+    app.register_error_handler(CbtError, show_refusal)
+    app.register_error_handler(CSRFError, show_stale_form)
+    app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(Exception, show_failure)
+
+
+def show_refusal(error: CbtError) -> ResponseReturnValue:
+    return show_page(error.status, message_for(error))
+
+
+def show_stale_form(_error: CSRFError) -> ResponseReturnValue:
+    return show_page(400, str(_TEXTS[400]))
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:  # a redirect
+        return error.get_response()
+    status = error.code or 500
+    page = show_page(status, str(_TEXTS.get(status, _TEXTS[404] if status < 500 else _TEXTS[500])))
+    if isinstance(error, TooManyRequests):
+        return page[0], page[1], {"Retry-After": "60"}
+    return page
+
+
+def show_failure(error: Exception) -> ResponseReturnValue:
+    """Anything unforeseen: tell where, never what was sent (it may be personal)."""
+    db.session.rollback()
+    log.error("unexpected %s at %s", type(error).__name__, request.endpoint, exc_info=error)
+    return show_page(500, str(_TEXTS[500]))
+
+
+def show_page(status: int, text: str) -> tuple[str, int]:
+    first = request.path.strip("/").split("/")[0]
+    if first not in LANGUAGES:
+        set_language(request.accept_languages.best_match(list(LANGUAGES)) or "th")
+    title = TITLES.get(status, TITLES[404 if status < 500 else 500])
+    return render_template("error.html", status=status, title=title, text=text), status

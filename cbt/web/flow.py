@@ -1,0 +1,69 @@
+"""The picture of where each baht goes: streams that part from one, and the rows they lead to. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cbt.revenue.split import Part, PartKind
+
+ROW = 40  # height of a row in the picture's own units; the page stretches rows and picture alike
+WIDTH = 100
+_THINNEST = 1.2
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One part of the money: its row beside the picture and its path in it ("" for nothing)."""
+
+    part: Part
+    style: str
+    path: str
+
+    @property
+    def share_bp(self) -> int:
+        """The part's basis points of its own base; 0 means "at cost"."""
+        return self.part.bp
+
+
+@dataclass(frozen=True)
+class Flow:
+    streams: tuple[Stream, ...]
+    total_satang: int
+    height: int
+
+
+def draw(parts: Sequence[Part]) -> Flow:
+    """Rows in the order of the parts, households first; parts of nothing at the end keep no stream.
+
+    On the left each stream is as thick as its amount; it narrows to its row on the right.
+    """
+    ordered = sorted(parts, key=lambda part: part.kind != PartKind.BUCKET)
+    shown = [part for part in ordered if part.amount_satang or part.kind != PartKind.COST]
+    total = sum(part.amount_satang for part in shown)
+    height = ROW * len(shown)
+    streams = []
+    top = 0.0
+    for number, part in enumerate(shown):
+        path = ""
+        if part.amount_satang:
+            thick = height * part.amount_satang / total
+            path = _path(top, thick, ROW * (number + 0.5))
+            top += thick
+        streams.append(Stream(part, _style(part), path))
+    return Flow(tuple(streams), total, height)
+
+
+def _style(part: Part) -> str:
+    return part.code if part.kind == PartKind.BUCKET else part.kind
+
+
+def _path(top: float, thick: float, middle: float) -> str:
+    end = min(max(thick, _THINNEST), ROW * 0.5) / 2
+    bend = WIDTH / 2
+    points = [
+        f"M0 {top:.1f}",
+        f"C{bend:.0f} {top:.1f} {bend:.0f} {middle - end:.1f} {WIDTH} {middle - end:.1f}",
+        f"V{middle + end:.1f}",
+        f"C{bend:.0f} {middle + end:.1f} {bend:.0f} {top + thick:.1f} 0 {top + thick:.1f}",
+        "Z",
+    ]
+    return "".join(points)

@@ -1,0 +1,1 @@
+"""The bearer of a booking's signed link."""

@@ -1,0 +1,1 @@
+"""Coordinators and treasurers: today, transfers, work, settling."""

@@ -1,0 +1,67 @@
+"""What a host types: a bank reference, and who worked."""
+
+from typing import Any
+
+from wtforms import FieldList, FormField, IntegerField, SelectField
+from wtforms import Form as PlainForm
+from wtforms.validators import NumberRange, Optional
+
+from cbt.i18n import _l
+from cbt.revenue.policy import Task
+from cbt.revenue.services import MOST_MINUTES, MOST_UNITS, NewWork
+from cbt.web import labels
+from cbt.web.forms import Form, text
+
+_WHOLE = _l("Please enter a whole number from 1 to 1,000.")
+_MINUTES = _l("Please enter minutes from 0 to 10,080.")
+
+
+class TransferForm(Form):
+    bank_reference = text(_l("Bank reference (if shown)"), most=60)
+
+
+class RefundForm(Form):
+    proof = text(_l("Bank reference of the transfer"), most=60, required=True)
+
+
+class WorkRow(PlainForm):
+    """One line: an empty household means that the line is not used."""
+
+    class Meta(Form.Meta):
+        csrf = False
+
+    household = SelectField(_l("Household"), validate_choice=False)
+    task = SelectField(_l("Task"), validate_choice=False)
+    units = IntegerField(
+        _l("Times"), [Optional(), NumberRange(1, MOST_UNITS, message=_WHOLE)], default=1
+    )
+    minutes = IntegerField(
+        _l("Minutes"), [Optional(), NumberRange(0, MOST_MINUTES, message=_MINUTES)], default=60
+    )
+
+
+class WorkForm(Form):
+    rows = FieldList(FormField(WorkRow), min_entries=3, max_entries=60)
+
+    def offer(self, households: list[tuple[str, str]]) -> None:
+        """Give every row its lists of households (code, name) and tasks."""
+        tasks = [(str(task), labels.label(task)) for task in Task]
+        for row in self.rows:
+            row.form.household.choices = [("", "–"), *households]
+            row.form.task.choices = tasks
+
+    def work(self) -> list[NewWork]:
+        return [
+            NewWork(row.household.data, row.task.data, row.units.data or 0, row.minutes.data or 0)
+            for row in (entry.form for entry in self.rows)
+            if row.household.data
+        ]
+
+
+def work_rows(rows: list[Any]) -> list[dict[str, Any]]:
+    """Recorded work as the form's rows, with empty ones to go on."""
+    filled = [
+        {"household": row.household, "task": row.task, "units": row.units, "minutes": row.minutes}
+        for row in rows
+    ]
+    return [*filled, *({"household": "", "units": 1, "minutes": 60} for _more in range(2))]

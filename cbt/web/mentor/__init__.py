@@ -1,0 +1,1 @@
+"""Mentors: auditing the communities assigned."""

@@ -1,0 +1,1 @@
+"""Everybody: finding an experience, and signing in."""

@@ -1,0 +1,154 @@
+"""Screenshots of every page in both languages, on a phone and on a desk, to be looked at.
+
+Run by `python3 dev.py look FOLDER`. The list of pages is walked like a person would: as a guest who
+books, as host, household, mentor and caretaker.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from cbt.demo.load import PASSWORD
+from tests.browser import DESK, PHONE, a_browser, a_context
+from tests.site import load_samples, served
+
+SCREENS = {"phone": PHONE, "desk": DESK}
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as instance:
+        load_samples(Path(instance))
+        with served(Path(instance)) as address, a_browser() as browser:
+            for language in ("th", "en"):
+                for name, screen in SCREENS.items():
+                    page = a_context(browser, screen, language).new_page()
+                    camera = Camera(page, folder, f"{language}-{name}")
+                    walk(camera, f"{address}/{language}")
+    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
+
+
+class Camera:
+    def __init__(self, page: Page, folder: Path, prefix: str) -> None:
+        self.page, self.folder, self.prefix = page, folder, prefix
+        self.number = 0
+
+    def shoot(self, name: str) -> None:
+        self.page.wait_for_load_state("networkidle")
+        self.number += 1
+        file = self.folder / f"{self.prefix}-{self.number:02}-{name}.png"
+        self.page.screenshot(path=file, full_page=True)
+
+    def visit(self, address: str, name: str) -> None:
+        self.page.goto(address)
+        self.shoot(name)
+
+
+def walk(camera: Camera, root: str) -> None:
+    visitor(camera, root)
+    guest(camera, root)
+    host(camera, root)
+    household(camera, root)
+    mentor(camera, root)
+    sign_in(camera, root, "admin")
+    camera.visit(f"{root}/admin", "admin")
+
+
+def visitor(camera: Camera, root: str) -> None:
+    camera.visit(f"{root}/", "home")
+    camera.visit(f"{root}/?on=2020-01-01&guests=0", "home-refused")
+    camera.visit(f"{root}/?guests=190", "home-nothing")
+    camera.visit(f"{root}/c/buna-dara", "community")
+    camera.visit(f"{root}/c/ban-mok-ngam", "community-fictional")
+    camera.visit(f"{root}/c/buna-dara/mangrove-boat", "experience")
+    camera.visit(f"{root}/c/buna-dara/mangrove-boat?ADULT=99", "experience-refused")
+    camera.visit(f"{root}/sign-in", "sign-in")
+    camera.visit(f"{root}/privacy", "privacy")
+    camera.visit(f"{root}/pieces", "pieces")
+    camera.visit(f"{root}/nothing", "error-404")
+    camera.visit(f"{root}/b/forged", "error-link")
+
+
+def guest(camera: Camera, root: str) -> None:
+    page = camera.page
+    page.goto(f"{root}/c/buna-dara/homestay")
+    page.locator("a.day.free").last.click()
+    page.locator("button[value=hold]:not([disabled])").wait_for()
+    camera.shoot("experience-chosen")
+    page.locator("button[value=hold]").click()
+    camera.shoot("details")
+    page.locator("form button.wide").click()
+    camera.shoot("details-refused")
+    page.locator("[name=name]").fill("ทดสอบ Test")
+    page.locator("[name=email]").fill("guest@example.org")
+    page.locator("[name=food_needs]").fill("-")
+    page.locator("[name=consent]").check()
+    page.locator("form button.wide").click()
+    camera.shoot("pay")
+    page.locator("[value=promptpay]").check()
+    page.locator("form button.wide").click()
+    camera.shoot("promptpay")
+    page.locator("form button.wide").click()
+    camera.shoot("promptpay-reported")
+    page.goto(re.sub(r"/pay.*", "/pay", page.url))
+    page.locator("[value=demo]").check()
+    page.locator("form button.wide").click()
+    camera.shoot("pretended-bank")
+    page.locator("[value=decline]").click()
+    camera.shoot("declined")
+    page.goto(re.sub(r"/pay.*", "/pay", page.url))
+    camera.shoot("pay-again")
+    page.locator("form button.wide").click()
+    page.locator("[value=pay]").click()
+    camera.shoot("voucher")
+    link = page.url
+    camera.visit(f"{link}/receipt", "receipt")
+
+
+def host(camera: Camera, root: str) -> None:
+    sign_in(camera, root, "host.buna-dara")
+    camera.visit(f"{root}/host/buna-dara", "host-today")
+    camera.visit(f"{root}/host/buna-dara/bookings", "host-bookings")
+    camera.page.locator("ul.rows a").first.click()
+    camera.shoot("host-booking")
+    camera.visit(f"{root}/host/buna-dara/transfers", "host-transfers")
+    camera.page.goto(f"{root}/host/buna-dara")
+    camera.page.locator(".todo a[href*=departures]").first.click()
+    camera.shoot("host-departure")
+    camera.visit(f"{root}/mentor", "error-403")
+
+
+def household(camera: Camera, root: str) -> None:
+    sign_in(camera, root, "h03.buna-dara")
+    camera.visit(f"{root}/household/buna-dara/H03", "household-statement")
+    camera.page.locator(".month-nav a").first.click()
+    camera.shoot("household-month-before")
+    camera.page.locator(".statement a").first.click()
+    camera.shoot("household-line")
+
+
+def mentor(camera: Camera, root: str) -> None:
+    sign_in(camera, root, "mentor")
+    camera.visit(f"{root}/mentor", "mentor-communities")
+    camera.visit(f"{root}/mentor/buna-dara", "mentor-audit")
+    camera.page.locator("a[href*=departures]").first.click()
+    camera.shoot("mentor-departure")
+    camera.page.locator("a[href*=bookings]").first.click()
+    camera.shoot("mentor-booking")
+
+
+def sign_in(camera: Camera, root: str, name: str) -> None:
+    page = camera.page
+    page.context.clear_cookies()
+    page.goto(f"{root}/sign-in")
+    page.locator("[name=sign_in_name]").fill(name)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main form button").click()
+    page.wait_for_load_state()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""A whole site for tests: an instance folder with the sample communities, and a real server."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cbt import cli
+from cbt.app import create_app
+from cbt.config import ROOT, Settings
+from cbt.db import db
+from cbt.demo import load
+
+SECRET = "a secret of the tests, long enough to be taken"
+
+
+def make_settings(instance: Path, **environment: str) -> Settings:
+    given = {"INSTANCE": str(instance), "SECRET_KEY": SECRET, **environment}
+    return Settings.from_environment(given)
+
+
+def load_samples(instance: Path, now: datetime | None = None) -> None:
+    """Migrate a fresh instance folder's SQLite file and load the sample communities into it."""
+    from flask_migrate import upgrade
+
+    app = create_app(make_settings(instance))
+    cli.init_app(app)
+    with app.app_context():
+        upgrade()
+        load.load_all(app.extensions["providers"], now or datetime.now(UTC))
+        db.session.remove()
+        db.engine.dispose()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(instance: Path, *, worker: bool = True, **settings: str) -> Iterator[str]:
+    """Serve an instance folder by gunicorn, with its worker, and give the address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    environment = {
+        **os.environ,
+        "INSTANCE": str(instance),
+        "SECRET_KEY": SECRET,
+        "PUBLIC_URL": address,
+        **settings,
+    }
+    server = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}"]
+    commands = [[*server, "--workers", "2", "--no-control-socket", "--log-level", "warning"]]
+    if worker:
+        commands.append([sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
+    children = [subprocess.Popen(each, cwd=ROOT, env=environment) for each in commands]
+    try:
+        _wait(address + ("/readyz" if worker else "/healthz"))
+        yield address
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(timeout=20)
+
+
+def _wait(address: str) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(address)
+
+
+def copy_instance(source: Path, target: Path) -> Path:
+    shutil.copytree(source, target)
+    return target

@@ -1,0 +1,10 @@
+"""The way in for gunicorn and the `flask --app wsgi` commands: settings are read here, once."""
+
+import os
+
+from cbt import cli
+from cbt.app import create_app
+from cbt.config import Settings
+
+app = create_app(Settings.from_environment(os.environ))
+cli.init_app(app)
