@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
         PERMANENT_SESSION_LIFETIME=SIGN_IN_LASTS,
         MAX_CONTENT_LENGTH=256 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),  # their addresses change with their content
         WTF_CSRF_TIME_LIMIT=None,  # as long as the cookie: slow typists keep what they typed
     )
     app.extensions["settings"] = settings

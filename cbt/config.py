@@ -77,7 +77,7 @@ class Settings:
     instance: Path = _setting(
         _folder,
         str(ROOT / "instance"),
-        "Folder for what this installation makes: the SQLite file, the generated secret, fonts, compiled catalogues.",
+        "Folder for what this installation makes: the SQLite file, the generated secret, the web fonts.",
     )
     database_url: str = _setting(
         _database_url,

@@ -11,17 +11,24 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from cbt.clock import utc_now
 from cbt.demo.load import PASSWORD
 from tests.browser import DESK, PHONE, a_browser, a_context
 from tests.site import load_samples, served
 
+_SCROLL_THROUGH = """async () => {
+    for (let y = 0; y < document.body.scrollHeight; y += 600) {
+        scrollTo(0, y); await new Promise((done) => setTimeout(done, 20));
+    }
+    scrollTo(0, 0);
+}"""
 SCREENS = {"phone": PHONE, "desk": DESK}
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as instance:
-        load_samples(Path(instance))
+        load_samples(Path(instance), utc_now())
         with served(Path(instance)) as address, a_browser() as browser:
             for language in ("th", "en"):
                 for name, screen in SCREENS.items():
@@ -37,6 +44,8 @@ class Camera:
         self.number = 0
 
     def shoot(self, name: str) -> None:
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(_SCROLL_THROUGH)  # pictures further down load when they come into view
         self.page.wait_for_load_state("networkidle")
         self.number += 1
         file = self.folder / f"{self.prefix}-{self.number:02}-{name}.png"

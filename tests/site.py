@@ -1,7 +1,6 @@
 """A whole site for tests: an instance folder with the sample communities, and a real server."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,12 +12,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cbt import cli
+from flask_migrate import upgrade
+
 from cbt.app import create_app
 from cbt.config import ROOT, Settings
 from cbt.db import db
 from cbt.demo import load
 
+NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)  # a Monday, noon in the villages
 SECRET = "a secret of the tests, long enough to be taken"
 
 
@@ -27,17 +28,27 @@ def make_settings(instance: Path, **environment: str) -> Settings:
     return Settings.from_environment(given)
 
 
-def load_samples(instance: Path, now: datetime | None = None) -> None:
-    """Migrate a fresh instance folder's SQLite file and load the sample communities into it."""
-    from flask_migrate import upgrade
-
-    app = create_app(make_settings(instance))
-    cli.init_app(app)
+def migrate(settings: Settings) -> None:
+    """Bring a fresh database up to the newest migration."""
+    app = create_app(settings)
     with app.app_context():
         upgrade()
-        load.load_all(app.extensions["providers"], now or datetime.now(UTC))
-        db.session.remove()
-        db.engine.dispose()
+        _let_go()
+
+
+def load_samples(instance: Path, now: datetime = NOW) -> None:
+    """Migrate a fresh instance folder's SQLite file and load the sample communities into it."""
+    settings = make_settings(instance)
+    migrate(settings)
+    app = create_app(settings)
+    with app.app_context():
+        load.load_all(app.extensions["providers"], now)
+        _let_go()
+
+
+def _let_go() -> None:
+    db.session.remove()
+    db.engine.dispose()
 
 
 def free_port() -> int:
@@ -82,8 +93,3 @@ def _wait(address: str) -> None:
         else:
             return
     raise TimeoutError(address)
-
-
-def copy_instance(source: Path, target: Path) -> Path:
-    shutil.copytree(source, target)
-    return target

@@ -306,6 +306,22 @@ def _card(*row: Any) -> BookingCard:
     return replace(card, state=BookingState(card.state))
 
 
+def get_booking_with_community(
+    session: Session, reference: str
+) -> tuple[BookingCard, CommunityCard]:
+    """A booking and its community, in one statement."""
+    own = len(_BOOKING) + len(_GUEST) + len(_TRIP)
+    row = session.execute(
+        _bookings()
+        .join(Community, Community.id == Booking.community_id)
+        .add_columns(*columns(Community, CommunityCard))
+        .where(Booking.reference == reference)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(thing="booking")
+    return _card(*row[:own]), CommunityCard(*row[own:])
+
+
 def get_booking(session: Session, reference: str) -> BookingCard:
     row = session.execute(_bookings().where(Booking.reference == reference)).one_or_none()
     if row is None:
@@ -358,6 +374,22 @@ def get_price_parts(session: Session, booking_id: int) -> PriceParts:
 def list_price_parts(session: Session, booking_ids: Iterable[int]) -> dict[int, PriceParts]:
     """Frozen price lines and outside costs of some bookings, in two statements."""
     ids = list(booking_ids)
+    lines = list_price_lines(session, ids)
+    costs: dict[int, list[CostLine]] = {booking_id: [] for booking_id in ids}
+    for cost in session.scalars(
+        select(BookingCost)
+        .where(BookingCost.booking_id.in_(ids))
+        .order_by(BookingCost.booking_id, BookingCost.line)
+    ):
+        costs[cost.booking_id].append(CostLine(OutsideCost(cost.code), cost.amount_satang))
+    return {each: PriceParts(lines[each], tuple(costs[each])) for each in ids}
+
+
+def list_price_lines(
+    session: Session, booking_ids: Iterable[int]
+) -> dict[int, tuple[PriceLine, ...]]:
+    """How many of which guests, by booking."""
+    ids = list(booking_ids)
     lines: dict[int, list[PriceLine]] = {booking_id: [] for booking_id in ids}
     for line in session.scalars(
         select(BookingLine)
@@ -367,11 +399,4 @@ def list_price_parts(session: Session, booking_ids: Iterable[int]) -> dict[int, 
         lines[line.booking_id].append(
             PriceLine(Unit(line.unit), line.quantity, line.price_satang, line.places)
         )
-    costs: dict[int, list[CostLine]] = {booking_id: [] for booking_id in ids}
-    for cost in session.scalars(
-        select(BookingCost)
-        .where(BookingCost.booking_id.in_(ids))
-        .order_by(BookingCost.booking_id, BookingCost.line)
-    ):
-        costs[cost.booking_id].append(CostLine(OutsideCost(cost.code), cost.amount_satang))
-    return {each: PriceParts(tuple(lines[each]), tuple(costs[each])) for each in ids}
+    return {each: tuple(lines[each]) for each in ids}

@@ -30,6 +30,9 @@ _SQLITE_ATTEMPTS = {
 _POSTGRESQL_ATTEMPTS = {"empty the legs": "TRUNCATE leg"}
 
 
+_REFUSALS = ("append-only", "permission denied")  # by our trigger, or by a missing grant
+
+
 class _Undo(Exception):
     """Leaves the transaction without a trace."""
 
@@ -52,8 +55,9 @@ def _try_everything(session: Session) -> None:
         try:
             with session.begin_nested():
                 session.execute(text(statement), values)
-        except DBAPIError:
-            continue
+        except DBAPIError as error:
+            if any(words in str(error.orig) for words in _REFUSALS):
+                continue
         raise LedgerUnprotected(attempt=attempt)
 
 

@@ -1,9 +1,9 @@
 """Opening books and posting entries. All are steps: the use case that calls them commits."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import case, insert, select, update
 from sqlalchemy.orm import Session
 
 from cbt.errors import AccountUnknown, BalanceTooLow, EntryConflict
@@ -100,22 +100,39 @@ def _find_by_key(session: Session, book_id: int, draft: Draft) -> int | None:
     return int(entry.seq)
 
 
-def _accounts(session: Session, book_id: int, draft: Draft) -> dict[str, tuple[int, str]]:
-    """The id and normal side of every account that the legs name."""
+@dataclass(frozen=True)
+class _Account:
+    """An account that an entry touches, as it stands under the book's lock."""
+
+    id: int
+    code: str
+    side: str
+    may_go_negative: bool
+    balance_satang: int
+
+
+def _accounts(session: Session, book_id: int, draft: Draft) -> dict[str, _Account]:
+    """Every account that the legs name, by code."""
     codes = {code for leg in draft.legs for code in (leg.source, leg.target)}
     rows = session.execute(
-        select(LedgerAccount.code, LedgerAccount.id, LedgerAccount.normal_side).where(
-            LedgerAccount.book_id == book_id, LedgerAccount.code.in_(codes)
+        select(
+            LedgerAccount.id,
+            LedgerAccount.code,
+            LedgerAccount.normal_side,
+            LedgerAccount.may_go_negative,
+            AccountBalance.balance_satang,
         )
+        .join(AccountBalance, AccountBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id, LedgerAccount.code.in_(codes))
     )
-    found = {row.code: (row.id, row.normal_side) for row in rows}
+    found = {row.code: _Account(*row) for row in rows}
     for code in sorted(codes - found.keys()):
         raise AccountUnknown(account=code)
     return found
 
 
 def _insert_legs(
-    session: Session, entry_id: int, draft: Draft, accounts: dict[str, tuple[int, str]]
+    session: Session, entry_id: int, draft: Draft, accounts: dict[str, _Account]
 ) -> None:
     if draft.legs:
         session.execute(
@@ -124,8 +141,8 @@ def _insert_legs(
                 {
                     "entry_id": entry_id,
                     "line": line,
-                    "from_account_id": accounts[leg.source][0],
-                    "to_account_id": accounts[leg.target][0],
+                    "from_account_id": accounts[leg.source].id,
+                    "to_account_id": accounts[leg.target].id,
                     "amount_satang": leg.amount_satang,
                     "rule": leg.rule,
                 }
@@ -134,22 +151,25 @@ def _insert_legs(
         )
 
 
-def _move_balances(session: Session, draft: Draft, accounts: dict[str, tuple[int, str]]) -> None:
-    changes: dict[str, int] = {}
+def _move_balances(session: Session, draft: Draft, accounts: dict[str, _Account]) -> None:
+    """Move the running balances in one statement; a CHECK constraint stands behind the refusal."""
+    after = {code: account.balance_satang for code, account in accounts.items()}
     for leg in draft.legs:
-        for code, credit in ((leg.source, -leg.amount_satang), (leg.target, leg.amount_satang)):
-            sign = 1 if accounts[code][1] == CREDIT else -1
-            changes[code] = changes.get(code, 0) + sign * credit
-    for code in sorted(changes, key=lambda code: accounts[code][0]):
-        try:
-            session.execute(_MOVE, {"account": accounts[code][0], "change": changes[code]})
-        except IntegrityError:
-            raise BalanceTooLow(account=code) from None
+        after[leg.source] -= leg.amount_satang * _sign(accounts[leg.source])
+        after[leg.target] += leg.amount_satang * _sign(accounts[leg.target])
+    for code in sorted(after):
+        if after[code] < 0 and not accounts[code].may_go_negative:
+            raise BalanceTooLow(account=code)
+    if after:
+        balances = {accounts[code].id: balance for code, balance in after.items()}
+        session.execute(
+            update(AccountBalance)
+            .where(AccountBalance.account_id.in_(balances))
+            .values(balance_satang=case(balances, value=AccountBalance.account_id))
+            .execution_options(synchronize_session=False)
+        )
 
 
-_MOVE = (
-    update(AccountBalance)
-    .where(AccountBalance.account_id == bindparam("account"))
-    .values(balance_satang=AccountBalance.balance_satang + bindparam("change"))
-    .execution_options(synchronize_session=False)
-)
+def _sign(account: _Account) -> int:
+    """What being credited does to an account: what is owed grows, what is owned shrinks."""
+    return 1 if account.side == CREDIT else -1

@@ -60,7 +60,6 @@ def compose(letter: Letter, sender: str, now: datetime) -> EmailMessage:
         mail["To"] = letter.recipient
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = make_msgid(domain=sender.partition("@")[2] or "localhost")
-        mail["Content-Language"] = letter.language
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(_render(f"{letter.kind}.txt", letter.facts))
         mail.add_alternative(_render(f"{letter.kind}.html", letter.facts), subtype="html")
@@ -71,6 +70,7 @@ def compose(letter: Letter, sender: str, now: datetime) -> EmailMessage:
                 subtype="calendar",
                 filename=f"{letter.facts['reference']}.ics",
             )
+        mail["Content-Language"] = letter.language  # last: making it multipart moves such headers
         return mail
 
 

@@ -13,14 +13,13 @@ from typing import Any, TypeVar, cast
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings.queries import BookingCard, get_booking
+from cbt.bookings.queries import BookingCard, get_booking_with_community
 from cbt.bookings.references import BookingLinks
 from cbt.clock import utc_now
 from cbt.communities.queries import (
     CommunityCard,
     HouseholdCard,
     get_community,
-    get_community_by_id,
     get_household,
 )
 from cbt.db import db
@@ -136,8 +135,7 @@ def declared_access(endpoint: str) -> Access:
 
 def _open_booking() -> None:
     reference = booking_links().read(_argument("token"), utc_now())
-    g.booking = get_booking(db.session(), reference)
-    g.community = get_community_by_id(db.session(), g.booking.community_id)
+    g.booking, g.community = get_booking_with_community(db.session(), reference)
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from cbt import errors
 from cbt.db import db
 from cbt.errors import CbtError
-from cbt.i18n import LANGUAGES, _l, format_baht, set_language
+from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, set_language
 
 log = logging.getLogger("cbt")
 
@@ -117,16 +117,19 @@ def init_errors(app: Flask) -> None:
 
 
 def show_refusal(error: CbtError) -> ResponseReturnValue:
+    _speak_the_readers_language()
     return show_page(error.status, message_for(error))
 
 
 def show_stale_form(_error: CSRFError) -> ResponseReturnValue:
+    _speak_the_readers_language()
     return show_page(400, str(_TEXTS[400]))
 
 
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:  # a redirect
         return error.get_response()
+    _speak_the_readers_language()
     status = error.code or 500
     page = show_page(status, str(_TEXTS.get(status, _TEXTS[404] if status < 500 else _TEXTS[500])))
     if isinstance(error, TooManyRequests):
@@ -136,14 +139,19 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
 
 def show_failure(error: Exception) -> ResponseReturnValue:
     """Anything unforeseen: tell where, never what was sent (it may be personal)."""
+    _speak_the_readers_language()
     db.session.rollback()
     log.error("unexpected %s at %s", type(error).__name__, request.endpoint, exc_info=error)
     return show_page(500, str(_TEXTS[500]))
 
 
-def show_page(status: int, text: str) -> tuple[str, int]:
+def _speak_the_readers_language() -> None:
+    """The language of the address; outside of those, what the browser asks for."""
     first = request.path.strip("/").split("/")[0]
-    if first not in LANGUAGES:
-        set_language(request.accept_languages.best_match(list(LANGUAGES)) or "th")
+    asked = request.accept_languages.best_match(list(LANGUAGES)) or SOURCE_LANGUAGE
+    set_language(first if first in LANGUAGES else asked)
+
+
+def show_page(status: int, text: str) -> tuple[str, int]:
     title = TITLES.get(status, TITLES[404 if status < 500 else 500])
     return render_template("error.html", status=status, title=title, text=text), status

@@ -45,11 +45,11 @@ def make_font(source: str, target: Path) -> None:
     """Cut the Thai letters out of a font file. Two processes that race leave one whole file."""
     options = subset.Options(flavor="woff2", layout_features=["*"], desubroutinize=True)
     options.drop_tables += ["DSIG"]
-    font = subset.load_font(Path(fontpkg_sarabun.ROOT) / "files" / source, options)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=subset.parse_unicodes(UNICODES.replace("U+", "")))
-    cutter.subset(font)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        subset.save_font(font, file, options)
+    with subset.load_font(Path(fontpkg_sarabun.ROOT) / "files" / source, options) as font:
+        cutter.subset(font)
+        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+            subset.save_font(font, file, options)
     os.replace(file.name, target)

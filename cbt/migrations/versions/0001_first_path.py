@@ -223,7 +223,9 @@ def upgrade() -> None:
         sa.Column("to_account_id", WholeNumber, nullable=False),
         sa.Column("amount_satang", WholeNumber, nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
-        sa.CheckConstraint("typeof(amount_satang) = 'integer'", name=op.f("ck_leg_whole")),
+        sa.CheckConstraint("typeof(amount_satang) = 'integer'", name=op.f("ck_leg_whole")).ddl_if(
+            dialect="sqlite"
+        ),
         sa.CheckConstraint("amount_satang > 0", name=op.f("ck_leg_positive")),
         sa.CheckConstraint("from_account_id <> to_account_id", name=op.f("ck_leg_two_accounts")),
         sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_leg_entry_id")),

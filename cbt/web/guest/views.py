@@ -1,15 +1,16 @@
 """A booking in its guest's hands: details, payment, voucher, receipt. Opened by a signed link."""
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from typing import cast
+
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cbt.bookings import calendar_file
 from cbt.bookings import services as bookings
-from cbt.bookings.queries import get_booking, get_price_parts
+from cbt.bookings.queries import PriceParts, get_booking_with_community, get_price_parts
 from cbt.bookings.services import Details
 from cbt.bookings.states import BookingState
 from cbt.clock import utc_now
-from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.errors import DetailsIncomplete, HoldLapsed, NotFound
 from cbt.i18n import _
@@ -63,7 +64,7 @@ def _show_details(token: str, form: DetailsForm) -> str:
     return render_template(
         "guest/details.html",
         form=form,
-        flow=_expected_flow(_first_provider(), None),
+        flow=_expected_flow(_first_of(_open_methods()), None),
         **_common(token),
     )
 
@@ -123,14 +124,9 @@ def start_payment(token: str) -> ResponseReturnValue:
 
 
 def _show_methods(token: str, form: MethodForm) -> str:
-    providers = _providers()
-    open_ = [
-        method
-        for method in queries.list_methods(db.session(), the_community().id)
-        if method.provider in providers
-    ]
+    open_ = _open_methods()
     price = the_booking().price_satang
-    fees = {each.provider: providers[each.provider].estimate_fee(price) for each in open_}
+    fees = {each.provider: _providers()[each.provider].estimate_fee(price) for each in open_}
     if not form.method.data and open_:
         form.method.data = open_[0].provider
     return render_template(
@@ -139,7 +135,7 @@ def _show_methods(token: str, form: MethodForm) -> str:
         methods=open_,
         fees=fees,
         attempts=queries.list_attempts(db.session(), the_booking().id),
-        flow=_expected_flow(_first_provider(), None),
+        flow=_expected_flow(_first_of(open_), None),
         **_common(token),
     )
 
@@ -248,8 +244,8 @@ def trip_file(token: str) -> ResponseReturnValue:
 @public
 def voucher(code: str) -> ResponseReturnValue:
     """What the voucher's QR opens: whether it is good, and nothing private."""
-    shown = get_booking(db.session(), booking_links().read_voucher(code))
-    community = get_community_by_id(db.session(), shown.community_id)
+    reference = booking_links().read_voucher(code)
+    shown, community = get_booking_with_community(db.session(), reference)
     person = reader()
     is_host = person is not None and is_allowed(
         person, (Role.COORDINATOR, Role.TREASURER), community.id
@@ -265,13 +261,15 @@ def _providers() -> dict[str, Provider]:
     return providers
 
 
-def _first_provider() -> Provider | None:
-    """The way to pay that stands first, whose fee is the estimate while none is chosen."""
-    providers = _providers()
-    for method in queries.list_methods(db.session(), the_community().id):
-        if method.provider in providers:
-            return providers[method.provider]
-    return None
+def _open_methods() -> list[queries.Method]:
+    """The community's ways to be paid that this installation offers."""
+    methods = queries.list_methods(db.session(), the_community().id)
+    return [method for method in methods if method.provider in _providers()]
+
+
+def _first_of(methods: list[queries.Method]) -> Provider | None:
+    """The way to pay that stands first: its fee is the estimate while none is chosen."""
+    return _providers()[methods[0].provider] if methods else None
 
 
 def _common(token: str) -> dict[str, object]:
@@ -281,10 +279,17 @@ def _common(token: str) -> dict[str, object]:
         "token": token,
         "booking": shown,
         "community": the_community(),
-        "price": get_price_parts(db.session(), shown.id),
+        "price": _price_parts(),
         "now": utc_now(),
         "action": Form(),
     }
+
+
+def _price_parts() -> PriceParts:
+    """What the booking's price is made of, read once a request."""
+    if "price_parts" not in g:
+        g.price_parts = get_price_parts(db.session(), the_booking().id)
+    return cast(PriceParts, g.price_parts)
 
 
 def _expected_flow(provider: Provider | None, amount_satang: int | None) -> Flow:
@@ -296,10 +301,7 @@ def _expected_flow(provider: Provider | None, amount_satang: int | None) -> Flow
         service_on=shown.trip.starts_on,
         captured_satang=amount,
         payment_fee_satang=provider.estimate_fee(amount) if provider else 0,
-        costs=tuple(
-            Cost(cost.code, cost.amount_satang)
-            for cost in get_price_parts(db.session(), shown.id).costs
-        ),
+        costs=tuple(Cost(cost.code, cost.amount_satang) for cost in _price_parts().costs),
         policy=get_policy(db.session(), shown.policy_version_id).policy,
     )
     return draw(split_booking(facts))

@@ -46,7 +46,7 @@ def today(slug: str) -> ResponseReturnValue:
         trips_today=[trip for trip in trips if trip.starts_on == day],
         trips_later=[trip for trip in trips if trip.starts_on > day],
         by_trip={trip.id: [each for each in arriving if each.trip.id == trip.id] for trip in trips},
-        parts=bookings.list_price_parts(db.session(), [each.id for each in arriving]),
+        lines=bookings.list_price_lines(db.session(), [each.id for each in arriving]),
         to_settle=bookings.list_unsettled_trips(db.session(), community.id, now),
         to_confirm=queries.list_transfers_to_confirm(db.session(), community.id, now),
         to_give_back=queries.list_refunds_to_make(db.session(), community.id),

@@ -43,6 +43,7 @@ class Choice:
     month: date
     departures: list[DepartureCard]
     on: date | None
+    on_day: list[DepartureCard]
     departure: DepartureCard | None
     option: OptionCard
     form: AskForm
@@ -74,7 +75,9 @@ def hold(slug: str, experience: str) -> ResponseReturnValue:
     if request.form.get("do") != "hold":  # without script: only work the price out again
         party = party_of(choice.form, choice.option)
         return redirect(_address(listing, choice, party), code=303)
-    if choice.problem or not form.validate():
+    if not form.validate():
+        choice.problem = choice.problem or message_for(Invalid())
+    if choice.problem:
         return _show(choice)
     try:
         reference, ends_at = _hold(choice, form.once.data or "", now)
@@ -122,12 +125,11 @@ def _read_choice(listing: Listing, typed: Any, now: datetime) -> Choice:
     departures = list_departures(
         db.session(), [option.id for option in listing.options], month, next_month(month)
     )
-    on_day = [each for each in departures if each.starts_on == on]
+    on_day = [each for each in departures if each.starts_on == on and is_open(each, now)]
     option = _option(listing, typed.get("option", ""), on_day)
     departure = next((each for each in on_day if each.option_id == option.id), None)
-    if on and not problem and (departure is None or not is_open(departure, now)):
+    if on and not problem and departure is None:
         problem = _("Nothing departs on this day. Please choose another.")
-        departure = None
     units = {price.unit.value for price in option.prices}
     is_given = bool(units & set(typed))
     form = party_form(option, typed if is_given else None)
@@ -136,7 +138,7 @@ def _read_choice(listing: Listing, typed: Any, now: datetime) -> Choice:
     unknown = [unit for unit in ("ADULT", "CHILD", "INFANT") if unit in typed and unit not in units]
     if unknown and any(typed.get(unit) not in ("", "0") for unit in unknown):
         problem = problem or _("This kind of guest is not on the price list.")
-    return Choice(listing, month, departures, on, departure, option, form, problem)
+    return Choice(listing, month, departures, on, on_day, departure, option, form, problem)
 
 
 def _read_day(text: str, today: date) -> tuple[date | None, str]:
@@ -187,13 +189,12 @@ def _show(choice: Choice, status: int = 422) -> ResponseReturnValue:
     policy = find_policy_in_force(db.session(), listing.community.id, today)
     methods = _open_methods(listing)
     price, flow = _price(choice, policy, methods)
-    on_day = [each for each in choice.departures if each.starts_on == choice.on]
     page = render_template(
         "public/experience.html",
         listing=listing,
         community=listing.community,
         choice=choice,
-        options_on_day=[(each, _by_id(listing, each)) for each in on_day if is_open(each, now)],
+        options_on_day=[(each, _by_id(listing, each)) for each in choice.on_day],
         weeks=month_grid(choice.month, choice.departures, max(1, choice.places), today, now),
         today=today,
         earlier=month_before(choice.month) if choice.month > today.replace(day=1) else None,

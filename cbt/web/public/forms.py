@@ -7,6 +7,7 @@ from wtforms import IntegerField, PasswordField, SelectField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from cbt.db import Localized
+from cbt.experiences.pricing import Unit
 from cbt.experiences.queries import OptionCard
 from cbt.i18n import _, _l, pick
 from cbt.web import labels
@@ -52,7 +53,7 @@ def party_form(option: OptionCard, typed: Any) -> AskForm:
                 Optional(),
                 NumberRange(0, MOST_GUESTS, message=_l("Please enter a whole number, 0 or more.")),
             ],
-            default=max(2, option.min_party) if price.unit == "ADULT" else 0,
+            default=max(2, option.min_party) if typed is None and price.unit == Unit.ADULT else 0,
         )
         setattr(PartyForm, price.unit, field)
     return PartyForm(typed)

@@ -1,0 +1,308 @@
+"""The audit names the culprit after each kind of tampering, on both databases.
+
+The tamperer owns the database: triggers are dropped, and the chain is recomputed where it helps.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from cbt.audit.findings import Check, Fault, is_clean
+from cbt.audit.verify import verify
+from cbt.db import db, transaction
+from cbt.ledger import entries, queries, services
+from cbt.ledger.entries import Draft, Leg
+from cbt.ledger.models import Book, Entry
+from cbt.revenue.policy import DEFAULT, canonical, identity
+from tests import factories
+from tests.site import NOW
+
+EVENING = NOW + timedelta(days=2)
+TABLES = ("entry", "leg", "ledger_account", "policy_version", "capture", "settlement")
+
+
+@pytest.fixture
+def village(app):
+    """A settled departure of three bookings and three households."""
+    village = factories.make_village()
+    for party in ({"ADULT": 2}, {"ADULT": 1, "CHILD": 1}, {"ADULT": 3}):
+        factories.book(village, party)
+    factories.record_work(village, ("H01", "boat", 1), ("H02", "guide", 1), ("H03", "cook", 1))
+    factories.settle(village, EVENING)
+    assert is_clean(verify(db.session(), village.card))
+    drop_triggers()
+    return village
+
+
+def drop_triggers():
+    with transaction() as session:
+        for table in TABLES:
+            if db.engine.dialect.name == "postgresql":
+                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
+            else:
+                for verb in ("update", "delete"):
+                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
+
+
+def tamper(*statements, **values):
+    with transaction() as session:
+        for statement in statements:
+            session.execute(text(statement), values)
+
+
+def rebuild_chain(village):
+    """Recompute every hash, as somebody who knows the format would."""
+    book_id = village.card.book_id
+    db.session.rollback()
+    book = queries.get_book(db.session(), book_id)
+    posted = list(queries.stream_entries(db.session(), book_id))
+    previous = book.genesis_hash
+    with transaction() as session:
+        for entry in posted:
+            wording = entries.canonical(
+                book.code, entry.seq, entry.recorded_at, entry.draft, previous
+            )
+            digest = entries.digest(wording)
+            session.execute(
+                Entry.__table__.update()
+                .where(Entry.book_id == book_id, Entry.seq == entry.seq)
+                .values(
+                    previous_hash=previous,
+                    hash=digest,
+                    amount_satang=entries.total(entry.draft.legs),
+                )
+            )
+            previous = digest
+        session.execute(
+            Book.__table__.update()
+            .where(Book.id == book_id)
+            .values(head_hash=previous, head_seq=posted[-1].seq)
+        )
+
+
+def found(village):
+    """{check: [(fault, subject)]} of everything that the audit finds."""
+    db.session.rollback()
+    outcomes = verify(db.session(), village.card)
+    return {
+        outcome.check: [(finding.fault, finding.subject) for finding in outcome.findings]
+        for outcome in outcomes
+        if outcome.findings
+    }
+
+
+def one(statement):
+    db.session.rollback()
+    return db.session.execute(statement).first()
+
+
+SPLIT = select(Entry.id, Entry.seq, Entry.subject).where(Entry.kind == "split").order_by(Entry.seq)
+SHARING = select(Entry.id, Entry.seq, Entry.subject).where(Entry.kind == "sharing_out")
+
+
+def test_one_leg_altered_behind_the_triggers(village):
+    split = one(SPLIT)
+    tamper(
+        "UPDATE leg SET amount_satang = amount_satang + 1 WHERE entry_id = :id AND line = 2",
+        id=split.id,
+    )
+    faults = found(village)
+    assert (Fault.ENTRY_CHANGED, f"entry:{split.seq}") in faults[Check.CHAIN]
+    assert (Fault.SPLIT_DIFFERS, split.subject) in faults[Check.SPLITS]
+    assert (Fault.TOTAL_DIFFERS, f"entry:{split.seq}") in faults[Check.LEGS]
+
+
+def test_one_satang_moved_between_two_households_with_the_chain_recomputed(village):
+    sharing = one(SHARING)
+    tamper(
+        "UPDATE leg SET amount_satang = amount_satang - 1 WHERE entry_id = :id AND line = 1",
+        "UPDATE leg SET amount_satang = amount_satang + 1 WHERE entry_id = :id AND line = 2",
+        """UPDATE account_balance SET balance_satang = balance_satang - 1 WHERE account_id =
+           (SELECT to_account_id FROM leg WHERE entry_id = :id AND line = 1)""",
+        """UPDATE account_balance SET balance_satang = balance_satang + 1 WHERE account_id =
+           (SELECT to_account_id FROM leg WHERE entry_id = :id AND line = 2)""",
+        id=sharing.id,
+    )
+    rebuild_chain(village)
+    faults = found(village)
+    assert faults == {
+        Check.SHARING: [
+            (Fault.SHARING_DIFFERS, sharing.subject),
+            (Fault.SHARING_DIFFERS, sharing.subject),
+        ]
+    }
+
+
+def remove(entry_id):
+    tamper("DELETE FROM leg WHERE entry_id = :id", "DELETE FROM entry WHERE id = :id", id=entry_id)
+
+
+def test_one_entry_removed(village):
+    split = one(SPLIT)
+    remove(split.id)
+    faults = found(village)
+    assert (Fault.CHAIN_GAP, f"entry:{split.seq}") in faults[Check.CHAIN]
+    assert (Fault.SPLIT_MISSING, split.subject) in faults[Check.SPLITS]
+
+
+def test_one_entry_removed_and_the_rest_renumbered_and_rechained(village):
+    split = one(SPLIT)
+    remove(split.id)
+    tamper(
+        "UPDATE entry SET seq = seq + 100000 WHERE seq > :seq",
+        "UPDATE entry SET seq = seq - 100001 WHERE seq > 100000",
+        seq=split.seq,
+    )
+    rebuild_chain(village)
+    faults = found(village)
+    assert Check.CHAIN not in faults
+    assert faults[Check.SPLITS] == [(Fault.SPLIT_MISSING, split.subject)]
+
+
+def test_the_last_entry_cut_off_with_the_head_put_back(village):
+    sharing = one(SHARING)
+    remove(sharing.id)
+    rebuild_chain(village)
+    faults = found(village)
+    assert Check.CHAIN not in faults
+    assert faults[Check.SHARING] == [(Fault.SHARING_MISSING, sharing.subject)]
+
+
+def test_one_split_posted_by_a_wrong_policy_version(village):
+    """The books say another policy than the one that the booking was sold under."""
+    split = one(SPLIT)
+    tamper("UPDATE entry SET policy_hash = :hash WHERE id = :id", id=split.id, hash="f" * 64)
+    rebuild_chain(village)
+    faults = found(village)
+    assert faults == {Check.SPLITS: [(Fault.SPLIT_POLICY_DIFFERS, split.subject)]}
+
+
+def test_a_booking_moved_to_another_policy_after_it_was_sold(village):
+    other = factories.adopt(village.id, effective_from=factories.TOMORROW)
+    split = one(SPLIT)
+    reference = split.subject.removeprefix("booking:")
+    tamper("UPDATE booking SET policy_version_id = :p WHERE reference = :r", p=other, r=reference)
+    assert found(village)[Check.POLICIES] == [(Fault.POLICY_NOT_IN_FORCE, split.subject)]
+
+
+def test_one_service_record_changed_after_settlement(village):
+    sharing = one(SHARING)
+    tamper("UPDATE service_record SET units = 5 WHERE line = 2")
+    faults = found(village)
+    assert set(faults) == {Check.SHARING}
+    assert (Fault.FACTS_CHANGED, sharing.subject) in faults[Check.SHARING]
+    assert (Fault.SHARING_DIFFERS, sharing.subject) in faults[Check.SHARING]
+    [changed] = [
+        finding
+        for outcome in verify(db.session(), village.card)
+        for finding in outcome.findings
+        if finding.fault == Fault.FACTS_CHANGED
+    ]
+    assert changed.values == {"changed": "work:H02:guide:1:60", "now": "work:H02:guide:5:60"}
+
+
+def test_a_record_changed_together_with_the_settlements_own_copy(village):
+    """Minutes do not move money, so only the fingerprint in the chain can tell."""
+    sharing = one(SHARING)
+    tamper(
+        "UPDATE service_record SET minutes = 61 WHERE line = 2",
+        "UPDATE settlement SET facts = REPLACE(facts, 'work:H02:guide:1:60', 'work:H02:guide:1:61')",
+    )
+    assert found(village) == {Check.SHARING: [(Fault.FACTS_UNFIT, sharing.subject)]}
+
+
+def test_an_outside_cost_changed_after_settlement(village):
+    if db.engine.dialect.name == "postgresql":
+        tamper("DROP TRIGGER booking_cost_refuses_change ON booking_cost")
+    else:
+        tamper("DROP TRIGGER booking_cost_refuses_update")
+    split = one(SPLIT)
+    reference = split.subject.removeprefix("booking:")
+    tamper(
+        """UPDATE booking_cost SET amount_satang = amount_satang + 10000 WHERE booking_id =
+           (SELECT id FROM booking WHERE reference = :reference)""",
+        reference=reference,
+    )
+    faults = found(village)
+    assert (Fault.SPLIT_DIFFERS, split.subject) in faults[Check.SPLITS]
+
+
+def test_a_payment_taken_out_of_the_records(village):
+    """Skimming: the capture's row is deleted, the money stays in the books."""
+    tamper("DELETE FROM capture WHERE id = (SELECT MIN(id) FROM capture)")
+    faults = found(village)
+    assert [fault for fault, _subject in faults[Check.CAPTURES]] == [Fault.MONEY_WITHOUT_CAPTURE]
+    assert [fault for fault, _subject in faults[Check.RECEIPTS]] == [Fault.RECEIPT_GAP]
+    assert [fault for fault, _subject in faults[Check.SPLITS]] == [Fault.UNREADABLE]
+
+
+def test_a_running_balance_changed(village):
+    tamper("UPDATE account_balance SET balance_satang = balance_satang + 1")
+    faults = found(village)
+    assert set(faults) == {Check.BALANCES}
+
+
+def test_the_text_of_an_adopted_policy_changed(village):
+    text_ = canonical(DEFAULT).replace("welfare 500", "welfare 400").replace("mgmt 700", "mgmt 800")
+    tamper("UPDATE policy_version SET text = :text", text=text_)
+    faults = found(village)
+    assert (Fault.POLICY_CHANGED, "policy:1") in faults[Check.POLICIES]
+    assert Fault.SPLIT_POLICY_DIFFERS in [fault for fault, _subject in faults[Check.SPLITS]]
+
+
+def test_a_policy_text_made_unreadable_is_named_and_stops_no_other_check(village):
+    tamper("UPDATE policy_version SET text = 'rubbish'")
+    faults = found(village)
+    assert faults[Check.SPLITS] == [(Fault.UNREADABLE, "splits")]
+    assert faults[Check.POLICIES] == [(Fault.POLICY_CHANGED, "policy:1")]
+    assert Check.CHAIN not in faults
+
+
+def test_places_counted_wrongly(village):
+    tamper("UPDATE departure SET claimed = claimed + 1")
+    faults = found(village)
+    assert faults == {Check.PLACES: [(Fault.PLACES_DIFFER, f"departure:{village.departure_id}")]}
+
+
+def test_two_entries_swapped(village):
+    tamper(
+        "UPDATE entry SET seq = 1000 WHERE seq = 1",
+        "UPDATE entry SET seq = 1 WHERE seq = 2",
+        "UPDATE entry SET seq = 2 WHERE seq = 1000",
+    )
+    assert {fault for fault, _subject in found(village)[Check.CHAIN]} >= {
+        Fault.CHAIN_LINK,
+        Fault.ENTRY_CHANGED,
+    }
+
+
+def test_a_split_posted_for_a_booking_that_is_not_settled(village):
+    later = factories.make_departure(village.option_id, factories.TOMORROW + timedelta(days=3))
+    reference = factories.book(replace(village, departure_id=later))
+    draft = Draft(
+        kind="split",
+        subject=f"booking:{reference}",
+        effective_on=factories.TOMORROW,
+        legs=(Leg("guest_deposit", "fund:mgmt", 90_000, "bucket:mgmt"),),
+        key=f"split:{reference}",
+        actor="thief",
+        policy_hash=identity(canonical(DEFAULT)),
+    )
+    with transaction() as session:
+        services.post(session, village.card.book_id, draft, EVENING)
+    faults = found(village)
+    assert faults[Check.SPLITS] == [(Fault.SPLIT_UNEXPLAINED, f"booking:{reference}")]
+    assert faults[Check.DEPOSITS] == [(Fault.DEPOSIT_DIFFERS, f"booking:{reference}")]
+
+
+def test_a_community_without_bookings_has_nothing_to_check_and_is_not_called_clean(app):
+    village = factories.make_village()
+    outcomes = verify(db.session(), village.card)
+    assert {outcome.check for outcome in outcomes if outcome.result == "no_data"} >= {
+        Check.CHAIN,
+        Check.SPLITS,
+        Check.SHARING,
+    }
+    assert not is_clean(outcomes)

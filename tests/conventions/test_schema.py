@@ -1,0 +1,66 @@
+"""The migrations and the models say the same, both ways, on both databases."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import event, inspect, text
+
+from cbt.db import Base, db, transaction
+
+
+def test_the_migrations_make_exactly_the_models(app):
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_checks_of_the_migrations_are_those_of_the_models(app):
+    """Alembic does not compare CHECK constraints, so we do, by name."""
+    dialect = db.engine.dialect.name
+    inspector = inspect(db.engine)
+    for table in Base.metadata.sorted_tables:
+        modelled = {
+            constraint.name
+            for constraint in table.constraints
+            if type(constraint).__name__ == "CheckConstraint"
+            and (dialect == "sqlite" or constraint.name != "ck_leg_whole")
+        }
+        made = {constraint["name"] for constraint in inspector.get_check_constraints(table.name)}
+        assert made == modelled, table.name
+
+
+def test_down_and_up_again_gives_the_same(app):
+    downgrade(revision="base")
+    left = set(inspect(db.engine).get_table_names())
+    assert left == {"alembic_version"}
+    upgrade()
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert connection.execute(text("SELECT count(*) FROM entry")).scalar() == 0
+
+
+def test_sqlite_is_set_up_to_be_trusted(sqlite_app):
+    with db.engine.connect() as connection:
+        found = {
+            pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+            for pragma in ("foreign_keys", "recursive_triggers", "journal_mode", "synchronous")
+        }
+        busy = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert found == {
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+        "journal_mode": "wal",
+        "synchronous": 2,
+    }
+    assert busy >= 10_000
+
+
+def test_a_use_case_on_sqlite_begins_immediately_and_reading_does_not(sqlite_app):
+    statements = []
+    event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    db.session.execute(text("SELECT 1"))
+    db.session.rollback()
+    with transaction():
+        pass
+    assert [each for each in statements if each.startswith("BEGIN")] == ["BEGIN", "BEGIN IMMEDIATE"]

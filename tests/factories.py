@@ -1,0 +1,198 @@
+"""Things that tests need, made through the use cases with defaults; a test names what it is about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from itertools import count
+
+from cbt.bookings import services as bookings
+from cbt.bookings.queries import get_booking, list_departures
+from cbt.bookings.services import Details, HoldRequest
+from cbt.communities import services as communities
+from cbt.communities.queries import CommunityCard, get_community_by_id
+from cbt.communities.services import Founding
+from cbt.db import db
+from cbt.experiences import services as experiences
+from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
+from cbt.experiences.services import NewExperience, NewOption
+from cbt.payments import accounts, pay, queries, take_in
+from cbt.payments.provider import Providers
+from cbt.payments.providers.demo import Act, DemoProvider, act
+from cbt.payments.providers.promptpay import PromptPayProvider
+from cbt.people import services as people
+from cbt.people.roles import Grant, Role
+from cbt.revenue import services as revenue
+from cbt.revenue.policy import DEFAULT, Policy, canonical
+from cbt.revenue.services import NewWork, Resolution
+from tests.site import NOW
+
+PROVIDERS: Providers = {each.name: each for each in (DemoProvider(), PromptPayProvider())}
+TOMORROW = date(2026, 11, 24)
+SPRING = date(2026, 1, 1)
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Village:
+    """A community that can sell: its ids and those of its people and things."""
+
+    id: int
+    slug: str
+    policy_id: int
+    person_id: int
+    option_id: int
+    departure_id: int
+    households: tuple[str, ...]
+
+    @property
+    def card(self) -> CommunityCard:
+        return get_community_by_id(db.session(), self.id)
+
+
+def text(value: str) -> dict[str, str]:
+    return {"th": f"ไทย {value}", "en": f"English {value}"}
+
+
+def make_person(name: str = "", password: str = "long enough") -> int:
+    sign_in_name = name or f"person-{next(_numbers)}"
+    return people.add_person(sign_in_name, sign_in_name, password, "th", NOW)
+
+
+def make_community(slug: str = "", *, is_sample: bool = True) -> int:
+    slug = slug or f"village-{next(_numbers)}"
+    words = ("name", "summary", "story", "tambon", "district", "province", "contact")
+    return communities.found_community(
+        Founding(
+            slug=slug,
+            picture="cover-mangrove.svg",
+            province_code="94",
+            zone="Asia/Bangkok",
+            is_sample=is_sample,
+            **{word: text(word) for word in words},
+        )
+    )
+
+
+def make_option(community_id: int, **changes: object) -> int:
+    option = NewOption(
+        code="morning",
+        title=text("morning"),
+        starts_at=time(8, 30),
+        duration_minutes=150,
+        nights=0,
+        min_party=1,
+        max_party=10,
+        capacity=12,
+        prices=(
+            UnitPrice(Unit.ADULT, 45_000, 1, 12, None),
+            UnitPrice(Unit.CHILD, 22_550, 1, 4, 11),
+            UnitPrice(Unit.INFANT, 0, 0, 0, 3),
+        ),
+        costs=(CostRate(OutsideCost.INSURANCE, True, 2_000),),
+    )
+    words = ("picture_text", "title", "summary", "description", "included", "bring")
+    words += ("meeting_point", "safety", "access", "food", "refund")
+    new = NewExperience(
+        slug=f"trip-{next(_numbers)}",
+        picture="mangrove-boat.svg",
+        options=(replace(option, **changes),),
+        **{word: text(word) for word in words},
+    )
+    return experiences.publish_experience(community_id, new)[0]
+
+
+def make_departure(option_id: int, on: date = TOMORROW) -> int:
+    bookings.open_departures(option_id, [on])
+    return list_departures(db.session(), [option_id], on, on + timedelta(days=1))[0].id
+
+
+def adopt(
+    community_id: int, policy: Policy = DEFAULT, effective_from: date = SPRING, **votes: int
+) -> int:
+    resolution = Resolution(
+        adopted_on=SPRING,
+        effective_from=effective_from,
+        meeting=text("meeting"),
+        households=votes.get("households", 5),
+        present=votes.get("present", 5),
+        voted_for=votes.get("voted_for", 4),
+    )
+    return revenue.adopt_policy(community_id, canonical(policy), resolution)
+
+
+def make_village(
+    *, capacity: int = 12, households: int = 5, on: date = TOMORROW, policy: Policy = DEFAULT
+) -> Village:
+    """A community with households, a policy, a way to be paid and one departure."""
+    community_id = make_community()
+    codes = tuple(f"H{number:02}" for number in range(1, households + 1))
+    for code in codes:
+        communities.add_household(community_id, code, text(code), SPRING)
+    for provider in PROVIDERS.values():
+        receiver = {"kind": "phone", "id": "081-234-5678"} if provider.name == "promptpay" else {}
+        accounts.open_payment_account(community_id, provider, receiver, text("receiver"))
+    person_id = make_person()
+    people.grant_role(person_id, Grant(Role.COORDINATOR, community_id), NOW)
+    option_id = make_option(community_id, capacity=capacity)
+    return Village(
+        id=community_id,
+        slug=get_community_by_id(db.session(), community_id).slug,
+        policy_id=adopt(community_id, policy),
+        person_id=person_id,
+        option_id=option_id,
+        departure_id=make_departure(option_id, on),
+        households=codes,
+    )
+
+
+def hold(
+    village: Village, party: Mapping[str, int] | None = None, now: datetime = NOW, key: str = ""
+) -> str:
+    """A held booking with its guest's details; returns its reference."""
+    request = HoldRequest(
+        departure_id=village.departure_id,
+        party=party or {"ADULT": 2},
+        policy_version_id=village.policy_id,
+        language="en",
+        request_key=key or f"key-{next(_numbers)}",
+    )
+    reference = bookings.hold(request, now)
+    details = Details(
+        name="Guest",
+        email="guest@example.org",
+        phone="",
+        food_needs="",
+        access_needs="",
+        consent=False,
+    )
+    bookings.save_details(reference, details, now)
+    return reference
+
+
+def start(reference: str, method: str = "demo", now: datetime = NOW) -> queries.AttemptCard:
+    """An attempt to pay, as its provider knows it."""
+    number = pay.start_attempt(reference, method, PROVIDERS, now)
+    return queries.get_attempt_of(db.session(), reference, number)
+
+
+def pay_by_demo(reference: str, now: datetime = NOW, what: Act = Act.PAY) -> None:
+    attempt = start(reference, now=now)
+    booking = get_booking(db.session(), reference)
+    act(str(attempt.provider_ref), what, attempt.amount_satang, booking.held_until, now)
+    take_in.take_in(attempt.id, PROVIDERS, now)
+
+
+def book(village: Village, party: Mapping[str, int] | None = None, now: datetime = NOW) -> str:
+    """A paid booking; returns its reference."""
+    reference = hold(village, party, now)
+    pay_by_demo(reference, now)
+    return reference
+
+
+def record_work(village: Village, *rows: tuple[str, str, int], now: datetime = NOW) -> None:
+    work = [NewWork(code, task, units, 60) for code, task, units in rows]
+    revenue.record_work(village.id, village.departure_id, work, village.person_id, now)
+
+
+def settle(village: Village, now: datetime) -> int:
+    return revenue.settle(village.id, village.departure_id, village.person_id, now)

@@ -1,0 +1,117 @@
+"""The sharing-out: a departure's pool into households by their work."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
+from cbt.revenue.policy import DEFAULT, Task
+from cbt.revenue.sharing import Work, share, weigh
+from tests.strategies import HOUSEHOLDS, weights
+from tests.twins import slow_share
+
+totals = st.integers(0, 10**9)
+turns = st.integers(0, 10_000)
+ABC = ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("total", "given_weights", "turn", "parts"),
+    [
+        pytest.param(90, {"a": 1, "b": 2}, 1, {"a": 30, "b": 60}, id="exact"),
+        pytest.param(100, {"a": 1, "b": 1, "c": 1}, 0, {"a": 34, "b": 33, "c": 33}, id="turn-0"),
+        pytest.param(100, {"a": 1, "b": 1, "c": 1}, 1, {"a": 33, "b": 34, "c": 33}, id="turn-1"),
+        pytest.param(100, {"a": 1, "b": 1, "c": 1}, 2, {"a": 33, "b": 33, "c": 34}, id="turn-2"),
+        pytest.param(100, {"a": 1, "b": 1, "c": 1}, 3, {"a": 34, "b": 33, "c": 33}, id="turn-3"),
+        pytest.param(101, {"a": 1, "b": 1, "c": 1}, 2, {"a": 34, "b": 33, "c": 34}, id="two-spare"),
+        pytest.param(100, {"a": 0, "b": 1, "c": 1}, 7, {"a": 0, "b": 50, "c": 50}, id="no-work"),
+        pytest.param(10, {"a": 3, "b": 3, "c": 1}, 5, {"a": 4, "b": 4, "c": 2}, id="remainders"),
+        pytest.param(0, {"a": 3}, 4, {"a": 0}, id="nothing-earned"),
+    ],
+)
+def test_share(total, given_weights, turn, parts):
+    assert share(total, given_weights, ABC, turn) == parts
+
+
+def test_without_work_nothing_is_shared():
+    with pytest.raises(NoWorkRecorded):
+        share(100, {"a": 0}, ABC, 1)
+
+
+def test_a_household_outside_the_register_cannot_share():
+    with pytest.raises(HouseholdUnknown):
+        share(100, {"a": 1, "stranger": 1}, ABC, 1)
+
+
+@pytest.mark.parametrize(("total", "weight"), [(-1, 1), (1, -1)], ids=["total", "weight"])
+def test_a_negative_amount_is_refused(total, weight):
+    with pytest.raises(AmountInvalid):
+        share(total, {"a": weight, "b": 1}, ABC, 1)
+
+
+def test_weight_is_units_times_rate_summed_over_tasks():
+    work = [
+        Work("a", Task.BOAT, 2, 180),
+        Work("a", Task.CRAB_BANK, 1, 60),
+        Work("b", Task.GUIDE, 1, 90),
+    ]
+    assert weigh(work, DEFAULT.rates) == {"a": 2 * 60_000 + 20_000, "b": 40_000}
+
+
+@given(total=totals, given_weights=weights(), turn=turns)
+def test_parts_sum_to_the_whole(total, given_weights, turn):
+    assert sum(share(total, given_weights, HOUSEHOLDS, turn).values()) == total
+
+
+@given(total=totals, given_weights=weights(), turn=turns)
+def test_every_part_is_within_a_satang_of_the_exact_share(total, given_weights, turn):
+    whole = sum(given_weights.values())
+    for code, part in share(total, given_weights, HOUSEHOLDS, turn).items():
+        assert abs(part * whole - total * given_weights[code]) < whole
+
+
+@given(total=totals, given_weights=weights(), turn=turns)
+def test_zero_weight_gets_zero(total, given_weights, turn):
+    parts = share(total, given_weights, HOUSEHOLDS, turn)
+    assert all(parts[code] == 0 for code, weight in given_weights.items() if not weight)
+
+
+@given(total=totals, given_weights=weights(100), turn=turns)
+def test_a_heavier_household_never_gets_less(total, given_weights, turn):
+    parts = share(total, given_weights, HOUSEHOLDS, turn)
+    for one, weight in given_weights.items():
+        for other, heavier in given_weights.items():
+            if heavier > weight:
+                assert parts[other] >= parts[one]
+
+
+@given(total=totals, given_weights=weights(50), turn=turns, data=st.data())
+def test_permuting_households_permutes_the_result(total, given_weights, turn, data):
+    shuffled = data.draw(st.permutations(HOUSEHOLDS))
+    renamed = dict(zip(HOUSEHOLDS, shuffled, strict=True))
+    parts = share(total, given_weights, HOUSEHOLDS, turn)
+    others = share(total, {renamed[code]: w for code, w in given_weights.items()}, shuffled, turn)
+    assert others == {renamed[code]: part for code, part in parts.items()}
+
+
+@given(total=totals, given_weights=weights(20), turn=turns)
+def test_equal_to_the_slow_exact_twin(total, given_weights, turn):
+    assert share(total, given_weights, HOUSEHOLDS, turn) == slow_share(
+        total, given_weights, HOUSEHOLDS, turn
+    )
+
+
+@given(n=st.integers(1, 30), total=totals)
+def test_equal_weights_each_get_the_same_once_the_circle_is_complete(n, total):
+    codes = HOUSEHOLDS[:n]
+    sums = dict.fromkeys(codes, 0)
+    for turn in range(n):
+        for code, part in share(total, dict.fromkeys(codes, 1), HOUSEHOLDS, turn).items():
+            sums[code] += part
+    assert len(set(sums.values())) == 1
+
+
+@given(total=totals, given_weights=weights(1_000), turn=turns, factor=st.integers(1, 1_000))
+def test_scaling_every_weight_changes_nothing(total, given_weights, turn, factor):
+    scaled = {code: weight * factor for code, weight in given_weights.items()}
+    assert share(total, scaled, HOUSEHOLDS, turn) == share(total, given_weights, HOUSEHOLDS, turn)

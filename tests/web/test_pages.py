@@ -1,0 +1,468 @@
+"""The pages as a visitor without script meets them: refusals keep what was typed, nothing half-written."""
+
+import re
+
+import pytest
+import time_machine
+from sqlalchemy import func, select
+
+from cbt.bookings.models import Booking, Departure
+from cbt.bookings.references import BookingLinks
+from cbt.bookings.services import lapse_overdue_holds
+from cbt.db import db
+from cbt.ledger.models import Entry
+from cbt.notices.models import Notice
+from cbt.payments.models import Attempt, Capture
+from tests.site import NOW, SECRET
+from tests.web.forms import post, sign_in, token
+
+BOAT = "/en/c/buna-dara/mangrove-boat"
+HOMESTAY = "/en/c/buna-dara/homestay"
+
+
+@pytest.fixture(autouse=True)
+def at_noon():
+    with time_machine.travel(NOW, tick=True):
+        yield
+
+
+def count(model):
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model))
+
+
+def hold(client, address=HOMESTAY, on="2026-12-24", **party):
+    """Choose a day and hold places; returns the address of the booking's page."""
+    page = client.get(address).text
+    once = re.search(r'name="once"[^>]*value="([^"]+)"', page)[1]
+    data = {
+        "csrf_token": token(page),
+        "once": once,
+        "on": on,
+        "do": "hold",
+        **(party or {"ADULT": 2}),
+    }
+    return client.post(address, data=data)
+
+
+def give_details(client, link, **changes):
+    values = {"name": "Ann", "email": "ann@example.org", "phone": "", "food_needs": ""}
+    return post(client, link, f"{link}?change=1", **{**values, **changes})
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+def test_the_search_finds_what_has_room_on_a_day_in_a_province(client):
+    page = client.get("/en/?on=2026-11-28&guests=2&province=94").text
+    assert "Mangrove boat and the crab bank" in page
+    assert "mudmee" not in page
+    both_eras = client.get("/en/?on=2569-11-28&guests=2").text
+    assert "Mangrove boat and the crab bank" in both_eras
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("on=2020-01-01", "This day has passed"),
+        ("on=yesterday", "Please enter a day as year-month-day"),
+        ("guests=0", "a number of guests from 1 to 200"),
+        ("guests=-3", "a number of guests from 1 to 200"),
+        ("guests=9999", "a number of guests from 1 to 200"),
+        ("guests=two", "Not a valid integer value"),
+    ],
+)
+def test_a_search_that_cannot_be_right_says_why_and_keeps_what_was_typed(client, query, message):
+    answer = client.get(f"/en/?{query}")
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert f'value="{query.partition("=")[2]}"' in answer.text
+
+
+def test_an_empty_search_says_so(client):
+    page = client.get("/en/?guests=150").text
+    assert "Nothing has room for this search." in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/en/c/nowhere",
+        "/en/c/buna-dara/nothing",
+        "/en/c/nowhere/homestay",
+        "/xx/",
+        "/en/host/nowhere",
+    ],
+)
+def test_an_unknown_address_is_not_found_in_the_readers_language(client, address):
+    if "host" in address:
+        sign_in(client, "host.buna-dara")
+    answer = client.get(address, headers={"Accept-Language": "en"})
+    assert answer.status_code == 404
+    assert "There is nothing at this address." in answer.text
+
+
+# --- choosing and holding ------------------------------------------------------------------------
+
+
+def test_the_experience_page_shows_the_price_and_where_each_baht_goes(client):
+    page = client.get(f"{HOMESTAY}?on=2026-12-24&ADULT=2&CHILD=1").text
+    assert "฿2,125.00" in page  # 2 x 850 + 425
+    assert "Community welfare fund" in page
+    amounts = re.findall(
+        r'<li>\s*<span class="flow-name">.*?</span>\s*<span class="money">฿([\d,.]+)', page, re.S
+    )
+    assert sum(int(amount.replace(",", "").replace(".", "")) for amount in amounts) == 212_500
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("ADULT=0", "Please enter how many people are coming"),
+        ("ADULT=-1", "a whole number, 0 or more"),
+        ("ADULT=99", "at most 8 people"),
+        ("ADULT=1000000", "a whole number, 0 or more"),
+        ("ADULT=x", "Not a valid integer value"),
+        ("on=2020-01-01&ADULT=2", "This day has passed"),
+        ("on=2026-02-30&ADULT=2", "Please choose a day from the calendar"),
+        ("on=2028-12-24&ADULT=2", "Nothing departs on this day"),
+        ("INFANT=2", "Please enter how many people are coming"),
+    ],
+)
+def test_a_party_or_day_that_cannot_be_says_why(client, query, message):
+    answer = client.get(f"{HOMESTAY}?{query}")
+    assert answer.status_code == 422
+    assert message in answer.text
+
+
+def test_a_kind_of_guest_that_is_not_sold_is_refused(client):
+    answer = client.get("/en/c/buna-dara/cooking?ADULT=2&INFANT=1")
+    assert answer.status_code == 422
+    assert "not on the price list" in answer.text
+
+
+def test_holding_leads_to_the_booking_by_a_signed_link(client):
+    answer = hold(client, ADULT="2", CHILD="1")
+    assert answer.status_code == 303
+    assert answer.location.startswith("/en/b/")
+    page = client.get(answer.location).text
+    assert "Your places are held until 12:30 (Thailand time)." in page
+    assert "฿2,125.00" in page
+
+
+def test_a_double_submit_holds_once(client):
+    page = client.get(HOMESTAY).text
+    once = re.search(r'name="once"[^>]*value="([^"]+)"', page)[1]
+    data = {"csrf_token": token(page), "once": once, "on": "2026-12-24", "do": "hold", "ADULT": 2}
+    before = count(Booking)
+    links = {client.post(HOMESTAY, data=data).location for _submit in range(2)}
+    assert len(links) == 1
+    assert count(Booking) == before + 1
+
+
+def test_a_refused_hold_keeps_the_choice_and_writes_nothing(client):
+    free = select(Departure).where(Departure.starts_on == "2026-12-24", Departure.capacity == 16)
+    departure = db.session.scalars(free).one()
+    before = count(Booking)
+    for _party in range(2):
+        assert hold(client, ADULT=8).status_code == 303
+    refused = hold(client, ADULT=3, CHILD=1)
+    assert refused.status_code == 409
+    assert "Only 0 places are left on this departure." in refused.text
+    assert re.search(r'name="ADULT"[^>]*value="3"', refused.text)
+    assert re.search(r'name="CHILD"[^>]*value="1"', refused.text)
+    assert count(Booking) == before + 2
+    db.session.refresh(departure)
+    assert departure.claimed == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"on": ""}, 404),
+        ({"on": "2020-01-01"}, 422),
+        ({"ADULT": "-1"}, 422),
+        ({"ADULT": "0"}, 422),
+        ({"ADULT": "99"}, 422),
+        ({"once": "x" * 100}, 422),
+    ],
+)
+def test_a_hold_that_cannot_be_is_refused_and_writes_nothing(client, changes, status):
+    before = count(Booking)
+    answer = hold(client, **{"ADULT": "2", **changes})
+    assert answer.status_code == status
+    assert count(Booking) == before
+    assert 'class="notice bad"' in answer.text
+
+
+def test_without_script_the_price_is_worked_out_by_a_button(client):
+    page = client.get(HOMESTAY).text
+    data = {
+        "csrf_token": token(page),
+        "on": "2026-12-24",
+        "option": "night",
+        "ADULT": 3,
+        "do": "quote",
+    }
+    answer = client.post(HOMESTAY, data=data)
+    assert answer.status_code == 303
+    assert "ADULT=3" in answer.location
+    assert "฿2,550.00" in client.get(answer.location).text
+
+
+def test_many_holds_from_one_address_are_slowed_down(client):
+    statuses = [hold(client, on="2020-01-01").status_code for _try in range(21)]
+    assert set(statuses[:20]) == {422}
+    assert statuses[20] == 429
+
+
+# --- the guest -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": ""}, "Please fill this in."),
+        ({"email": "", "phone": ""}, "Please give an e-mail address or a telephone number."),
+        ({"email": "ann"}, "This does not look like an e-mail address."),
+        ({"phone": "12"}, "This does not look like a telephone number."),
+        ({"food_needs": "no pork"}, "Please allow the hosts to read these needs"),
+        ({"name": "x" * 121}, "This is too long."),
+    ],
+)
+def test_incomplete_details_say_what_is_missing_and_keep_the_rest(client, changes, message):
+    link = hold(client).location
+    answer = (
+        give_details(client, link, **{"access_needs": "a hand", "consent": "y", **changes})
+        if "food_needs" not in changes
+        else give_details(client, link, **changes)
+    )
+    assert answer.status_code == 422
+    assert message in answer.text
+    kept = "a hand" if "food_needs" not in changes else "no pork"
+    assert kept in answer.text
+    booking = db.session.scalars(select(Booking).order_by(Booking.id.desc())).first()
+    assert booking.guest_name is None
+
+
+def test_a_name_that_looks_like_markup_stays_text(client):
+    link = hold(client).location
+    give_details(client, link, name="<b>Ann</b>")
+    page = client.get(f"{link}?change=1").text
+    assert "<b>Ann" not in page
+    assert "&lt;b&gt;Ann" in page
+
+
+def test_the_whole_way_of_a_guest(client):
+    link = hold(client).location
+    assert give_details(client, link).location == f"{link}/pay"
+    page = client.get(f"{link}/pay").text
+    assert "PromptPay QR" in page
+    attempt = post(client, f"{link}/pay", method="demo").location
+    post(client, f"{attempt}/act", attempt, act="pay")
+    assert client.get(attempt).location == link
+    voucher = client.get(link).text
+    assert "Your booking is confirmed" in voucher
+    receipt = client.get(f"{link}/receipt").text
+    assert "฿1,700.00" in receipt
+    calendar = client.get(f"{link}/trip.ics")
+    assert calendar.mimetype == "text/calendar"
+    assert "DTSTART;TZID=Asia/Bangkok:20261224T140000" in calendar.text
+    code = re.search(r'href="?(/en/v/[^"\s]+)', voucher)
+    assert code is None  # the code is drawn, not linked
+    assert count(Notice) == 1
+
+
+def test_pressing_pay_twice_pays_once(client):
+    link = hold(client).location
+    give_details(client, link)
+    attempts = {post(client, f"{link}/pay", method="demo").location for _press in range(2)}
+    assert len(attempts) == 1
+    [attempt] = attempts
+    page = client.get(attempt).text
+    before = count(Capture)
+    for _press in range(2):
+        client.post(f"{attempt}/act", data={"csrf_token": token(page), "act": "pay"})
+    assert count(Capture) == before + 1
+
+
+@pytest.mark.parametrize("method", ["", "bitcoin", "cash"])
+def test_a_way_to_pay_that_is_not_offered_is_refused(client, method):
+    link = hold(client).location
+    give_details(client, link)
+    answer = post(client, f"{link}/pay", method=method)
+    assert answer.status_code in (409, 422)
+    assert (
+        db.session.scalar(
+            select(func.count()).select_from(Attempt).where(Attempt.provider == method)
+        )
+        == 0
+    )
+
+
+def test_after_the_hold_every_page_says_so_and_offers_the_same_again(client):
+    link = hold(client, ADULT=3).location
+    give_details(client, link)
+    with time_machine.travel("2026-11-23 05:31 +0000"):
+        lapse_overdue_holds(NOW.replace(minute=31))
+        for answer in (
+            client.get(link),
+            post(client, f"{link}/pay", "/en/sign-in", method="demo"),
+            post(client, link, "/en/sign-in", name="Ann", email="a@example.org"),
+        ):
+            assert "The hold is over" in answer.text
+            assert "ADULT=3" in answer.text
+    booking = db.session.scalars(select(Booking).order_by(Booking.id.desc())).first()
+    assert booking.state == "lapsed"
+
+
+@pytest.mark.parametrize("page", ["", "/pay", "/receipt", "/trip.ics", "/pay/1"])
+def test_a_forged_or_expired_link_opens_nothing(client, page):
+    booking = db.session.scalars(select(Booking).where(Booking.state == "settled")).first()
+    departure = db.session.get(Departure, booking.departure_id)
+    token_ = BookingLinks(SECRET).sign(booking.reference, departure.ends_at)
+    forged = client.get(f"/th/b/{token_[:-2]}xx{page}")
+    assert forged.status_code == 404
+    assert "ลิงก์นี้ไม่ครบหรือถูกแก้ไข" in forged.text
+    with time_machine.travel("2027-06-01"):
+        expired = client.get(f"/th/b/{token_}{page}")
+    assert expired.status_code == 404
+    assert "ลิงก์นี้หมดอายุแล้ว" in expired.text
+
+
+def test_an_unpaid_booking_has_no_voucher_receipt_or_calendar(client):
+    link = hold(client).location
+    assert client.get(f"{link}/receipt").status_code == 404
+    assert client.get(f"{link}/trip.ics").status_code == 404
+
+
+def test_the_vouchers_code_tells_strangers_nothing_private(client):
+    booking = db.session.scalars(select(Booking).where(Booking.state == "settled")).first()
+    code = BookingLinks(SECRET).sign_voucher(booking.reference)
+    page = client.get(f"/en/v/{code}").text
+    assert "This voucher is good." in page
+    assert booking.guest_name not in page
+    assert "Open the booking" not in page
+    assert client.get(f"/en/v/{code}x").status_code == 404
+    sign_in(client, "host.buna-dara")
+    assert "Open the booking" in client.get(f"/en/v/{code}").text
+
+
+# --- the host ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def host(client):
+    sign_in(client, "host.buna-dara")
+    return client
+
+
+def unsettled(host):
+    page = host.get("/en/host/buna-dara").text
+    return re.search(r'href="(/en/host/buna-dara/departures/\d+)"', page)[1]
+
+
+def test_a_transfer_is_confirmed_once_and_reaches_the_books(host):
+    page = host.get("/en/host/buna-dara/transfers").text
+    address = re.search(r'action="(/en/host/buna-dara/transfers/\d+)"', page)[1]
+    before = count(Entry)
+    answer = post(host, address, "/en/host/buna-dara/transfers", bank_reference="BANK1")
+    assert answer.status_code == 303
+    assert count(Entry) == before + 1
+    again = post(host, address, "/en/sign-in", bank_reference="BANK1")
+    assert again.status_code == 409
+    assert count(Entry) == before + 1
+
+
+def test_a_work_record_that_cannot_be_right_names_the_row_and_keeps_what_was_typed(host):
+    address = unsettled(host)
+    rows = {
+        "rows-0-household": "H01",
+        "rows-0-task": "boat",
+        "rows-0-units": "0",
+        "rows-0-minutes": "77",
+        "do": "save",
+    }
+    answer = post(host, address, **rows)
+    assert answer.status_code == 422
+    assert "a whole number from 1 to 1,000" in answer.text
+    assert 'value="77"' in answer.text
+    answer = post(host, address, **{**rows, "rows-0-units": "1", "rows-0-household": "H99"})
+    assert answer.status_code == 422
+    assert "Row 1 of the work record is not complete." in answer.text
+
+
+def test_more_lines_keep_what_was_typed(host):
+    address = unsettled(host)
+    rows = {"rows-0-household": "H01", "rows-0-task": "boat", "rows-0-units": "3", "do": "more"}
+    page = post(host, address, **rows, **{"rows-0-minutes": "77"}).text
+    assert 'value="77"' in page
+    assert page.count("-household") >= 4 * 2
+
+
+def test_a_departure_is_recorded_and_settled_once(host):
+    address = unsettled(host)
+    rows = {"rows-0-household": "H01", "rows-0-task": "boat", "rows-0-units": "1"}
+    assert post(host, address, **rows, **{"rows-0-minutes": "60"}, do="save").status_code == 303
+    assert "Settle this departure" in host.get(address).text
+    assert post(host, f"{address}/settle", address).status_code == 303
+    page = host.get(address).text
+    assert "Settled as number" in page
+    assert "Settle this departure" not in page
+    again = post(host, f"{address}/settle", "/en/sign-in")
+    assert again.status_code == 409
+    assert "settled already" in again.text
+
+
+def test_without_service_records_the_page_says_why_it_cannot_be_settled(host):
+    address = unsettled(host)
+    post(host, address, do="save")
+    page = host.get(address).text
+    assert "Please record who worked first" in page
+    refused = post(host, f"{address}/settle", "/en/sign-in")
+    assert refused.status_code == 409
+
+
+@pytest.mark.parametrize("page", ["/departures/999999", "/bookings/B-222222", "/departures/0"])
+def test_what_is_not_there_is_not_found(host, page):
+    assert host.get(f"/en/host/buna-dara{page}").status_code == 404
+
+
+# --- the household and the mentor ----------------------------------------------------------------
+
+
+def test_a_statement_opens_down_to_bookings_rule_and_work(client):
+    sign_in(client, "h03.buna-dara")
+    page = client.get("/en/household/buna-dara/H03?month=2026-10").text
+    lines = re.findall(r'href="(/en/household/buna-dara/H03/departures/\d+)"', page)
+    assert lines
+    why = client.get(lines[0]).text
+    for word in ("What came in", "What you did", "How it was divided", "the same to the satang"):
+        assert word in why
+
+
+@pytest.mark.parametrize("month", ["2569-10", "2026-10", "nonsense", "2026-13", ""])
+def test_any_month_shows_a_statement(client, month):
+    sign_in(client, "h03.buna-dara")
+    assert client.get(f"/en/household/buna-dara/H03?month={month}").status_code == 200
+
+
+def test_an_empty_month_says_so(client):
+    sign_in(client, "h03.buna-dara")
+    page = client.get("/en/household/buna-dara/H03?month=2025-01").text
+    assert "No income was settled for this month." in page
+
+
+def test_the_audit_page_names_what_was_tampered_with(sample_app):
+    from sqlalchemy import text
+
+    from cbt.db import transaction
+
+    client = sample_app.test_client()
+    sign_in(client, "mentor")
+    assert "Every check passed." in client.get("/en/mentor/buna-dara").text
+    with transaction() as session:
+        session.execute(text("UPDATE service_record SET units = units + 1 WHERE id = 1"))
+    page = client.get("/en/mentor/buna-dara").text
+    assert "Not everything passed" in page
+    assert "Its record was changed after settlement." in page

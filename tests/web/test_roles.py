@@ -1,0 +1,227 @@
+"""Each role against each route, as a table; and that nobody reads what is not theirs."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from cbt.bookings.models import Booking
+from cbt.bookings.queries import get_booking
+from cbt.bookings.references import BookingLinks
+from cbt.communities.queries import get_community
+from cbt.db import db
+from cbt.people import services as people
+from cbt.people.queries import find_sign_in
+from cbt.people.roles import Grant, Role
+from cbt.revenue.models import Settlement
+from tests.site import NOW, SECRET
+from tests.web.forms import sign_in
+
+VISITOR, HOST, TREASURER, HOUSEHOLD = "visitor", "host", "treasurer", "household"
+NEIGHBOUR, MENTOR, ADMIN, STRANGER, ROLELESS = (
+    "neighbour",
+    "mentor",
+    "admin",
+    "stranger",
+    "roleless",
+)
+PEOPLE = {
+    HOST: "host.buna-dara",
+    TREASURER: "treasurer.buna-dara",
+    HOUSEHOLD: "h03.buna-dara",
+    NEIGHBOUR: "h01.buna-dara",
+    MENTOR: "mentor",
+    ADMIN: "admin",
+    STRANGER: "host.ban-mok-ngam",
+    ROLELESS: "roleless",
+}
+EVERYBODY = {VISITOR, *PEOPLE}
+SIGNED_IN = set(PEOPLE)
+HOSTS = {HOST, TREASURER}
+
+# who may open what; everybody else is refused
+TABLE = {
+    "public.root": EVERYBODY,
+    "public.home": EVERYBODY,
+    "public.community": EVERYBODY,
+    "public.experience": EVERYBODY,
+    "public.hold": EVERYBODY,
+    "public.privacy": EVERYBODY,
+    "public.pieces": EVERYBODY,
+    "public.sign_in": EVERYBODY,
+    "public.sign_out": SIGNED_IN,
+    "public.places": SIGNED_IN,
+    "guest.booking": EVERYBODY,  # whoever holds the signed link
+    "guest.save_details": EVERYBODY,
+    "guest.choose_method": EVERYBODY,
+    "guest.start_payment": EVERYBODY,
+    "guest.attempt": EVERYBODY,
+    "guest.report_transfer": EVERYBODY,
+    "guest.act_as_bank": EVERYBODY,
+    "guest.receipt": EVERYBODY,
+    "guest.trip_file": EVERYBODY,
+    "guest.voucher": EVERYBODY,
+    "host.today": HOSTS,
+    "host.booking_list": HOSTS,
+    "host.booking": HOSTS,
+    "host.transfer_list": HOSTS,
+    "host.confirm_transfer": HOSTS,
+    "host.note_refund": HOSTS,
+    "host.departure": HOSTS,
+    "host.record_work": HOSTS,
+    "host.settle": HOSTS,
+    "household.statement": {HOUSEHOLD, TREASURER, MENTOR},
+    "household.line": {HOUSEHOLD, TREASURER, MENTOR},
+    "mentor.communities": {MENTOR},
+    "mentor.audit": {MENTOR},
+    "mentor.booking": {MENTOR},
+    "mentor.departure": {MENTOR},
+    "admin.overview": {ADMIN},
+    "admin.assign_mentor": {ADMIN},
+    "admin.end_mentor": {ADMIN},
+    "font": EVERYBODY,
+    "healthz": EVERYBODY,
+    "readyz": EVERYBODY,
+}
+
+
+@pytest.fixture
+def addresses(sample_app):
+    """A real address for every endpoint, at Buna Dara and its household H03."""
+    community = get_community(db.session(), "buna-dara")
+    paid = db.session.scalars(
+        select(Booking.reference).where(
+            Booking.community_id == community.id, Booking.state == "settled"
+        )
+    ).first()
+    booking = get_booking(db.session(), paid)
+    settled = db.session.scalar(
+        select(Settlement.departure_id).where(Settlement.community_id == community.id)
+    )
+    links = BookingLinks(SECRET)
+    values = {
+        "lang": "en",
+        "slug": "buna-dara",
+        "experience": "mangrove-boat",
+        "household": "H03",
+        "token": links.sign(booking.reference, booking.trip.ends_at),
+        "code": links.sign_voucher(booking.reference),
+        "reference": booking.reference,
+        "departure_id": settled,
+        "number": 1,
+        "attempt_id": 1,
+        "refund_id": 1,
+        "community": "buna-dara",
+        "name": "sarabun-400-1.woff2",
+    }
+    people.add_person("roleless", "Nobody", "mangrove-2569", "th", NOW)
+    found = {}
+    for rule in sample_app.url_map.iter_rules():
+        if rule.endpoint != "static":
+            method = "GET" if "GET" in rule.methods else "POST"
+            address = rule.build({name: values[name] for name in rule.arguments})[1]
+            found[rule.endpoint] = (method, address)
+    return found
+
+
+def test_the_table_names_every_route(addresses):
+    assert set(addresses) == set(TABLE)
+
+
+@pytest.mark.parametrize("who", sorted(EVERYBODY))
+def test_each_route_answers_each_role_as_the_table_says(sample_app, addresses, who):
+    sample_app.config["WTF_CSRF_ENABLED"] = False  # a missing token would hide who is refused
+    client = sample_app.test_client()
+    if who in PEOPLE:
+        assert sign_in_plainly(client, PEOPLE[who]).status_code == 303
+    for endpoint in sorted(TABLE, key=lambda name: name == "public.sign_out"):
+        method, address = addresses[endpoint]
+        answer = client.open(address, method=method)
+        if who in TABLE[endpoint]:
+            assert not is_refusal(answer), (endpoint, who, answer.status)
+        else:
+            assert is_refusal(answer), (endpoint, who, answer.status)
+
+
+def sign_in_plainly(client, name):
+    fields = {"sign_in_name": name, "password": "mangrove-2569"}
+    return client.post("/en/sign-in", data=fields)
+
+
+def is_refusal(answer):
+    sent_to_sign_in = answer.status_code == 303 and "/sign-in" in answer.location
+    return answer.status_code == 403 or sent_to_sign_in
+
+
+@pytest.fixture
+def household(client):
+    sign_in(client, "h03.buna-dara")
+    return client
+
+
+@pytest.mark.parametrize("page", ["", "/departures/{}"], ids=["statement", "line"])
+def test_a_household_cannot_open_anothers_statement(household, page):
+    page = page.format(db.session.scalar(select(Settlement.departure_id)))
+    assert household.get(f"/en/household/buna-dara/H03{page}").status_code in (200, 404)
+    for code in ("H01", "H99"):
+        assert household.get(f"/en/household/buna-dara/{code}{page}").status_code in (403, 404)
+    assert household.get(f"/en/household/buna-dara/H01{page}").status_code == 403
+    assert household.get(f"/en/household/ban-thep-fai/T1{page}").status_code == 403
+
+
+def test_a_household_cannot_open_a_line_of_another_community(sample_app):
+    """The treasurer of one community asks for a departure of another, by its number."""
+    client = sample_app.test_client()
+    sign_in(client, "treasurer.buna-dara")
+    other = get_community(db.session(), "ban-thep-fai").id
+    theirs = select(Settlement.departure_id).where(Settlement.community_id == other)
+    departure_id = db.session.scalar(theirs)
+    for page in (
+        f"/en/household/buna-dara/H03/departures/{departure_id}",
+        f"/en/host/buna-dara/departures/{departure_id}",
+    ):
+        answer = client.get(page)
+        assert answer.status_code == 404
+        assert "Thep Fai" not in answer.text
+
+
+def test_a_host_cannot_open_another_communitys_booking(client):
+    sign_in(client, "host.ban-thep-fai")
+    own = get_community(db.session(), "buna-dara").id
+    reference = db.session.scalar(select(Booking.reference).where(Booking.community_id == own))
+    assert client.get(f"/en/host/ban-thep-fai/bookings/{reference}").status_code == 404
+    assert client.get(f"/en/host/buna-dara/bookings/{reference}").status_code == 403
+
+
+def test_a_mentor_reads_only_the_communities_assigned(client):
+    sign_in(client, "mentor")
+    page = client.get("/en/mentor").text
+    assert "Buna Dara" in page
+    assert "Mok Ngam" not in page
+    assert client.get("/en/mentor/ban-mok-ngam").status_code == 403
+
+
+def test_an_ended_role_opens_nothing_any_more(client):
+    sign_in(client, "mentor")
+    assert client.get("/en/mentor/buna-dara").status_code == 200
+    person = find_sign_in(db.session(), "mentor").person_id
+    community = get_community(db.session(), "buna-dara").id
+    people.end_role(person, Grant(Role.MENTOR, community), NOW)
+    assert client.get("/en/mentor/buna-dara").status_code == 403
+
+
+def test_the_caretaker_assigns_a_mentor_and_ends_it(sample_app):
+    admin, mentor = sample_app.test_client(), sample_app.test_client()
+    sign_in(admin, "admin")
+    sign_in(mentor, "mentor")
+    page = admin.get("/en/admin").text
+    person = re.search(r'<option value="(\d+)"', page)[1]
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    data = {"csrf_token": token, "person": person}
+    assert admin.post("/en/admin/mentors/ban-mok-ngam", data=data).status_code == 303
+    assert mentor.get("/en/mentor/ban-mok-ngam").status_code == 200
+    assert admin.post("/en/admin/mentors/ban-mok-ngam/end", data=data).status_code == 303
+    assert mentor.get("/en/mentor/ban-mok-ngam").status_code == 403
+    host = str(find_sign_in(db.session(), "host.buna-dara").person_id)
+    refused = admin.post("/en/admin/mentors/buna-dara", data={**data, "person": host})
+    assert refused.status_code == 404
