@@ -144,6 +144,19 @@ def _require_whole(plan: dict[str, Any]) -> None:
     _ = plan["payment"]["receiver_name"]["th"], plan["policy"]["meeting"]["th"]
     if not 0 < plan["policy"]["voted_for"] <= plan["policy"]["present"]:
         raise ValueError("votes do not fit those present")
+    _require_thai(plan)
+
+
+def _require_thai(value: Any) -> None:
+    """Every text stands at least in Thai, the source language."""
+    if isinstance(value, dict):
+        if "en" in value and not value.get("th"):
+            raise ValueError(f"no Thai beside {value['en']!r}")
+        for each in value.values():
+            _require_thai(each)
+    elif isinstance(value, list):
+        for each in value:
+            _require_thai(each)
 
 
 # --- founding ------------------------------------------------------------------------------------

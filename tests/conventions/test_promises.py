@@ -271,7 +271,7 @@ def test_what_wtforms_can_say_itself_is_in_our_catalogue():
 
 def test_the_papers_that_the_readme_names_are_there():
     readme = (ROOT / "README.md").read_text()
-    for address in re.findall(r"\]\((?!http)([^)#]+)", readme):
+    for address in re.findall(r"(?:\]\(|src=\")(?!http)([^)#\"]+)", readme):
         assert (ROOT / address).exists(), address
 
 
