@@ -102,9 +102,7 @@ def test_with_an_old_python_alone_it_says_so(monkeypatch):
 
 def test_with_an_old_python_it_goes_on_with_the_newest_there_is(monkeypatch):
     taken = []
-    monkeypatch.setattr(
-        shutil, "which", lambda name: {"python3.12": "/usr/bin/python3.12"}.get(name)
-    )
+    monkeypatch.setattr(shutil, "which", {"python3.12": "/usr/bin/python3.12"}.get)
     monkeypatch.setattr(os, "execv", lambda path, _arguments: taken.append(path))
     with pytest.raises(SystemExit):  # execv would not come back
         dev.run_again_with_newer_python()
