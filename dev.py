@@ -132,13 +132,13 @@ def run(rest):
     flask = [PYTHON, "-m", "flask", "--app", "wsgi"]
     call([*flask, "prepare"], env=environment)
     server = [PYTHON, "-m", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:" + port]
-    server += ["--workers", "2", "--no-control-socket", "--log-level", "warning"]
+    server += ["--workers", "2", "--preload", "--no-control-socket", "--log-level", "warning"]
     return serve([server, [*flask, "worker"]], address, environment)
 
 
 def serve(commands, address, environment):
     """Run the commands side by side until one ends or we are told to stop; then stop them all."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT is ignored behind "&"
         signal.signal(number, lambda *_: sys.exit(0))
     children = []
     try:
@@ -158,8 +158,6 @@ def serve(commands, address, environment):
             time.sleep(0.2)
         print("One of the two stopped by itself; stopping the other.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 0
     finally:
         stop(children)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import fontpkg_sarabun
 from flask import Flask, send_from_directory
 from flask.typing import ResponseReturnValue
-from fontTools import subset
 
 from cbt.errors import NotFound
 from cbt.web.access import public
@@ -43,6 +42,8 @@ def init_fonts(app: Flask) -> None:
 
 def make_font(source: str, target: Path) -> None:
     """Cut the Thai letters out of a font file. Two processes that race leave one whole file."""
+    from fontTools import subset  # noqa: PLC0415  (a tenth of a second that only the first start needs)
+
     options = subset.Options(flavor="woff2", layout_features=["*"], desubroutinize=True)
     options.drop_tables += ["DSIG"]
     cutter = subset.Subsetter(options)
