@@ -12,7 +12,7 @@ from cbt.audit.findings import Outcome, is_clean
 from cbt.audit.verify import verify
 from cbt.clock import utc_now
 from cbt.communities.queries import get_community
-from cbt.db import db
+from cbt.db import db, grants
 from cbt.demo import load
 from cbt.errors import DemoFileInvalid, NotFound
 from cbt.i18n import LANGUAGES, use_language
@@ -21,7 +21,7 @@ from cbt.worker import run_due, run_for_ever
 
 
 def init_app(app: Flask) -> None:
-    for command in (prepare, worker, audit, demo):
+    for command in (prepare, worker, audit, ledger, demo):
         app.cli.add_command(command)
 
 
@@ -68,6 +68,21 @@ def audit_verify(slug: str, language: str) -> None:
         outcomes = verify(db.session(), community)
         _print_outcomes(outcomes)
     sys.exit(0 if is_clean(outcomes) else 1)
+
+
+@click.group("ledger")
+def ledger() -> None:
+    """The books."""
+
+
+@ledger.command("grants")
+@click.option("--role", required=True, help="The PostgreSQL role that the server connects as.")
+def ledger_grants(role: str) -> None:
+    """Print the GRANTs for a serving role that may append to the books, never change them."""
+    if not role.replace("_", "").isalnum():
+        raise click.ClickException("a role's name has letters, digits and underscores")
+    for statement in grants(role):
+        print(statement + ";")
 
 
 @click.group("demo")

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Select,
+    Table,
     Text,
     Time,
     TypeDecorator,
@@ -85,8 +86,27 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 
+APPEND_ONLY = {"info": {"append_only": True}}
+"""Ends the `__table_args__` of a table of facts or books; triggers refuse to change its rows."""
+
 Condition = ColumnElement[bool]
 Query = Select[*tuple[Any, ...]]
+
+
+def grants(role: str) -> list[str]:
+    """PostgreSQL's GRANTs for the role that serves: it may append to the books, never change them.
+
+    The role that owns the tables and runs the migrations is another one.
+    """
+    statements = [f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{role}"']
+    for table in Base.metadata.sorted_tables:
+        rights = "SELECT, INSERT" if is_append_only(table) else "SELECT, INSERT, UPDATE, DELETE"
+        statements.append(f'GRANT {rights} ON {table.name} TO "{role}"')
+    return [*statements, f'GRANT SELECT ON alembic_version TO "{role}"']
+
+
+def is_append_only(table: Table) -> bool:
+    return bool(table.info.get("append_only"))
 
 
 def columns(table: type[Base], record: type) -> list[Any]:

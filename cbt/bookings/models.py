@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.db import APPEND_ONLY, Base
 
 
 class Departure(Base):
@@ -73,6 +73,7 @@ class BookingLine(Base):
     __tablename__ = "booking_line"
     __table_args__ = (
         CheckConstraint("quantity > 0 AND price_satang >= 0 AND places >= 0", "amounts"),
+        APPEND_ONLY,
     )
 
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"), primary_key=True)
@@ -87,7 +88,7 @@ class BookingCost(Base):
     """An outside cost inside the price, frozen."""
 
     __tablename__ = "booking_cost"
-    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"),)
+    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"), APPEND_ONLY)
 
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"), primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)

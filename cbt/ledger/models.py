@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.db import APPEND_ONLY, Base
 
 DEBIT, CREDIT = "debit", "credit"
 
@@ -29,6 +29,7 @@ class LedgerAccount(Base):
     __table_args__ = (
         UniqueConstraint("book_id", "code"),
         CheckConstraint("normal_side IN ('debit', 'credit')", "side"),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -62,6 +63,7 @@ class Entry(Base):
         Index("ix_entry_book_id_subject", "book_id", "subject"),
         Index("ix_entry_book_id_effective_on", "book_id", "effective_on"),
         CheckConstraint("seq > 0", "seq"),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -94,6 +96,7 @@ class EntryLeg(Base):
         CheckConstraint("typeof(amount_satang) = 'integer'", "whole").ddl_if(dialect="sqlite"),
         Index("ix_leg_from_account_id", "from_account_id", "amount_satang"),
         Index("ix_leg_to_account_id", "to_account_id", "amount_satang"),
+        APPEND_ONLY,
     )
 
     entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), primary_key=True)

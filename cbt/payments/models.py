@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.db import APPEND_ONLY, Base
 
 
 class PaymentAccount(Base):
@@ -66,6 +66,7 @@ class Capture(Base):
         UniqueConstraint("community_id", "receipt_number"),
         CheckConstraint("amount_satang > 0 AND fee_satang >= 0", "amounts"),
         Index("ix_capture_booking_id", "booking_id"),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -115,6 +116,7 @@ class TransferConfirmation(Base):
     __table_args__ = (
         UniqueConstraint("payment_account_id", "bank_reference"),
         Index("ix_transfer_confirmation_attempt_id", "attempt_id"),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

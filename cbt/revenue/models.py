@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.db import APPEND_ONLY, Base
 
 
 class PolicyVersion(Base):
@@ -18,6 +18,7 @@ class PolicyVersion(Base):
         CheckConstraint(
             "present > 0 AND voted_for * 2 > present AND voted_for <= present", "majority"
         ),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -61,6 +62,7 @@ class Settlement(Base):
         UniqueConstraint("departure_id"),
         UniqueConstraint("community_id", "number"),
         Index("ix_settlement_community_id", "community_id", "service_on"),
+        APPEND_ONLY,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,11 +1,20 @@
 """The migrations and the models say the same, both ways, on both databases."""
 
+from datetime import timedelta
+
+import psycopg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import event, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from cbt.db import Base, db, transaction
+from cbt.app import create_app
+from cbt.db import Base, db, grants, is_append_only, transaction
+from cbt.ledger.selftest import require_protected_books
+from tests import factories, postgres
+from tests.site import NOW, make_settings
 
 
 def test_the_migrations_make_exactly_the_models(app):
@@ -64,3 +73,44 @@ def test_a_use_case_on_sqlite_begins_immediately_and_reading_does_not(sqlite_app
     with transaction():
         pass
     assert [each for each in statements if each.startswith("BEGIN")] == ["BEGIN", "BEGIN IMMEDIATE"]
+
+
+def test_the_append_only_tables_are_those_with_triggers(app):
+    marked = {table.name for table in Base.metadata.sorted_tables if is_append_only(table)}
+    statement = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger'"
+    if db.engine.dialect.name == "postgresql":
+        statement = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+    assert set(db.session.scalars(text(statement))) == marked
+
+
+def test_on_postgresql_the_serving_role_can_do_everything_but_change_the_books(
+    prepared_template, tmp_path
+):
+    """The whole way from hold to settlement works, and the triggers cannot even be dropped."""
+    address = postgres.clone(prepared_template)
+    with psycopg.connect(address, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS serving")
+        owner.execute("CREATE ROLE serving LOGIN")
+        for statement in grants("serving"):
+            owner.execute(statement)
+    url = postgres.sqlalchemy_url(address.replace("user=cbt", "user=serving"))
+    app = create_app(make_settings(tmp_path, DATABASE_URL=url))
+    with app.app_context():
+        require_protected_books()
+        village = factories.make_village()
+        factories.book(village)
+        factories.record_work(village, ("H01", "boat", 1))
+        factories.settle(village, NOW + timedelta(days=2))
+        for statement in (
+            "UPDATE leg SET amount_satang = 1",
+            "DELETE FROM entry",
+            "TRUNCATE leg",
+            "DROP TRIGGER leg_refuses_change ON leg",
+            "ALTER TABLE leg DISABLE TRIGGER ALL",
+        ):
+            with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                db.session.execute(text(statement))
+            db.session.rollback()
+        db.session.remove()
+        db.engine.dispose()
+    postgres.drop(address)
