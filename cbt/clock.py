@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+YEARS = (1900, 2400)  # what people can mean; beyond them dates and calendars run out
 BUDDHIST_ERA = 543  # B.E. year = C.E. year + 543, for display only
 
 
@@ -31,9 +32,11 @@ def read_year(typed: int) -> int:
 
 
 def read_day(text: str) -> date:
-    """Read `YYYY-MM-DD`, with the year in either era. Raises ValueError."""
-    year, month, day = text.strip().split("-")
-    return date(read_year(int(year)), int(month), int(day))
+    """Read `YYYY-MM-DD`, with the year in either era. Raises ValueError, also far from our time."""
+    year, month, day = (int(part) for part in text.strip().split("-"))
+    if not YEARS[0] <= read_year(year) <= YEARS[1]:
+        raise ValueError(text)
+    return date(read_year(year), month, day)
 
 
 def month_of(text: str) -> date:

@@ -4,7 +4,7 @@ Two kinds of database are served alike: SQLite as the embedded default, PostgreS
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, date, datetime, time
@@ -14,6 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CheckConstraint,
     ColumnElement,
     Connection,
     Date,
@@ -33,9 +34,6 @@ from sqlalchemy.orm import DeclarativeBase, Session, registry
 
 BUSY_SECONDS = 15
 _WRITING = "cbt_writing"
-
-Localized = dict[str, str]
-"""Text that a community wrote, per language: {"th": ..., "en": ...}. Thai is the source."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -114,6 +112,12 @@ def columns(table: type[Base], record: type) -> list[Any]:
     return [getattr(table, field.name) for field in fields(record)]
 
 
+def one_of(column: str, members: Iterable[str]) -> CheckConstraint:
+    """A constraint, named like the column, that it holds one of some words."""
+    words = ", ".join(f"'{member}'" for member in members)
+    return CheckConstraint(f"{column} IN ({words})", column)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One use case, one commit; anything raised inside undoes all of it.
@@ -138,6 +142,18 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         del session.info["in_use_case"]
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """A session for long reading: it sees one state of the database from beginning to end."""
+    engine = db.engine
+    if engine.dialect.name == "postgresql":  # SQLite's readers have their snapshot anyhow
+        engine = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+    with Session(engine) as session:
+        yield session
 
 
 @event.listens_for(Engine, "connect")

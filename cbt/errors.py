@@ -4,7 +4,8 @@
     ├── NotFound            there is no such thing (404)
     ├── NotAllowed          not for this person (403)
     ├── Invalid             what was given cannot be right (422)
-    └── Refused             it could be right, but not now or not any more (409)
+    ├── Refused             it could be right, but not now or not any more (409)
+    └── RecordDamaged, LedgerUnprotected    nothing true can be shown or done (500)
 
 An error's name is the fact. It carries facts as named values, never a sentence: the doors hold the
 sentences in both languages (`web/errors.py`), and a test walks this tree to see that none lacks one.
@@ -102,6 +103,14 @@ class PolicyInvalid(Invalid):
     """facts: problems. The policy text breaks rules; each problem is (rule id, named values)."""
 
 
+class PolicyTooEarly(Invalid):
+    """facts: earliest. A policy applies from the day after it is recorded, never to past sales."""
+
+
+class PriceListInvalid(Invalid):
+    """facts: option, problem. What an option sells could not be booked or split."""
+
+
 class CostsExceedIncome(Invalid):
     """facts: net, costs. Outside costs and fees are more than what the booking brought in."""
 
@@ -160,7 +169,11 @@ class AlreadySettled(Refused):
 
 
 class NotYetDelivered(Refused):
-    """The trip has not begun, so nothing has been earned."""
+    """The trip is not over, so nothing has been earned."""
+
+
+class PreviewOutdated(Refused):
+    """Something changed since the person looked at what would be posted."""
 
 
 class NothingToSettle(Refused):
@@ -195,6 +208,12 @@ class SignInFailed(Refused):
     """The name and password do not belong together."""
 
     status = 422
+
+
+class RecordDamaged(CbtError):
+    """facts: record. A stored record was valid once and no longer is; the audit names it."""
+
+    status = 500
 
 
 class LedgerUnprotected(CbtError):

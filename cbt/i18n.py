@@ -23,6 +23,9 @@ from babel.support import LazyProxy, NullTranslations, Translations
 from cbt.clock import BUDDHIST_ERA, to_village
 from cbt.money import to_baht
 
+Localized = dict[str, str]
+"""Text that a community wrote, per language: {"th": ..., "en": ...}. Thai is the source."""
+
 LANGUAGES = {"th": "ไทย", "en": "English"}  # each named in itself
 SOURCE_LANGUAGE = "th"
 CATALOGUES = Path(__file__).resolve().parent.parent / "translations"

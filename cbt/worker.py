@@ -21,10 +21,10 @@ from cbt.config import Settings
 from cbt.db import db
 from cbt.i18n import _, format_day, format_hour, other_era, use_language
 from cbt.ledger.selftest import require_protected_books
-from cbt.notices.services import forget_sent, send_due, smtp_sender
+from cbt.notices.services import forget_old, send_due, smtp_sender
 from cbt.payments.give_back import send_refunds
 from cbt.payments.provider import Providers, RefundReason
-from cbt.payments.take_in import look_up_open_attempts
+from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
 from cbt.web.health import WORKER
 from cbt.web.labels import label
@@ -48,10 +48,12 @@ def duties(app: Flask) -> list[Duty]:
     list_ = [
         Duty("beat", timedelta(seconds=20), partial(beat, WORKER)),
         Duty("end overdue holds", timedelta(seconds=5), lapse_overdue_holds),
-        Duty("look up payments", timedelta(seconds=10), partial(look_up_open_attempts, providers)),
+        Duty(
+            "look up payments", timedelta(seconds=10), partial(look_up_unpaid_attempts, providers)
+        ),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
-        Duty("forget mails", timedelta(hours=6), forget_sent),
+        Duty("forget mails", timedelta(hours=6), forget_old),
     ]
     if settings.mail_url:  # without a mail server, mails wait in the outbox
         send = smtp_sender(settings.mail_url)

@@ -2,33 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 
 from cbt.bookings import services as bookings
 from cbt.bookings.queries import get_booking, list_departures
 from cbt.bookings.services import Details, HoldRequest
 from cbt.communities import services as communities
-from cbt.communities.queries import CommunityCard, get_community_by_id
-from cbt.communities.services import Founding
+from cbt.communities.queries import get_community_by_id
+from cbt.communities.records import CommunityCard, Founding
 from cbt.db import db
 from cbt.experiences import services as experiences
 from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
-from cbt.experiences.services import NewExperience, NewOption
+from cbt.experiences.records import NewExperience, NewOption
 from cbt.payments import accounts, pay, queries, take_in
 from cbt.payments.provider import Providers
 from cbt.payments.providers.demo import Act, DemoProvider, act
 from cbt.payments.providers.promptpay import PromptPayProvider
+from cbt.payments.records import AttemptCard
 from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from cbt.revenue import services as revenue
 from cbt.revenue.policy import DEFAULT, Policy, canonical
-from cbt.revenue.services import NewWork, Resolution
+from cbt.revenue.records import NewWork, Resolution
 from tests.site import NOW
 
 PROVIDERS: Providers = {each.name: each for each in (DemoProvider(), PromptPayProvider())}
 TOMORROW = date(2026, 11, 24)
 SPRING = date(2026, 1, 1)
+SPRING_MORNING = datetime(2026, 1, 1, 3, tzinfo=UTC)
 _numbers = count(1)
 
 
@@ -107,7 +109,11 @@ def make_departure(option_id: int, on: date = TOMORROW) -> int:
 
 
 def adopt(
-    community_id: int, policy: Policy = DEFAULT, effective_from: date = SPRING, **votes: int
+    community_id: int,
+    policy: Policy = DEFAULT,
+    effective_from: date = SPRING,
+    recorded_at: datetime = SPRING_MORNING,
+    **votes: int,
 ) -> int:
     resolution = Resolution(
         adopted_on=SPRING,
@@ -117,7 +123,7 @@ def adopt(
         present=votes.get("present", 5),
         voted_for=votes.get("voted_for", 4),
     )
-    return revenue.adopt_policy(community_id, canonical(policy), resolution)
+    return revenue.adopt_policy(community_id, canonical(policy), resolution, recorded_at)
 
 
 def make_village(
@@ -169,7 +175,7 @@ def hold(
     return reference
 
 
-def start(reference: str, method: str = "demo", now: datetime = NOW) -> queries.AttemptCard:
+def start(reference: str, method: str = "demo", now: datetime = NOW) -> AttemptCard:
     """An attempt to pay, as its provider knows it."""
     number = pay.start_attempt(reference, method, PROVIDERS, now)
     return queries.get_attempt_of(db.session(), reference, number)
@@ -195,4 +201,5 @@ def record_work(village: Village, *rows: tuple[str, str, int], now: datetime = N
 
 
 def settle(village: Village, now: datetime) -> int:
-    return revenue.settle(village.id, village.departure_id, village.person_id, now)
+    previewed = revenue.preview_settlement(village.id, village.departure_id).fingerprint
+    return revenue.settle(village.id, village.departure_id, previewed, village.person_id, now)

@@ -40,11 +40,11 @@ def check_legs(session: Session, book_id: int) -> Outcome:
         count += max(1, len(entry.draft.legs))
         total = entries.total(entry.draft.legs)
         if (entry.amount_satang, entry.leg_count) != (total, len(entry.draft.legs)):
-            values = {"stated": entry.amount_satang, "summed": total}
+            values = {"stated_satang": entry.amount_satang, "summed_satang": total}
             findings.append(Finding(Fault.TOTAL_DIFFERS, _name(entry), values))
         for leg in entry.draft.legs:
             if leg.amount_satang <= 0 or leg.source == leg.target:
-                values = {"amount": leg.amount_satang}
+                values = {"amount_satang": leg.amount_satang}
                 findings.append(Finding(Fault.LEG_INVALID, _name(entry), values))
     return Outcome(Check.LEGS, count, tuple(findings))
 
@@ -56,10 +56,10 @@ def check_balances(session: Session, book_id: int) -> Outcome:
     findings = []
     for account, total in summed.items():
         if running.get(account) != total:
-            values = {"running": running.get(account, 0), "summed": total}
+            values = {"running_satang": running.get(account, 0), "summed_satang": total}
             findings.append(Finding(Fault.BALANCE_DIFFERS, f"account:{account}", values))
         if total < 0:
-            values = {"summed": total}
+            values = {"summed_satang": total}
             findings.append(Finding(Fault.BALANCE_BELOW_ZERO, f"account:{account}", values))
     return Outcome(Check.BALANCES, len(summed), tuple(findings))
 

@@ -1,158 +1,199 @@
-"""Recomputing every split and sharing-out from facts alone, and comparing with what was posted.
+"""Recomputing every entry from facts alone, and comparing with what was posted.
 
-The facts are bookings, captures, costs, service records and adopted policies. The legs under
+The facts are bookings, payments, costs, service records and adopted policies. The entries under
 examination are never read to compute what they ought to be.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cbt.audit.compare import Row, compare_accounts, compare_entry, compare_facts
 from cbt.audit.findings import Check, Fault, Finding, Outcome
-from cbt.communities.queries import CommunityCard
-from cbt.errors import CbtError
+from cbt.bookings.models import Booking
+from cbt.bookings.states import PAID
+from cbt.communities.records import CommunityCard
+from cbt.db import Condition
 from cbt.ledger import queries as ledger
 from cbt.ledger.entries import Draft
 from cbt.ledger.models import Entry
+from cbt.payments.queries import list_money_drafts
 from cbt.revenue import posting, queries
+from cbt.revenue.models import Settlement
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.queries import SettlementCard
+from cbt.revenue.records import SettlementCard
+
+log = logging.getLogger("cbt.audit")
+
+Facts = TypeVar("Facts")
 
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
+_MONEY = ("capture", "fee", "refund")
 
 
-@dataclass(frozen=True)
-class Row:
-    """An account, what the books say flowed into it, and what the facts say ought to. In satang."""
+# --- the checks ----------------------------------------------------------------------------------
 
-    account: str
-    posted_satang: int
-    computed_satang: int
 
-    @property
-    def is_equal(self) -> bool:
-        return self.posted_satang == self.computed_satang
+def check_money(session: Session, community: CommunityCard) -> Outcome:
+    """Each payment, fee and refund stands in the books as its record calls for."""
+    expected = list_money_drafts(session, community.id)
+    posted = _posted(session, community, Entry.kind.in_(_MONEY))
+    findings = [
+        finding
+        for key, draft in expected.items()
+        for finding in compare_entry(posted.get(key), draft)
+    ]
+    return Outcome(Check.MONEY, len(expected), tuple(findings))
 
 
 def check_splits(session: Session, community: CommunityCard) -> Outcome:
     """Each settled booking's posted split is what the rule gives for its facts."""
     findings: list[Finding] = []
-    known: set[str] = set()
+    count = 0
     for settlements in _settlements(session, community.id):
-        facts = _flat(
-            queries.list_booking_facts(session, [each.departure_id for each in settlements])
-        )
-        subjects = [posting.booking_subject(each.reference) for each in facts]
-        known.update(subjects)
-        posted = _posted(session, community.book_id, "split", subjects)
-        for each, subject in zip(facts, subjects, strict=True):
-            findings += compare_split(each, posted.get(subject))
-    for subject in _subjects(session, community.book_id, "split") - known:
-        findings.append(Finding(Fault.SPLIT_UNEXPLAINED, subject, {}))
-    return Outcome(Check.SPLITS, len(known), tuple(findings))
-
-
-def compare_split(facts: BookingFacts, posted: Draft | None) -> list[Finding]:
-    """What is wrong with a booking's posted split."""
-    subject = posting.booking_subject(facts.reference)
-    if posted is None:
-        return [Finding(Fault.SPLIT_MISSING, subject, {})]
-    try:
-        computed = posting.split_draft(facts, _ACTOR)
-    except CbtError as error:
-        return [Finding(Fault.UNREADABLE, subject, {"error": type(error).__name__})]
-    findings = []
-    if posted.policy_hash != computed.policy_hash:
-        values = {"posted": posted.policy_hash[:12], "sold_under": computed.policy_hash[:12]}
-        findings.append(Finding(Fault.SPLIT_POLICY_DIFFERS, subject, values))
-    findings += _differences(Fault.SPLIT_DIFFERS, subject, posted, computed)
-    if not findings and posted.input_hash != computed.input_hash:
-        findings.append(Finding(Fault.FACTS_UNFIT, subject, {}))
-    return findings
+        drafts = _splits(session, settlements)
+        count += len(drafts)
+        posted = _posted(session, community, Entry.key.in_(drafts))
+        for key, draft in drafts.items():
+            findings += compare_entry(posted.get(key), draft)
+    return Outcome(Check.SPLITS, count, tuple(findings))
 
 
 def check_sharing(session: Session, community: CommunityCard) -> Outcome:
     """Each departure's sharing-out is what the rule gives for its pool and its service records."""
     findings: list[Finding] = []
-    known: set[str] = set()
+    count = 0
     for settlements in _settlements(session, community.id):
-        facts = queries.list_sharing_facts(
-            session, {each.departure_id: (each.number, each.service_on) for each in settlements}
-        )
-        subjects = [posting.departure_subject(each.departure_id) for each in settlements]
-        known.update(subjects)
-        posted = _posted(session, community.book_id, "sharing_out", subjects)
-        for each, subject in zip(settlements, subjects, strict=True):
-            findings += compare_sharing(each, facts[each.departure_id], posted.get(subject))
-    for subject in _subjects(session, community.book_id, "sharing_out") - known:
-        findings.append(Finding(Fault.SHARING_UNEXPLAINED, subject, {}))
-    return Outcome(Check.SHARING, len(known), tuple(findings))
+        count += len(settlements)
+        facts = _sharing_facts(session, settlements)
+        drafts = [posting.sharing_draft(facts[each.departure_id], _ACTOR) for each in settlements]
+        posted = _posted(session, community, Entry.key.in_([draft.key for draft in drafts]))
+        for each, draft in zip(settlements, drafts, strict=True):
+            findings += _compare_record(each, facts[each.departure_id])
+            findings += compare_entry(posted.get(draft.key), draft)
+    return Outcome(Check.SHARING, count, tuple(findings))
 
 
-def compare_sharing(
-    settlement: SettlementCard, facts: SharingFacts, posted: Draft | None
-) -> list[Finding]:
-    """What is wrong with a departure's posted sharing-out, and with the facts it was made from."""
+def check_entries(session: Session, community: CommunityCard) -> Outcome:
+    """Every entry is one that some fact calls for, and stands there once."""
+    called_for = _called_for(session, community)
+    findings = []
+    count = 0
+    times: Counter[str] = Counter()
+    for entry in ledger.stream_entries(session, community.book_id):
+        count += 1
+        times[entry.draft.key] += 1
+        values = {
+            "kind": entry.draft.kind,
+            "about": entry.draft.subject,
+            "amount_satang": entry.amount_satang,
+        }
+        if entry.draft.key not in called_for:
+            findings.append(Finding(Fault.ENTRY_UNEXPLAINED, f"entry:{entry.seq}", values))
+        elif times[entry.draft.key] > 1:
+            findings.append(Finding(Fault.ENTRY_DOUBLED, f"entry:{entry.seq}", values))
+    return Outcome(Check.ENTRIES, count, tuple(findings))
+
+
+# --- one thing, for a page -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recomputed(Generic[Facts]):
+    """An entry beside its recomputation. Facts and what they give are None where damaged."""
+
+    facts: Facts | None
+    posted: Draft | None
+    computed: Draft | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        return compare_accounts(self.posted, self.computed)
+
+
+def recompute_split(
+    session: Session, community: CommunityCard, departure_id: int, reference: str
+) -> Recomputed[BookingFacts]:
+    """The split of a paid booking, whether posted yet or not."""
+    posted = _find_posted(session, community, posting.split_key(reference))
+
+    def read() -> tuple[BookingFacts, Draft]:
+        facts = queries.get_booking_facts(session, departure_id, reference)
+        return facts, posting.split_draft(facts, _ACTOR)
+
+    return _recompute(posting.booking_subject(reference), posted, read)
+
+
+def recompute_sharing(
+    session: Session, community: CommunityCard, settlement: SettlementCard
+) -> Recomputed[SharingFacts]:
+    posted = _find_posted(session, community, posting.sharing_key(settlement.departure_id))
+
+    def read() -> tuple[SharingFacts, Draft]:
+        facts = _sharing_facts(session, [settlement])[settlement.departure_id]
+        return facts, posting.sharing_draft(facts, _ACTOR)
+
     subject = posting.departure_subject(settlement.departure_id)
-    findings = _changed_facts(subject, settlement.facts, posting.sharing_input(facts))
-    if posted is None:
-        return [*findings, Finding(Fault.SHARING_MISSING, subject, {})]
+    recomputed = _recompute(subject, posted, read)
+    if recomputed.facts is None:
+        return recomputed
+    changed = _compare_record(settlement, recomputed.facts)
+    return Recomputed(
+        recomputed.facts, posted, recomputed.computed, (*changed, *recomputed.findings)
+    )
+
+
+def _recompute(
+    subject: str, posted: Draft | None, read: Callable[[], tuple[Facts, Draft]]
+) -> Recomputed[Facts]:
     try:
-        computed = posting.sharing_draft(facts, _ACTOR)
-    except CbtError as error:
-        values = {"error": type(error).__name__}
-        return [*findings, Finding(Fault.UNREADABLE, subject, values)]
-    findings += _differences(Fault.SHARING_DIFFERS, subject, posted, computed)
-    if not findings and posted.input_hash != computed.input_hash:
-        findings.append(Finding(Fault.FACTS_UNFIT, subject, {}))
-    return findings
+        facts, computed = read()
+    except Exception:  # whatever a damaged record makes of it, the reader sees the damage
+        log.exception("%s cannot be recomputed", subject)
+        return Recomputed(None, posted, None, (Finding(Fault.UNREADABLE, subject, {}),))
+    return Recomputed(facts, posted, computed, tuple(compare_entry(posted, computed)))
 
 
-def compare_accounts(posted: Draft | None, computed: Draft | None) -> list[Row]:
-    """Posted beside computed, account by account, in the order of the computed legs."""
-    left, right = _by_account(posted), _by_account(computed)
-    return [
-        Row(account, left.get(account, 0), right.get(account, 0)) for account in {**right, **left}
-    ]
+# --- reading -------------------------------------------------------------------------------------
 
 
-def find_posted(session: Session, book_id: int, kind: str, subject: str) -> Draft | None:
-    return _posted(session, book_id, kind, [subject]).get(subject)
+def _splits(session: Session, settlements: list[SettlementCard]) -> dict[str, Draft]:
+    """The splits that some settlements call for, by key."""
+    facts = queries.list_booking_facts(session, [each.departure_id for each in settlements])
+    drafts = [posting.split_draft(each, _ACTOR) for group in facts.values() for each in group]
+    return {draft.key: draft for draft in drafts}
 
 
-def _changed_facts(subject: str, settled: str, now: str) -> list[Finding]:
-    before, after = Counter(settled.splitlines()), Counter(now.splitlines())
-    if before == after:
-        return []
-    values = {"changed": ", ".join(before - after), "now": ", ".join(after - before)}
-    return [Finding(Fault.FACTS_CHANGED, subject, values)]
+def _called_for(session: Session, community: CommunityCard) -> set[str]:
+    """The keys of all entries that the records call for."""
+    settled = session.execute(
+        select(Booking.reference, Booking.departure_id)
+        .join(Settlement, Settlement.departure_id == Booking.departure_id)
+        .where(Settlement.community_id == community.id, Booking.state.in_(PAID))
+    ).all()
+    return {
+        *list_money_drafts(session, community.id),
+        *(posting.split_key(row.reference) for row in settled),
+        *(posting.sharing_key(row.departure_id) for row in settled),
+    }
 
 
-def _differences(fault: Fault, subject: str, posted: Draft, computed: Draft) -> list[Finding]:
-    return [
-        Finding(
-            fault,
-            subject,
-            {
-                "account": row.account,
-                "posted": row.posted_satang,
-                "computed": row.computed_satang,
-            },
-        )
-        for row in compare_accounts(posted, computed)
-        if not row.is_equal
-    ]
+def _sharing_facts(session: Session, settlements: list[SettlementCard]) -> dict[int, SharingFacts]:
+    return queries.list_sharing_facts(
+        session, {each.departure_id: (each.number, each.service_on) for each in settlements}
+    )
 
 
-def _by_account(draft: Draft | None) -> dict[str, int]:
-    amounts: dict[str, int] = {}
-    for leg in draft.legs if draft else ():
-        amounts[leg.target] = amounts.get(leg.target, 0) + leg.amount_satang
-    return amounts
+def _compare_record(settlement: SettlementCard, facts: SharingFacts) -> list[Finding]:
+    subject = posting.departure_subject(settlement.departure_id)
+    return compare_facts(subject, settlement.facts, posting.sharing_input(facts))
 
 
 def _settlements(session: Session, community_id: int) -> Iterator[list[SettlementCard]]:
@@ -161,19 +202,10 @@ def _settlements(session: Session, community_id: int) -> Iterator[list[Settlemen
         yield every[start : start + _AT_ONCE]
 
 
-def _flat(facts: dict[int, list[BookingFacts]]) -> list[BookingFacts]:
-    return [each for group in facts.values() for each in group]
+def _posted(session: Session, community: CommunityCard, condition: Condition) -> dict[str, Draft]:
+    entries = ledger.stream_entries(session, community.book_id, condition)
+    return {entry.draft.key: entry.draft for entry in entries}
 
 
-def _posted(session: Session, book_id: int, kind: str, subjects: Iterable[str]) -> dict[str, Draft]:
-    return {
-        entry.draft.subject: entry.draft
-        for entry in ledger.list_entries_about(session, book_id, *subjects)
-        if entry.draft.kind == kind
-    }
-
-
-def _subjects(session: Session, book_id: int, kind: str) -> set[str]:
-    return set(
-        session.scalars(select(Entry.subject).where(Entry.book_id == book_id, Entry.kind == kind))
-    )
+def _find_posted(session: Session, community: CommunityCard, key: str) -> Draft | None:
+    return _posted(session, community, Entry.key == key).get(key)

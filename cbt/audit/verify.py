@@ -1,22 +1,25 @@
 """Every check over one community."""
 
+import logging
 from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
 from cbt.audit import books, facts, recompute
 from cbt.audit.findings import Check, Fault, Finding, Outcome
-from cbt.communities.queries import CommunityCard
-from cbt.errors import CbtError
+from cbt.communities.records import CommunityCard
+
+log = logging.getLogger("cbt.audit")
 
 _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.CHAIN: lambda session, community: books.check_chain(session, community.book_id),
     Check.LEGS: lambda session, community: books.check_legs(session, community.book_id),
     Check.BALANCES: lambda session, community: books.check_balances(session, community.book_id),
-    Check.CAPTURES: facts.check_captures,
+    Check.MONEY: recompute.check_money,
     Check.DEPOSITS: facts.check_deposits,
     Check.SPLITS: recompute.check_splits,
     Check.SHARING: recompute.check_sharing,
+    Check.ENTRIES: recompute.check_entries,
     Check.POLICIES: facts.check_policies,
     Check.PLACES: facts.check_places,
     Check.RECEIPTS: facts.check_receipts,
@@ -31,6 +34,6 @@ def verify(session: Session, community: CommunityCard) -> tuple[Outcome, ...]:
 def _run(check: Check, session: Session, community: CommunityCard) -> Outcome:
     try:
         return _CHECKS[check](session, community)
-    except CbtError as error:  # a record so damaged that the check cannot read it
-        unreadable = Finding(Fault.UNREADABLE, check, {"error": type(error).__name__})
-        return Outcome(check, 0, (unreadable,))
+    except Exception:  # a record so damaged that the check cannot read it is a finding as well
+        log.exception("the check %s of %s cannot be made", check, community.slug)
+        return Outcome(check, 0, (Finding(Fault.UNREADABLE, "book", {}),))

@@ -2,9 +2,9 @@
 
 from icalendar import Calendar, Event
 
-from cbt.bookings.queries import BookingCard
+from cbt.bookings.records import BookingCard
 from cbt.clock import to_village
-from cbt.communities.queries import CommunityCard
+from cbt.communities.records import CommunityCard
 from cbt.i18n import pick
 
 

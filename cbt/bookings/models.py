@@ -5,7 +5,9 @@ from datetime import date, datetime, time
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import APPEND_ONLY, Base
+from cbt.bookings.states import BookingState, DepartureState
+from cbt.db import APPEND_ONLY, Base, one_of
+from cbt.experiences.pricing import OutsideCost, Unit
 
 
 class Departure(Base):
@@ -15,7 +17,7 @@ class Departure(Base):
     __table_args__ = (
         UniqueConstraint("option_id", "starts_on", "starts_at"),
         CheckConstraint("claimed >= 0 AND claimed <= capacity", "never_oversold"),
-        CheckConstraint("state IN ('open', 'settled')", "state"),
+        one_of("state", DepartureState),
         Index("ix_departure_community_id", "community_id", "starts_on"),
         Index("ix_departure_starts_on", "starts_on"),
     )
@@ -40,7 +42,7 @@ class Booking(Base):
 
     __tablename__ = "booking"
     __table_args__ = (
-        CheckConstraint("state IN ('held', 'lapsed', 'confirmed', 'settled')", "state"),
+        one_of("state", BookingState),
         CheckConstraint("places > 0 AND price_satang > 0", "positive"),
         Index("ix_booking_departure_id", "departure_id"),
         Index("ix_booking_state", "state", "held_until"),
@@ -73,6 +75,7 @@ class BookingLine(Base):
     __tablename__ = "booking_line"
     __table_args__ = (
         CheckConstraint("quantity > 0 AND price_satang >= 0 AND places >= 0", "amounts"),
+        one_of("unit", Unit),
         APPEND_ONLY,
     )
 
@@ -88,7 +91,11 @@ class BookingCost(Base):
     """An outside cost inside the price, frozen."""
 
     __tablename__ = "booking_cost"
-    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"), APPEND_ONLY)
+    __table_args__ = (
+        CheckConstraint("amount_satang > 0", "positive"),
+        one_of("code", OutsideCost),
+        APPEND_ONLY,
+    )
 
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"), primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)

@@ -1,115 +1,24 @@
 """Reading departures and bookings."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, BookingLine, Departure
-from cbt.bookings.states import LIVE, PAID, BookingState, DepartureState
+from cbt.bookings.records import BookingCard, DepartureCard, Found, Guest, PriceParts, TripCard
+from cbt.bookings.states import LIVE, BookingState, DepartureState
 from cbt.communities.models import Community
-from cbt.communities.queries import CommunityCard
-from cbt.db import Localized, Query, columns
+from cbt.communities.records import CommunityCard
+from cbt.db import Query, columns
 from cbt.errors import DepartureUnknown, NotFound
 from cbt.experiences.models import Experience, Option
 from cbt.experiences.pricing import CostLine, OutsideCost, PriceLine, Unit
-from cbt.experiences.queries import Teaser, lowest_price
-
-
-@dataclass(frozen=True)
-class DepartureCard:
-    """A departure as a calendar shows it."""
-
-    id: int
-    option_id: int
-    community_id: int
-    starts_on: date
-    starts_at: time
-    begins_at: datetime
-    ends_at: datetime
-    capacity: int
-    claimed: int
-    state: str
-
-    @property
-    def free(self) -> int:
-        return self.capacity - self.claimed
-
-
-@dataclass(frozen=True)
-class TripCard:
-    """A departure with the names of what departs."""
-
-    id: int
-    starts_on: date
-    starts_at: time
-    begins_at: datetime
-    ends_at: datetime
-    capacity: int
-    claimed: int
-    state: str
-    nights: int
-    option_title: Localized
-    experience_slug: str
-    experience_title: Localized
-    meeting_point: Localized
-    picture: str
-
-
-@dataclass(frozen=True)
-class Guest:
-    """Who to reach, and what they need. Empty where not given or already forgotten."""
-
-    name: str | None
-    email: str | None
-    phone: str | None
-    food_needs: str | None
-    access_needs: str | None
-
-
-@dataclass(frozen=True)
-class BookingCard:
-    """A booking with its trip and guest."""
-
-    guest: Guest
-    trip: TripCard
-    id: int
-    reference: str
-    state: BookingState
-    held_until: datetime
-    created_at: datetime
-    confirmed_at: datetime | None
-    language: str
-    places: int
-    price_satang: int
-    policy_version_id: int
-    community_id: int
-
-    @property
-    def is_paid(self) -> bool:
-        return self.state in PAID
-
-
-@dataclass(frozen=True)
-class PriceParts:
-    """What a booking's price is made of."""
-
-    lines: tuple[PriceLine, ...]
-    costs: tuple[CostLine, ...]
-
-
-@dataclass(frozen=True)
-class Found:
-    """An experience that a search found, with how many of its departures have room."""
-
-    community: CommunityCard
-    teaser: Teaser
-    departures: int
-    next_on: date
-
+from cbt.experiences.queries import lowest_price
+from cbt.experiences.records import Teaser
 
 # --- departures ----------------------------------------------------------------------------------
 
@@ -196,7 +105,7 @@ def list_trips_with_bookings(
 
 
 def list_unsettled_trips(session: Session, community_id: int, now: datetime) -> list[TripCard]:
-    """Departures that have begun with paid guests and whose money is not shared out yet."""
+    """Departures that are over, had paid guests, and whose money is not shared out yet."""
     paid = select(Booking.departure_id).where(
         Booking.community_id == community_id, Booking.state == BookingState.CONFIRMED
     )
@@ -205,7 +114,7 @@ def list_unsettled_trips(session: Session, community_id: int, now: datetime) -> 
         .where(
             Departure.id.in_(paid),
             Departure.state == DepartureState.OPEN,
-            Departure.begins_at <= now,
+            Departure.ends_at <= now,
         )
         .order_by(Departure.begins_at, Departure.id)
     )
@@ -235,6 +144,7 @@ def search_experiences(
             Departure.begins_at > now,
             Departure.state == DepartureState.OPEN,
             Departure.capacity - Departure.claimed >= guests,
+            Option.min_party <= guests,
             Option.max_party >= guests,
         )
         .group_by(Option.experience_id)

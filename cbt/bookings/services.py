@@ -91,15 +91,15 @@ def hold(request: HoldRequest, now: datetime) -> str:
     DepartureFull, or what `pricing.quote` raises, and then writes nothing.
     """
     try:
-        with transaction() as session:
-            earlier = queries.find_reference_by_key(session, request.request_key)
-            return earlier or _hold(session, request, now)
-    except IntegrityError:  # two submits of one form, both past the look-up: one of them won
-        with transaction() as session:
-            earlier = queries.find_reference_by_key(session, request.request_key)
-        if earlier is None:
-            raise
-        return earlier
+        return _hold_once(request, now)
+    except IntegrityError:  # another won the race for this key, or for this reference
+        return _hold_once(request, now)
+
+
+def _hold_once(request: HoldRequest, now: datetime) -> str:
+    with transaction() as session:
+        earlier = queries.find_reference_by_key(session, request.request_key)
+        return earlier or _hold(session, request, now)
 
 
 def _hold(session: Session, request: HoldRequest, now: datetime) -> str:
@@ -107,9 +107,7 @@ def _hold(session: Session, request: HoldRequest, now: datetime) -> str:
     if departure.begins_at <= now or departure.state != DepartureState.OPEN:
         raise DepartureGone
     option = get_option(session, departure.option_id)
-    price = quote(
-        request.party, option.prices, option.costs, least=option.min_party, most=option.max_party
-    )
+    price = quote(request.party, option.price_list)
     _claim_or_lapse_first(session, departure.id, price.places, now)
     reference = _free_reference(session, request.request_key)
     booking_id = session.execute(
@@ -349,8 +347,19 @@ def confirm(session: Session, booking: Locked, now: datetime) -> bool:
     return True
 
 
-def close_departure(session: Session, departure_id: int) -> None:
-    """Mark a departure and its confirmed bookings as settled. Raises StateForbids. A step."""
+def close_departure(session: Session, departure_id: int, now: datetime) -> None:
+    """Mark a departure and its confirmed bookings as settled. Raises StateForbids. A step.
+
+    Its bookings are locked first, as whoever takes in their money does, and holds that nobody
+    swept yet are ended: a payment is either in before the split, or too late and goes back.
+    """
+    session.execute(
+        select(Booking.id)
+        .where(Booking.departure_id == departure_id)
+        .order_by(Booking.id)
+        .with_for_update()
+    )
+    _lapse(session, now, departure_id)
     closed = session.execute(
         update(Departure)
         .where(Departure.id == departure_id, Departure.state == DepartureState.OPEN)

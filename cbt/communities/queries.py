@@ -1,51 +1,16 @@
 """Reading communities and households."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cbt.communities.models import Community, Household, Member
-from cbt.db import Condition, Localized, columns
+from cbt.communities.records import CommunityCard, HouseholdCard, Numbers
+from cbt.db import Condition, columns
 from cbt.errors import NotFound
-
-
-@dataclass(frozen=True)
-class CommunityCard:
-    """What every page about a community needs."""
-
-    id: int
-    slug: str
-    book_id: int
-    name: Localized
-    summary: Localized
-    story: Localized
-    picture: str
-    tambon: Localized
-    district: Localized
-    province: Localized
-    province_code: str
-    contact: Localized
-    zone: str
-    is_sample: bool
-    settlements: int
-
-
-@dataclass(frozen=True)
-class HouseholdCard:
-    id: int
-    code: str
-    name: Localized
-    position: int
-
-
-@dataclass(frozen=True)
-class Numbers:
-    households: int
-    members: int
-
+from cbt.i18n import Localized
 
 _CARD = columns(Community, CommunityCard)
 _HOUSEHOLD = columns(Household, HouseholdCard)

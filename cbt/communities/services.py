@@ -1,6 +1,6 @@
 """Founding communities and taking in households."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 
 from sqlalchemy import func, select, update
@@ -8,27 +8,11 @@ from sqlalchemy.orm import Session
 
 from cbt.communities import chart
 from cbt.communities.models import Community, Household, Member
-from cbt.db import Localized, transaction
+from cbt.communities.records import Founding
+from cbt.db import transaction
+from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import CREDIT, DEBIT
-
-
-@dataclass(frozen=True, kw_only=True)
-class Founding:
-    """What a community says of itself when it joins. Texts are {"th": ..., "en": ...}."""
-
-    slug: str
-    name: Localized
-    summary: Localized
-    story: Localized
-    picture: str
-    tambon: Localized
-    district: Localized
-    province: Localized
-    province_code: str
-    contact: Localized
-    zone: str
-    is_sample: bool
 
 
 def found_community(founding: Founding) -> int:

@@ -18,17 +18,18 @@ from typing import Any
 from sqlalchemy import select
 
 from cbt.bookings import services as bookings
-from cbt.bookings.queries import DepartureCard, get_departure, list_departures
+from cbt.bookings.queries import get_departure, list_departures
+from cbt.bookings.records import DepartureCard
 from cbt.bookings.services import Details, HoldRequest
 from cbt.clock import month_before, to_instant, village_day
 from cbt.communities import services as communities
 from cbt.communities.models import Community
-from cbt.communities.services import Founding
+from cbt.communities.records import Founding
 from cbt.db import db
 from cbt.errors import CbtError, DemoFileInvalid
 from cbt.experiences import services as experiences
 from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
-from cbt.experiences.services import NewExperience, NewOption
+from cbt.experiences.records import NewExperience, NewOption
 from cbt.payments.accounts import open_payment_account
 from cbt.payments.pay import report_transfer, start_attempt
 from cbt.payments.provider import Providers
@@ -40,7 +41,7 @@ from cbt.people.roles import Grant, Role
 from cbt.people.services import add_person, grant_role
 from cbt.revenue import services as revenue
 from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
-from cbt.revenue.services import NewWork, Resolution
+from cbt.revenue.records import NewWork, Resolution
 
 FOLDER = Path(__file__).parent / "communities"
 KIND = "cbt-demo-community/1"
@@ -181,6 +182,7 @@ def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
             present=plan["policy"]["present"],
             voted_for=plan["policy"]["voted_for"],
         ),
+        founded_at,
     )
     for name, receiver in (("demo", {}), ("promptpay", plan["payment"]["promptpay"])):
         open_payment_account(
@@ -401,7 +403,8 @@ def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime
 
 
 def _settle(loaded: Loaded, departure_id: int, at: datetime) -> None:
-    revenue.settle(loaded.id, departure_id, loaded.treasurer_id, at)
+    previewed = revenue.preview_settlement(loaded.id, departure_id).fingerprint
+    revenue.settle(loaded.id, departure_id, previewed, loaded.treasurer_id, at)
 
 
 def _leave_a_transfer_to_confirm(loaded: Loaded, providers: Providers, now: datetime) -> None:

@@ -5,7 +5,8 @@ from datetime import time
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.db import Base, one_of
+from cbt.experiences.pricing import OutsideCost, Unit
 
 
 class Experience(Base):
@@ -60,7 +61,7 @@ class OptionPrice(Base):
     __tablename__ = "option_price"
     __table_args__ = (
         CheckConstraint("price_satang >= 0 AND places >= 0", "not_negative"),
-        CheckConstraint("unit IN ('ADULT', 'CHILD', 'INFANT')", "unit"),
+        one_of("unit", Unit),
     )
 
     option_id: Mapped[int] = mapped_column(ForeignKey("experience_option.id"), primary_key=True)
@@ -76,7 +77,7 @@ class OptionCost(Base):
     """An outside cost that the price of an option passes on."""
 
     __tablename__ = "option_cost"
-    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"),)
+    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"), one_of("code", OutsideCost))
 
     option_id: Mapped[int] = mapped_column(ForeignKey("experience_option.id"), primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)

@@ -1,10 +1,17 @@
 """What a party pays. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cbt.errors import PartyEmpty, PartyTooLarge, PartyTooSmall, UnitNotSold
+from cbt.errors import (
+    Invalid,
+    PartyEmpty,
+    PartyTooLarge,
+    PartyTooSmall,
+    PriceListInvalid,
+    UnitNotSold,
+)
 
 
 class Unit(StrEnum):
@@ -41,6 +48,16 @@ class CostRate:
     code: OutsideCost
     per_guest: bool
     amount_satang: int
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """What an option charges, and for parties of which size in places: lap children fill no boat."""
+
+    prices: tuple[UnitPrice, ...]
+    costs: tuple[CostRate, ...]
+    least: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -81,19 +98,9 @@ class Quote:
         return sum(line.quantity for line in self.lines)
 
 
-def quote(
-    party: Mapping[str, int],
-    prices: Sequence[UnitPrice],
-    costs: Sequence[CostRate],
-    *,
-    least: int,
-    most: int,
-) -> Quote:
-    """Price a party: {unit: count}. Sizes count places, so lap children do not fill a boat.
-
-    Raises UnitNotSold, PartyEmpty, PartyTooSmall or PartyTooLarge.
-    """
-    sold = {price.unit: price for price in prices}
+def quote(party: Mapping[str, int], price_list: PriceList) -> Quote:
+    """Price a party: {unit: count}. Raises UnitNotSold, PartyEmpty, PartyTooSmall or PartyTooLarge."""
+    sold = {price.unit: price for price in price_list.prices}
     for unit, count in party.items():
         if count and unit not in sold:
             raise UnitNotSold(unit=unit)
@@ -101,19 +108,46 @@ def quote(
             raise PartyEmpty
     lines = tuple(
         PriceLine(price.unit, party[price.unit], price.price_satang, price.places)
-        for price in prices
+        for price in price_list.prices
         if party.get(price.unit)
     )
     guests = sum(line.quantity for line in lines)
     passed_on = tuple(
         CostLine(cost.code, cost.amount_satang * (guests if cost.per_guest else 1))
-        for cost in costs
+        for cost in price_list.costs
     )
     result = Quote(lines, passed_on)
     if result.places == 0 or result.price_satang == 0:  # infants do not travel alone
         raise PartyEmpty
-    if result.places < least:
-        raise PartyTooSmall(least=least)
-    if result.places > most or guests > 2 * most:
-        raise PartyTooLarge(most=most)
+    if result.places < price_list.least:
+        raise PartyTooSmall(least=price_list.least)
+    if result.places > price_list.most or guests > 2 * price_list.most:
+        raise PartyTooLarge(most=price_list.most)
     return result
+
+
+def require_sellable(price_list: PriceList, option: str, *, capacity: int) -> None:
+    """Raise PriceListInvalid unless the smallest party of adults can book and leaves an income."""
+    for problem in _problems(price_list, capacity):
+        raise PriceListInvalid(option=option, problem=problem)
+
+
+def _problems(price_list: PriceList, capacity: int) -> Iterator[str]:
+    units = [price.unit for price in price_list.prices]
+    if Unit.ADULT not in units:
+        yield "no price for adults"
+    if len(units) != len(set(units)):
+        yield "two prices for one kind of guest"
+    if any(price.price_satang < 0 or price.places < 0 for price in price_list.prices):
+        yield "a negative price"
+    if any(cost.amount_satang <= 0 for cost in price_list.costs):
+        yield "an outside cost that is not above zero"
+    if not 1 <= price_list.least <= min(price_list.most, capacity):
+        yield "no party fits"
+    try:
+        smallest = quote({Unit.ADULT: price_list.least}, price_list)
+    except Invalid:
+        yield "the smallest party cannot be priced"
+    else:
+        if smallest.price_satang <= sum(cost.amount_satang for cost in smallest.costs):
+            yield "outside costs leave no income"

@@ -2,76 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import time
 
 from sqlalchemy import Label, func, select
 from sqlalchemy.orm import Session
 
 from cbt.communities.models import Community
-from cbt.communities.queries import CommunityCard
-from cbt.db import Condition, Localized, columns
+from cbt.communities.records import CommunityCard
+from cbt.db import Condition, columns
 from cbt.errors import NotFound
 from cbt.experiences.models import Experience, Option, OptionCost, OptionPrice
 from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
-
-
-@dataclass(frozen=True)
-class OptionCard:
-    """An option with its price list."""
-
-    id: int
-    code: str
-    title: Localized
-    starts_at: time
-    duration_minutes: int
-    nights: int
-    min_party: int
-    max_party: int
-    prices: tuple[UnitPrice, ...]
-    costs: tuple[CostRate, ...]
-
-
-@dataclass(frozen=True)
-class Texts:
-    """What a listing says, in the community's words."""
-
-    id: int
-    slug: str
-    picture: str
-    picture_text: Localized
-    title: Localized
-    summary: Localized
-    description: Localized
-    included: Localized
-    bring: Localized
-    meeting_point: Localized
-    safety: Localized
-    access: Localized
-    food: Localized
-    refund: Localized
-
-
-@dataclass(frozen=True)
-class Listing:
-    """An experience with everything that its page shows."""
-
-    texts: Texts
-    community: CommunityCard
-    options: tuple[OptionCard, ...]
-
-
-@dataclass(frozen=True)
-class Teaser:
-    """An experience as a card in a list, with its lowest price of an adult."""
-
-    slug: str
-    picture: str
-    picture_text: Localized
-    title: Localized
-    summary: Localized
-    from_satang: int
-
+from cbt.experiences.records import Listing, OptionCard, Teaser, Texts
 
 _TEXTS = columns(Experience, Texts)
 

@@ -1,55 +1,26 @@
 """Publishing listings."""
 
-from dataclasses import dataclass
-from datetime import time
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cbt.communities import chart
 from cbt.communities.services import lock_community
-from cbt.db import Localized, transaction
+from cbt.db import transaction
 from cbt.experiences.models import Experience, Option, OptionCost, OptionPrice
-from cbt.experiences.pricing import CostRate, UnitPrice
+from cbt.experiences.pricing import CostRate, require_sellable
+from cbt.experiences.records import NewExperience, NewOption
 from cbt.ledger import services as ledger
 from cbt.ledger.models import CREDIT
 from cbt.ledger.queries import balances
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewOption:
-    code: str
-    title: Localized
-    starts_at: time
-    duration_minutes: int
-    nights: int
-    min_party: int
-    max_party: int
-    capacity: int
-    prices: tuple[UnitPrice, ...]
-    costs: tuple[CostRate, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewExperience:
-    slug: str
-    picture: str
-    picture_text: Localized
-    title: Localized
-    summary: Localized
-    description: Localized
-    included: Localized
-    bring: Localized
-    meeting_point: Localized
-    safety: Localized
-    access: Localized
-    food: Localized
-    refund: Localized
-    options: tuple[NewOption, ...]
-
-
 def publish_experience(community_id: int, new: NewExperience) -> list[int]:
-    """Publish a listing with its options; return the options' ids in the given order."""
+    """Publish a listing with its options; return the options' ids in the given order.
+
+    Raises PriceListInvalid, and then writes nothing.
+    """
+    for option in new.options:
+        require_sellable(option.price_list, option.code, capacity=option.capacity)
     texts = {name: getattr(new, name) for name in NewExperience.__dataclass_fields__}
     del texts["options"]
     with transaction() as session:

@@ -27,9 +27,17 @@ _SQLITE_ATTEMPTS = {
         " FROM leg WHERE from_account_id = :account"
     ),
 }
-_POSTGRESQL_ATTEMPTS = {"empty the legs": "TRUNCATE leg"}
-
-
+# tried, TRUNCATE would lock out every reader; so we look whether a trigger would refuse it
+_CAN_TRUNCATE = """
+SELECT c.relname FROM pg_class c
+WHERE c.relname IN ('entry', 'leg', 'ledger_account')
+  AND c.relnamespace = current_schema()::regnamespace
+  AND has_table_privilege(c.oid, 'TRUNCATE')
+  AND NOT EXISTS (
+    SELECT 1 FROM pg_trigger t
+    WHERE t.tgrelid = c.oid AND (t.tgtype & 32) <> 0 AND t.tgenabled IN ('A', 'O')
+  )
+"""
 _REFUSALS = ("append-only", "permission denied")  # by our trigger, or by a missing grant
 
 
@@ -50,7 +58,7 @@ def require_protected_books() -> None:
 def _try_everything(session: Session) -> None:
     values = _post_a_trial_entry(session)
     dialect = session.connection().dialect.name
-    extra = _SQLITE_ATTEMPTS if dialect == "sqlite" else _POSTGRESQL_ATTEMPTS
+    extra = _SQLITE_ATTEMPTS if dialect == "sqlite" else {}
     for attempt, statement in {**_ATTEMPTS, **extra}.items():
         try:
             with session.begin_nested():
@@ -59,6 +67,9 @@ def _try_everything(session: Session) -> None:
             if any(words in str(error.orig) for words in _REFUSALS):
                 continue
         raise LedgerUnprotected(attempt=attempt)
+    if dialect == "postgresql":
+        for table in session.scalars(text(_CAN_TRUNCATE)):
+            raise LedgerUnprotected(attempt=f"empty {table}")
 
 
 def _post_a_trial_entry(session: Session) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Queueing notices (a step of whoever causes them) and sending those that are due."""
 
+import logging
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from cbt.db import transaction
+from cbt.db import db, transaction
 from cbt.notices.mail import Letter, compose
 from cbt.notices.models import Notice
 
+log = logging.getLogger("cbt.notices")
+
 MOST_TRIES = 8
+MOST_AT_ONCE = 10  # so that other duties get their turn while a mail server is slow
 _SECONDS = 20
 FORGET_AFTER = timedelta(days=30)
 
@@ -54,15 +58,21 @@ def send_due(send: Send, complete: Complete, sender: str, now: datetime) -> int:
     """Send what is due, one by one; a failure is tried again later, ever more slowly.
 
     `complete` adds what only the worker knows (addresses, signed links) to a notice's facts.
-    Returns how many were sent.
+    Sends at most MOST_AT_ONCE; returns how many.
     """
     sent = 0
-    while (due := _take_next(now)) is not None:
+    for _each in range(MOST_AT_ONCE):
+        due = _take_next(now)
+        if due is None:
+            break
         notice_id, letter = due
         try:
             full = Letter(letter.kind, letter.language, letter.recipient, complete(letter.facts))
-            send(compose(full, sender, now))
-        except (OSError, smtplib.SMTPException) as error:
+            mail = compose(full, sender, now)
+            db.session.rollback()  # nothing stays open while the mail server is asked
+            send(mail)
+        except Exception as error:  # whatever is wrong with one mail, the next ones go out
+            log.warning("notice %s was not sent: %s", notice_id, type(error).__name__)
             _note_failure(notice_id, type(error).__name__)
         else:
             _note_sent(notice_id, now)
@@ -102,13 +112,13 @@ def _note_failure(notice_id: int, failure: str) -> None:
             notice.state = "failed"
 
 
-def forget_sent(now: datetime) -> None:
-    """Empty the personal data of notices that were sent some time ago."""
+def forget_old(now: datetime) -> None:
+    """Empty the personal data of old notices; one that still waits by then is given up."""
+    old = Notice.queued_at < now - FORGET_AFTER
     with transaction() as session:
+        session.execute(update(Notice).where(old, Notice.state == "queued").values(state="failed"))
         session.execute(
-            update(Notice)
-            .where(Notice.state != "queued", Notice.queued_at < now - FORGET_AFTER)
-            .values(recipient="", facts={})
+            update(Notice).where(old, Notice.recipient != "").values(recipient="", facts={})
         )
 
 

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from cbt.communities import chart
 from cbt.communities.models import Community
 from cbt.communities.services import lock_community
-from cbt.db import Localized, transaction
+from cbt.db import transaction
 from cbt.errors import CommunityNotSample
+from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import DEBIT
 from cbt.payments.models import PaymentAccount
@@ -43,4 +44,6 @@ def open_payment_account(
                 receiver_name=receiver_name,
             )
         )
-        ledger.open_account(session, book_id, chart.payment(provider.name), DEBIT)
+        # a provider that keeps its fee when money goes back leaves the community short for a while
+        account = chart.payment(provider.name)
+        ledger.open_account(session, book_id, account, DEBIT, may_go_negative=True)

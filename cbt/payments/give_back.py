@@ -1,24 +1,28 @@
 """Giving money back: by the provider where it can, else by a person."""
 
+import logging
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
-from cbt.communities import chart
 from cbt.db import db, transaction
-from cbt.errors import NotFound, StateForbids
+from cbt.errors import MethodClosed, NotFound, StateForbids
 from cbt.ledger import services as ledger
-from cbt.ledger.entries import Draft, Leg
-from cbt.payments.facts import BookingFacts, booking_facts, notify_guest
+from cbt.payments import posting
 from cbt.payments.models import Capture, Refund
-from cbt.payments.provider import Providers, RefundReason, RefundState
+from cbt.payments.payer import Payer, get_payer, notify_guest
+from cbt.payments.posting import RefundFacts
+from cbt.payments.provider import Provider, Providers, RefundReason, RefundState
+
+log = logging.getLogger("cbt.payments")
 
 
 def request_refund(
-    session: Session, capture: Capture, reason: RefundReason, facts: BookingFacts, now: datetime
+    session: Session, capture: Capture, reason: RefundReason, payer: Payer, now: datetime
 ) -> None:
+    """Note that a capture must go back, and tell the guest. A step."""
     session.add(
         Refund(
             community_id=capture.community_id,
@@ -31,47 +35,70 @@ def request_refund(
         )
     )
     amount = {"amount_satang": capture.amount_satang, "reason": str(reason)}
-    notify_guest(session, facts, "refund_coming", f"refund_coming:{capture.id}", amount, now)
+    notify_guest(session, payer, "refund_coming", f"refund_coming:{capture.id}", amount, now)
 
 
 def send_refunds(providers: Providers, now: datetime) -> int:
-    """Ask providers that can to give back what is due. Returns how much was settled, as a count."""
+    """Ask providers that can to give back what is due. Returns how many refunds succeeded.
+
+    One that fails is logged and asked for again at the next run, with the same idempotency key.
+    """
     due = db.session.execute(
         select(Refund.id, Refund.amount_satang, Capture.provider, Capture.payment_id)
         .join(Capture, Capture.id == Refund.capture_id)
         .where(Refund.state == RefundState.REQUESTED)
         .order_by(Refund.id)
     ).all()
+    db.session.rollback()  # nothing stays open while somebody outside is asked
     done = 0
-    for refund_id, amount, provider_name, payment_id in due:
-        provider = providers.get(provider_name)
+    for refund_id, amount, name, payment_id in due:
+        provider = providers.get(name)
         if provider is None or not provider.capabilities.refunds_itself:
             continue
-        answer = provider.refund(payment_id, amount, now)
-        if answer.state == RefundState.SUCCEEDED:
-            with transaction() as session:
-                _complete_refund(
-                    session, refund_id, answer.fee_returned_satang, provider_name, None, now
-                )
-            done += 1
+        try:
+            done += _send(provider, refund_id, payment_id, amount, now)
+        except Exception:  # one provider's trouble must not hold up another's guests
+            log.exception("refund %s cannot be sent", refund_id)
     return done
 
 
+def _send(provider: Provider, refund_id: int, payment_id: str, amount: int, now: datetime) -> bool:
+    answer = provider.refund(f"refund-{refund_id}", payment_id, amount, now)
+    if answer.state != RefundState.SUCCEEDED:
+        return False
+    with transaction() as session:
+        _complete(session, refund_id, answer.fee_returned_satang, provider.name, None, now)
+    return True
+
+
 def note_refund_made(
-    community_id: int, refund_id: int, proof: str, person_id: int, now: datetime
+    community_id: int,
+    refund_id: int,
+    proof: str,
+    person_id: int,
+    providers: Providers,
+    now: datetime,
 ) -> None:
     """A person transferred the money back; `proof` is the bank's reference.
 
-    Raises NotFound for another community's refund, StateForbids when it was made before.
+    Raises NotFound for another community's refund, MethodClosed where the provider returns it by
+    itself, StateForbids when it was made before.
     """
     with transaction() as session:
-        owner = session.scalar(select(Refund.community_id).where(Refund.id == refund_id))
-        if owner != community_id:
+        row = session.execute(
+            select(Refund.community_id, Capture.provider)
+            .join(Capture, Capture.id == Refund.capture_id)
+            .where(Refund.id == refund_id)
+        ).one_or_none()
+        if row is None or row.community_id != community_id:
             raise NotFound(thing="refund")
-        _complete_refund(session, refund_id, 0, f"person:{person_id}", proof, now)
+        provider = providers.get(row.provider)
+        if provider is not None and provider.capabilities.refunds_itself:
+            raise MethodClosed(method=row.provider)
+        _complete(session, refund_id, 0, f"person:{person_id}", proof, now)
 
 
-def _complete_refund(
+def _complete(
     session: Session,
     refund_id: int,
     fee_returned: int,
@@ -92,23 +119,18 @@ def _complete_refund(
         .returning(Refund)
     ).one_or_none()
     if refund is None:
-        raise StateForbids(
-            thing="refund", state=RefundState.SUCCEEDED, wanted=RefundState.SUCCEEDED
-        )
-    facts = booking_facts(session, refund.booking_id)
-    provider = session.scalar(select(Capture.provider).where(Capture.id == refund.capture_id))
-    account = chart.payment(str(provider))
-    legs = [Leg(chart.GUEST_DEPOSIT, account, refund.amount_satang, "refunded")]
-    if fee_returned:
-        legs.append(Leg(account, chart.PAYMENT_FEE, fee_returned, "fee_returned"))
-    draft = Draft(
-        kind="refund",
-        subject=f"booking:{facts.reference}",
-        effective_on=village_day(now, facts.zone),
-        legs=tuple(legs),
-        key=f"refund:{refund.capture_id}",
-        actor=done_by,
+        state = RefundState.SUCCEEDED
+        raise StateForbids(thing="refund", state=state, wanted=state)
+    payer = get_payer(session, refund.booking_id)
+    capture = session.get_one(Capture, refund.capture_id)
+    facts = RefundFacts(
+        payer.reference,
+        capture.provider,
+        capture.payment_id,
+        refund.amount_satang,
+        fee_returned,
+        village_day(now, payer.zone),
     )
-    ledger.post(session, facts.book_id, draft, now)
+    ledger.post(session, payer.book_id, posting.refund_draft(facts, done_by), now)
     amount = {"amount_satang": refund.amount_satang, "reason": refund.reason}
-    notify_guest(session, facts, "refund_done", f"refund_done:{refund.id}", amount, now)
+    notify_guest(session, payer, "refund_done", f"refund_done:{refund.id}", amount, now)

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import APPEND_ONLY, Base
+from cbt.db import APPEND_ONLY, Base, one_of
+from cbt.payments.provider import AttemptState, RefundReason, RefundState
 
 
 class PaymentAccount(Base):
@@ -34,9 +35,9 @@ class Attempt(Base):
     __table_args__ = (
         UniqueConstraint("booking_id", "number"),
         CheckConstraint("amount_satang > 0", "positive"),
-        CheckConstraint("state IN ('pending', 'reported', 'failed', 'expired', 'paid')", "state"),
+        one_of("state", AttemptState),
         Index("ix_attempt_payment_account_id", "payment_account_id", "state"),
-        Index("ix_attempt_state", "state", "looked_up_at"),
+        Index("ix_attempt_state", "state", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,7 +52,6 @@ class Attempt(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     reported_at: Mapped[datetime | None]
-    looked_up_at: Mapped[datetime | None]
 
 
 class Capture(Base):
@@ -64,7 +64,7 @@ class Capture(Base):
     __table_args__ = (
         UniqueConstraint("provider", "payment_id"),
         UniqueConstraint("community_id", "receipt_number"),
-        CheckConstraint("amount_satang > 0 AND fee_satang >= 0", "amounts"),
+        CheckConstraint("amount_satang > 0", "positive"),
         Index("ix_capture_booking_id", "booking_id"),
         APPEND_ONLY,
     )
@@ -76,11 +76,21 @@ class Capture(Base):
     provider: Mapped[str]
     payment_id: Mapped[str]
     amount_satang: Mapped[int]
-    fee_satang: Mapped[int]
     paid_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     receipt_number: Mapped[int]
     buys: Mapped[bool]
+
+
+class CaptureFee(Base):
+    """What the provider kept of a capture, in its own figure; it may be known only later."""
+
+    __tablename__ = "capture_fee"
+    __table_args__ = (CheckConstraint("amount_satang >= 0", "not_negative"), APPEND_ONLY)
+
+    capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"), primary_key=True)
+    amount_satang: Mapped[int]
+    reported_at: Mapped[datetime]
 
 
 class Refund(Base):
@@ -90,7 +100,8 @@ class Refund(Base):
     __table_args__ = (
         UniqueConstraint("capture_id"),
         CheckConstraint("amount_satang > 0 AND fee_returned_satang >= 0", "amounts"),
-        CheckConstraint("state IN ('requested', 'succeeded')", "state"),
+        one_of("state", RefundState),
+        one_of("reason", RefundReason),
         CheckConstraint("(state = 'succeeded') = (done_at IS NOT NULL)", "done"),
         Index("ix_refund_community_id", "community_id", "state"),
     )

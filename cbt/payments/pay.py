@@ -1,8 +1,9 @@
 """Trying to pay: attempts are children of a booking, and any number may fail."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import services as bookings
@@ -34,18 +35,25 @@ def start_attempt(reference: str, method: str, providers: Providers, now: dateti
         raise MethodClosed(method=method)
     provider = providers[method]
     with transaction() as session:
-        asked, is_started = _prepare(session, reference, provider, now)
-    if not is_started:
-        started = provider.start(asked, now)
+        prepared = _prepare(session, reference, provider, now)
+    if not prepared.is_started:
+        started = provider.start(prepared.asked, now)
         with transaction() as session:
-            _note_started(session, asked.attempt_id, started, now)
-    return asked.number
+            _note_started(session, prepared, started, now)
+    _cancel_others(prepared, providers, now)
+    return prepared.asked.number
 
 
-def _prepare(
-    session: Session, reference: str, provider: Provider, now: datetime
-) -> tuple[Asked, bool]:
-    """The attempt to start, made or found again, and whether it was started before."""
+@dataclass(frozen=True)
+class _Prepared:
+    """The attempt to start, made or found again."""
+
+    asked: Asked
+    booking_id: int
+    is_started: bool
+
+
+def _prepare(session: Session, reference: str, provider: Provider, now: datetime) -> _Prepared:
     booking = session.execute(
         select(
             Booking.id,
@@ -88,7 +96,7 @@ def _prepare(
         hold_ends_at=locked.held_until,
         trip_begins_at=booking.begins_at,
     )
-    return asked, attempt.provider_ref is not None
+    return _Prepared(asked, booking.id, attempt.provider_ref is not None)
 
 
 def _require_payable(booking: Locked, now: datetime) -> None:
@@ -137,7 +145,8 @@ def _amount(
     """What to ask for: the price, or a few satang more while another open attempt asks the same.
 
     A transfer carries no booking number, so each amount must mean one booking. The extra satang
-    belong to the booking's income like the rest. An amount stays taken for a day.
+    belong to the booking's income like the rest. An amount stays taken for a day, and while a
+    reported transfer waits for somebody to look.
     """
     if not provider.needs_own_amount(account.receiver):
         return price
@@ -146,7 +155,10 @@ def _amount(
             select(Attempt.amount_satang).where(
                 Attempt.payment_account_id == account.id,
                 Attempt.amount_satang.between(price, price + _MOST_EXTRA_SATANG),
-                Attempt.created_at > now - _AMOUNT_KEPT_FOR,
+                or_(
+                    Attempt.created_at > now - _AMOUNT_KEPT_FOR,
+                    Attempt.state == AttemptState.REPORTED,
+                ),
             )
         )
     )
@@ -156,18 +168,35 @@ def _amount(
     raise MethodClosed(method=provider.name)
 
 
-def _note_started(session: Session, attempt_id: int, started: Started, now: datetime) -> None:
-    booking_id = session.execute(
+def _note_started(session: Session, prepared: _Prepared, started: Started, now: datetime) -> None:
+    bookings.extend_hold(session, prepared.booking_id, started.expires_at, now)
+    session.execute(
         update(Attempt)
-        .where(Attempt.id == attempt_id)
+        .where(Attempt.id == prepared.asked.attempt_id)
         .values(
             provider_ref=started.provider_ref,
             qr_payload=started.qr_payload,
             expires_at=started.expires_at,
         )
-        .returning(Attempt.booking_id)
-    ).scalar_one()
-    bookings.extend_hold(session, booking_id, started.expires_at, now)
+    )
+
+
+def _cancel_others(prepared: _Prepared, providers: Providers, now: datetime) -> None:
+    """Give up the booking's other open attempts, so that it is not paid in two ways by mistake."""
+    others = [
+        attempt
+        for attempt in queries.list_attempts(db.session(), prepared.booking_id)
+        if attempt.id != prepared.asked.attempt_id and attempt.state == AttemptState.PENDING
+    ]
+    db.session.rollback()  # nothing stays open while somebody outside is asked
+    for attempt in others:
+        if attempt.provider_ref and attempt.provider in providers:
+            providers[attempt.provider].cancel(attempt.provider_ref, now)
+    if others:
+        with transaction() as session:
+            bookings.lock_booking(session, prepared.booking_id)
+            for attempt in others:
+                move_attempt(session, attempt.id, AttemptState.CANCELLED)
 
 
 def report_transfer(attempt_id: int, now: datetime) -> None:
@@ -178,7 +207,7 @@ def report_transfer(attempt_id: int, now: datetime) -> None:
     attempt = queries.get_attempt(db.session(), attempt_id)
     with transaction() as session:
         locked = bookings.lock_booking(session, attempt.booking_id)
-        move_attempt(session, attempt_id, AttemptState.REPORTED, {"reported_at": now})
+        move_attempt(session, attempt_id, AttemptState.REPORTED, now)
         if locked.state == BookingState.HELD and locked.held_until > now:
             begins_at = session.scalar(
                 select(Departure.begins_at).where(Departure.id == locked.departure_id)

@@ -1,7 +1,8 @@
 """What every payment provider offers, in one vocabulary. Pure.
 
 Money is whole satang. A provider is called outside of transactions: it is asked, and what it
-answers is then written by one use case (`services.take_in`), which is safe to repeat.
+answers is then written by one use case (`take_in`), which is safe to repeat. Lists of transactions
+and signed webhooks join this interface with the first provider that has them.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ class AttemptState(StrEnum):
     REPORTED = "reported"  # the guest says that the money is on its way
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
     PAID = "paid"
 
 
@@ -26,6 +28,7 @@ _RANK = {
     AttemptState.REPORTED: 1,
     AttemptState.FAILED: 2,
     AttemptState.EXPIRED: 2,
+    AttemptState.CANCELLED: 2,
     AttemptState.PAID: 3,
 }
 
@@ -40,7 +43,6 @@ class Capabilities:
     """What a provider can do by itself; what it cannot, a person does."""
 
     refunds_itself: bool
-    confirms_itself: bool
     is_pretended: bool
 
 
@@ -71,11 +73,11 @@ class Started:
 
 @dataclass(frozen=True)
 class Received:
-    """Money that arrived: the provider's own id for it, its fee (0 if none), and when."""
+    """Money that arrived: the provider's own id for it, and when; its fee is None until known."""
 
     payment_id: str
     amount_satang: int
-    fee_satang: int
+    fee_satang: int | None
     paid_at: datetime
 
 
@@ -124,7 +126,13 @@ class Provider(Protocol):
 
     def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment: ...
 
-    def refund(self, payment_id: str, amount_satang: int, now: datetime) -> NormalisedRefund: ...
+    def cancel(self, provider_ref: str, now: datetime) -> None:
+        """Ask that an attempt be paid no more. Money may arrive all the same, and is then taken in."""
+
+    def refund(
+        self, key: str, payment_id: str, amount_satang: int, now: datetime
+    ) -> NormalisedRefund:
+        """Ask for money to be given back; the same `key` is the same refund."""
 
 
 Providers = Mapping[str, Provider]

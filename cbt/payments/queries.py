@@ -1,7 +1,7 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,68 +9,18 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
-from cbt.db import Condition, Localized, columns
+from cbt.clock import village_day
+from cbt.communities.models import Community
+from cbt.db import Condition, columns
 from cbt.errors import NotFound
-from cbt.payments.models import Attempt, Capture, PaymentAccount, Refund
-from cbt.payments.provider import AttemptState, RefundReason
+from cbt.ledger.entries import Draft
+from cbt.payments import posting
+from cbt.payments.models import Attempt, Capture, CaptureFee, PaymentAccount, Refund
+from cbt.payments.posting import CaptureFacts, FeeFacts, RefundFacts
+from cbt.payments.provider import AttemptState, RefundReason, RefundState
+from cbt.payments.records import AttemptCard, CaptureCard, Method, RefundCard, RefundedCard
 
 LOOK_UP_FOR = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way in which a community can be paid."""
-
-    id: int
-    provider: str
-    receiver: dict[str, str]
-    receiver_name: Localized
-
-
-@dataclass(frozen=True)
-class AttemptCard:
-    id: int
-    booking_id: int
-    reference: str
-    number: int
-    provider: str
-    state: AttemptState
-    amount_satang: int
-    provider_ref: str | None
-    qr_payload: str
-    created_at: datetime
-    expires_at: datetime
-    reported_at: datetime | None
-    receiver_name: Localized
-
-
-@dataclass(frozen=True)
-class CaptureCard:
-    id: int
-    booking_id: int
-    provider: str
-    payment_id: str
-    amount_satang: int
-    fee_satang: int
-    paid_at: datetime
-    recorded_at: datetime
-    receipt_number: int
-    buys: bool
-
-
-@dataclass(frozen=True)
-class RefundCard:
-    """Money to give back, with what is needed to reach the guest."""
-
-    id: int
-    reference: str
-    provider: str
-    amount_satang: int
-    reason: RefundReason
-    requested_at: datetime
-    guest_name: str | None
-    guest_email: str | None
-    guest_phone: str | None
 
 
 _METHOD = columns(PaymentAccount, Method)
@@ -89,7 +39,18 @@ _ATTEMPT: list[Any] = [
     Attempt.reported_at,
     PaymentAccount.receiver_name,
 ]
-_CAPTURE = columns(Capture, CaptureCard)
+_CAPTURE: list[Any] = [
+    Capture.id,
+    Capture.booking_id,
+    Capture.provider,
+    Capture.payment_id,
+    Capture.amount_satang,
+    CaptureFee.amount_satang,
+    Capture.paid_at,
+    Capture.recorded_at,
+    Capture.receipt_number,
+    Capture.buys,
+]
 
 
 def list_methods(session: Session, community_id: int) -> list[Method]:
@@ -124,23 +85,29 @@ def list_attempts(session: Session, booking_id: int) -> list[AttemptCard]:
 def list_transfers_to_confirm(
     session: Session, community_id: int, now: datetime
 ) -> list[AttemptCard]:
-    """PromptPay attempts that a guest reported as paid, or whose QR is still open."""
-    return _list(
+    """PromptPay attempts that a person has not confirmed: those that guests reported come first.
+
+    A code that was opened may be paid whatever the guest pressed, so every one is listed for some
+    days, and a reported one until somebody has looked.
+    """
+    attempts = _list(
         session,
         PaymentAccount.community_id == community_id,
         Attempt.provider == "promptpay",
+        Attempt.provider_ref.is_not(None),
         or_(
             Attempt.state == AttemptState.REPORTED,
-            (Attempt.state == AttemptState.PENDING) & (Attempt.expires_at > now),
+            (Attempt.state != AttemptState.PAID) & (Attempt.created_at > now - LOOK_UP_FOR),
         ),
     )
+    return sorted(attempts, key=lambda attempt: attempt.state != AttemptState.REPORTED)
 
 
-def list_open_attempts(session: Session, now: datetime) -> list[AttemptCard]:
-    """Attempts whose provider may still have news."""
+def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
+    """Attempts that may still be paid, declined and given up ones included: money has its own mind."""
     return _list(
         session,
-        Attempt.state.in_((AttemptState.PENDING, AttemptState.REPORTED)),
+        Attempt.state != AttemptState.PAID,
         Attempt.provider_ref.is_not(None),
         Attempt.created_at > now - LOOK_UP_FOR,
     )
@@ -160,7 +127,10 @@ def _list(session: Session, *conditions: Condition) -> list[AttemptCard]:
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
     rows = session.execute(
-        select(*_CAPTURE).where(Capture.booking_id.in_(list(booking_ids))).order_by(Capture.id)
+        select(*_CAPTURE)
+        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+        .where(Capture.booking_id.in_(list(booking_ids)))
+        .order_by(Capture.id)
     )
     return [CaptureCard(*row) for row in rows]
 
@@ -186,7 +156,44 @@ def list_refunds_to_make(session: Session, community_id: int) -> list[RefundCard
     return [RefundCard(*row[:4], RefundReason(row[4]), *row[5:]) for row in rows]
 
 
-def list_refunds(session: Session, booking_id: int) -> list[Refund]:
-    return list(
-        session.scalars(select(Refund).where(Refund.booking_id == booking_id).order_by(Refund.id))
+def list_refunds(session: Session, booking_id: int) -> list[RefundedCard]:
+    """Money of a booking that goes or went back."""
+    rows = session.execute(
+        select(Refund.amount_satang, Refund.reason, Refund.state)
+        .where(Refund.booking_id == booking_id)
+        .order_by(Refund.id)
     )
+    return [
+        RefundedCard(row.amount_satang, RefundReason(row.reason), RefundState(row.state))
+        for row in rows
+    ]
+
+
+def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
+    """The entries that the records of payments and refunds call for, by key."""
+    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
+    rows = session.execute(
+        select(Capture, Booking.reference, CaptureFee, Refund)
+        .join(Booking, Booking.id == Capture.booking_id)
+        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+        .outerjoin(
+            Refund, (Refund.capture_id == Capture.id) & (Refund.state == RefundState.SUCCEEDED)
+        )
+        .where(Capture.community_id == community_id)
+        .execution_options(yield_per=1000)
+    )
+    drafts = []
+    for capture, reference, fee, refund in rows:
+        about = (reference, capture.provider, capture.payment_id)
+        paid_on = village_day(capture.paid_at, zone)
+        drafts.append(
+            posting.capture_draft(CaptureFacts(*about, capture.amount_satang, paid_on), "")
+        )
+        if fee and fee.amount_satang:
+            on = village_day(fee.reported_at, zone)
+            drafts.append(posting.fee_draft(FeeFacts(*about, fee.amount_satang, on), ""))
+        if refund and refund.done_at:
+            on = village_day(refund.done_at, zone)
+            money = (refund.amount_satang, refund.fee_returned_satang)
+            drafts.append(posting.refund_draft(RefundFacts(*about, *money, on), ""))
+    return {draft.key: draft for draft in drafts}

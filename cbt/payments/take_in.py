@@ -4,23 +4,23 @@ Return page, scheduled look-up and a host's confirmation all lead to `take_in`: 
 for the present state and writes what is new, however often it is called and in whatever order.
 """
 
+import logging
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import services as bookings
 from cbt.bookings.services import Locked
 from cbt.bookings.states import PAID
 from cbt.clock import village_day
-from cbt.communities import chart
 from cbt.db import db, transaction
 from cbt.ledger import services as ledger
-from cbt.ledger.entries import Draft, Leg
-from cbt.payments import queries
-from cbt.payments.facts import BookingFacts, booking_facts, notify_guest
+from cbt.payments import posting, queries
 from cbt.payments.give_back import request_refund
-from cbt.payments.models import Attempt, Capture
+from cbt.payments.models import Attempt, Capture, CaptureFee
+from cbt.payments.payer import Payer, get_payer, notify_guest
+from cbt.payments.posting import CaptureFacts, FeeFacts
 from cbt.payments.provider import (
     AttemptState,
     NormalisedPayment,
@@ -29,6 +29,10 @@ from cbt.payments.provider import (
     RefundReason,
     advance,
 )
+from cbt.payments.records import AttemptCard
+
+log = logging.getLogger("cbt.payments")
+_ACTOR = "payments"
 
 
 def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
@@ -38,85 +42,113 @@ def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
     captured all the same and noted as money to give back, never passed over in silence.
     """
     attempt = queries.get_attempt(db.session(), attempt_id)
-    if attempt.provider_ref is None:
+    captures = queries.list_captures(db.session(), [attempt.booking_id])
+    provider = providers.get(attempt.provider)
+    if attempt.provider_ref is None or provider is None:
         return
-    payment = providers[attempt.provider].fetch(attempt.provider_ref, now)
-    if not _has_news(attempt, payment):
+    db.session.rollback()  # nothing stays open while somebody outside is asked
+    payment = provider.fetch(attempt.provider_ref, now)
+    fees = {each.payment_id: each.fee_satang for each in captures if each.provider == provider.name}
+    if not _has_news(attempt.state, fees, payment):
         return
     with transaction() as session:
         for received in payment.received:
-            _capture(session, attempt, received, now)
-        move_attempt(session, attempt_id, payment.state, {"looked_up_at": now})
+            _write_down(session, attempt, received, now)
+        move_attempt(session, attempt_id, payment.state)
 
 
-def look_up_open_attempts(providers: Providers, now: datetime) -> int:
-    """Ask every provider about attempts that are still open. Returns how many were asked."""
-    attempts = queries.list_open_attempts(db.session(), now)
+def look_up_unpaid_attempts(providers: Providers, now: datetime) -> int:
+    """Ask every provider about attempts that may still be paid. Returns how many were asked.
+
+    An attempt that cannot be looked up is logged, and the next ones go on.
+    """
+    attempts = queries.list_unpaid_attempts(db.session(), now)
     for attempt in attempts:
-        take_in(attempt.id, providers, now)
+        try:
+            take_in(attempt.id, providers, now)
+        except Exception:  # one provider's trouble must not hide another's money
+            log.exception("attempt %s cannot be looked up", attempt.id)
     return len(attempts)
 
 
-def _has_news(attempt: queries.AttemptCard, payment: NormalisedPayment) -> bool:
-    known = {
-        capture.payment_id
-        for capture in queries.list_captures(db.session(), [attempt.booking_id])
-        if capture.provider == attempt.provider
-    }
-    return advance(attempt.state, payment.state) != attempt.state or any(
-        received.payment_id not in known for received in payment.received
+def _has_news(known: AttemptState, fees: dict[str, int | None], payment: NormalisedPayment) -> bool:
+    """Whether a provider's answer says more than is written down already."""
+    return advance(known, payment.state) != known or any(
+        received.payment_id not in fees
+        or (fees[received.payment_id] is None and received.fee_satang is not None)
+        for received in payment.received
     )
 
 
 def move_attempt(
-    session: Session, attempt_id: int, reported: AttemptState, values: dict[str, datetime]
+    session: Session, attempt_id: int, reported: AttemptState, at: datetime | None = None
 ) -> None:
+    """Let an attempt's state follow a report; it never goes backwards. A step.
+
+    Needs the booking's lock, under which all its attempts are written.
+    """
     known = session.scalar(select(Attempt.state).where(Attempt.id == attempt_id)) or ""
-    state = advance(AttemptState(known), reported)
-    session.execute(update(Attempt).where(Attempt.id == attempt_id).values(state=state, **values))
+    values: dict[str, object] = {"state": advance(AttemptState(known), reported)}
+    if at is not None:
+        values["reported_at"] = at
+    session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**values))
 
 
-def _capture(
-    session: Session, attempt: queries.AttemptCard, received: Received, now: datetime
-) -> None:
-    """Record money that arrived, once; confirm the booking with it or note it to be given back."""
+def _write_down(session: Session, attempt: AttemptCard, received: Received, now: datetime) -> None:
+    """Record money that arrived, and its fee, each once."""
     locked = bookings.lock_booking(session, attempt.booking_id)
-    known = session.scalar(
+    payer = get_payer(session, locked.id)
+    capture_id = session.scalar(
         select(Capture.id).where(
             Capture.provider == attempt.provider, Capture.payment_id == received.payment_id
         )
     )
-    if known is not None:
-        return
+    if capture_id is None:
+        capture_id = _capture(session, attempt, locked, payer, received, now)
+    if received.fee_satang is not None:
+        _note_fee(session, attempt.provider, capture_id, payer, received, now)
+
+
+def _capture(
+    session: Session,
+    attempt: AttemptCard,
+    locked: Locked,
+    payer: Payer,
+    received: Received,
+    now: datetime,
+) -> int:
+    """Post the money, and confirm the booking with it or note it to be given back."""
     reason = _confirm(session, locked, attempt.amount_satang, received, now)
-    facts = booking_facts(session, locked.id)
-    _post_capture(session, attempt.provider, received, facts, now)
+    facts = CaptureFacts(
+        payer.reference,
+        attempt.provider,
+        received.payment_id,
+        received.amount_satang,
+        village_day(received.paid_at, payer.zone),
+    )
+    ledger.post(session, payer.book_id, posting.capture_draft(facts, _ACTOR), now)
+    last = session.scalar(
+        select(func.max(Capture.receipt_number)).where(Capture.community_id == payer.community_id)
+    )
     capture = Capture(
-        community_id=facts.community_id,
+        community_id=payer.community_id,
         booking_id=locked.id,
         attempt_id=attempt.id,
         provider=attempt.provider,
         payment_id=received.payment_id,
         amount_satang=received.amount_satang,
-        fee_satang=received.fee_satang,
         paid_at=received.paid_at,
         recorded_at=now,
+        receipt_number=1 + (last or 0),  # under the book's lock, so without gap or double
         buys=reason is None,
-    )
-    capture.receipt_number = 1 + (
-        session.scalar(
-            select(func.max(Capture.receipt_number)).where(
-                Capture.community_id == capture.community_id
-            )
-        )
-        or 0
     )
     session.add(capture)
     session.flush()
     if reason is None:
-        notify_guest(session, facts, "booking_confirmed", f"confirmed:{facts.reference}", {}, now)
+        notify_guest(session, payer, "booking_confirmed", f"confirmed:{payer.reference}", {}, now)
     else:
-        request_refund(session, capture, reason, facts, now)
+        request_refund(session, capture, reason, payer, now)
+    return capture.id
 
 
 def _confirm(
@@ -132,20 +164,22 @@ def _confirm(
     return None
 
 
-def _post_capture(
-    session: Session, provider: str, received: Received, facts: BookingFacts, now: datetime
+def _note_fee(
+    session: Session,
+    provider: str,
+    capture_id: int,
+    payer: Payer,
+    received: Received,
+    now: datetime,
 ) -> None:
-    """From the payment account to guest deposits; nothing is income yet. The fee as reported."""
-    account = chart.payment(provider)
-    legs = [Leg(account, chart.GUEST_DEPOSIT, received.amount_satang, "captured")]
-    if received.fee_satang:
-        legs.append(Leg(chart.PAYMENT_FEE, account, received.fee_satang, "provider_fee"))
-    draft = Draft(
-        kind="capture",
-        subject=f"booking:{facts.reference}",
-        effective_on=village_day(received.paid_at, facts.zone),
-        legs=tuple(legs),
-        key=f"capture:{provider}:{received.payment_id}",
-        actor="payments",
+    known = session.scalar(select(CaptureFee.capture_id).where(CaptureFee.capture_id == capture_id))
+    if known is not None:
+        return
+    fee = received.fee_satang or 0
+    session.execute(
+        insert(CaptureFee), {"capture_id": capture_id, "amount_satang": fee, "reported_at": now}
     )
-    ledger.post(session, facts.book_id, draft, now)
+    if fee:
+        on = village_day(now, payer.zone)
+        facts = FeeFacts(payer.reference, provider, received.payment_id, fee, on)
+        ledger.post(session, payer.book_id, posting.fee_draft(facts, _ACTOR), now)

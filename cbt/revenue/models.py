@@ -5,7 +5,8 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import APPEND_ONLY, Base
+from cbt.db import APPEND_ONLY, Base, one_of
+from cbt.revenue.policy import Task
 
 
 class PolicyVersion(Base):
@@ -26,6 +27,7 @@ class PolicyVersion(Base):
     number: Mapped[int]
     text: Mapped[str]
     sha256: Mapped[str]
+    recorded_at: Mapped[datetime]
     adopted_on: Mapped[date]
     effective_from: Mapped[date]
     meeting: Mapped[dict[str, str]]
@@ -41,6 +43,7 @@ class ServiceRecord(Base):
     __table_args__ = (
         UniqueConstraint("departure_id", "line"),
         CheckConstraint("units > 0 AND minutes >= 0", "amounts"),
+        one_of("task", Task),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -77,7 +77,7 @@ def split_draft(facts: BookingFacts, actor: str) -> Draft:
         subject=booking_subject(facts.reference),
         effective_on=facts.service_on,
         legs=legs,
-        key=f"split:{facts.reference}",
+        key=split_key(facts.reference),
         actor=actor,
         policy_hash=identity(canonical(facts.policy)),
         input_hash=_digest(split_input(facts)),
@@ -135,7 +135,7 @@ def sharing_draft(facts: SharingFacts, actor: str) -> Draft:
         subject=departure_subject(facts.departure_id),
         effective_on=facts.service_on,
         legs=legs,
-        key=f"sharing_out:{facts.departure_id}",
+        key=sharing_key(facts.departure_id),
         actor=actor,
         policy_hash=",".join(policies),
         input_hash=_digest(sharing_input(facts)),
@@ -164,6 +164,14 @@ def pools_of(bookings: Sequence[BookingFacts]) -> tuple[tuple[Policy, int], ...]
         pool = pools[key][1] if key in pools else 0
         pools[key] = (facts.policy, pool + provider_satang(split_booking(facts)))
     return tuple(pools[key] for key in sorted(pools))
+
+
+def split_key(reference: str) -> str:
+    return f"split:{reference}"
+
+
+def sharing_key(departure_id: int) -> str:
+    return f"sharing_out:{departure_id}"
 
 
 def booking_subject(reference: str) -> str:

@@ -2,70 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, Departure
 from cbt.bookings.states import PAID
 from cbt.communities.models import Household
-from cbt.db import Condition, Localized, columns
+from cbt.db import Condition, columns
 from cbt.errors import NoPolicyInForce, NotFound
-from cbt.payments.models import Capture
+from cbt.payments.models import Capture, CaptureFee
 from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
-from cbt.revenue.policy import Policy, Task, parse
+from cbt.revenue.policy import Task
 from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
+from cbt.revenue.records import AdoptedPolicy, SettlementCard, WorkRow, read_policy
 from cbt.revenue.sharing import Work
 from cbt.revenue.split import Cost
-
-
-@dataclass(frozen=True)
-class AdoptedPolicy:
-    """A policy version with the resolution that adopted it."""
-
-    id: int
-    community_id: int
-    number: int
-    text: str
-    sha256: str
-    adopted_on: date
-    effective_from: date
-    meeting: Localized
-    households: int
-    present: int
-    voted_for: int
-
-    @property
-    def policy(self) -> Policy:
-        return parse(self.text)
-
-
-@dataclass(frozen=True)
-class WorkRow:
-    """A service record with the names it shows."""
-
-    household: str
-    household_name: Localized
-    household_position: int
-    task: Task
-    units: int
-    minutes: int
-    recorded_by: int
-    recorded_at: datetime
-
-
-@dataclass(frozen=True)
-class SettlementCard:
-    id: int
-    departure_id: int
-    number: int
-    service_on: date
-    facts: str
-    settled_at: datetime
-    settled_by: int
-
 
 _SETTLEMENT = columns(Settlement, SettlementCard)
 
@@ -139,20 +92,33 @@ def list_booking_facts(
                 amount,
                 fee,
                 tuple(costs[row.id]),
-                parse(row.text),
+                read_policy(row.text),
             )
         )
     return facts
 
 
+def get_booking_facts(session: Session, departure_id: int, reference: str) -> BookingFacts:
+    """The split facts of one paid booking. Raises NotFound."""
+    for facts in list_booking_facts(session, [departure_id])[departure_id]:
+        if facts.reference == reference:
+            return facts
+    raise NotFound(thing="split")
+
+
 def _captured(session: Session, booking_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """(amount, fee) of the capture that bought each booking; surplus goes back and is not income."""
+    """(amount, fee) of what bought each booking; surplus goes back and is not income."""
     rows = session.execute(
-        select(Capture.booking_id, Capture.amount_satang, Capture.fee_satang).where(
-            Capture.booking_id.in_(booking_ids), Capture.buys.is_(True)
+        select(
+            Capture.booking_id,
+            func.sum(Capture.amount_satang),
+            func.sum(func.coalesce(CaptureFee.amount_satang, 0)),
         )
+        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+        .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
+        .group_by(Capture.booking_id)
     )
-    return {row.booking_id: (row.amount_satang, row.fee_satang) for row in rows}
+    return {booking_id: (int(amount), int(fee)) for booking_id, amount, fee in rows}
 
 
 def _costs(session: Session, booking_ids: Sequence[int]) -> dict[int, list[Cost]]:

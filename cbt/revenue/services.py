@@ -1,8 +1,7 @@
 """Adopting policies, recording work, settling departures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -11,15 +10,18 @@ from cbt.bookings import queries as bookings
 from cbt.bookings.models import Departure
 from cbt.bookings.services import close_departure
 from cbt.bookings.states import DepartureState
+from cbt.clock import village_day
 from cbt.communities.queries import get_community_by_id, list_register
 from cbt.communities.services import lock_community, next_settlement_number
-from cbt.db import Localized, db, transaction
+from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
     DepartureUnknown,
     NothingToSettle,
     NotYetDelivered,
     NoWorkRecorded,
+    PolicyTooEarly,
+    PreviewOutdated,
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
@@ -27,7 +29,9 @@ from cbt.revenue import posting, queries
 from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
+from cbt.revenue.records import NewWork, Preview, Resolution
 
+MOST_ROWS = 200
 MOST_UNITS = 1_000
 MOST_MINUTES = 7 * 24 * 60
 
@@ -35,29 +39,23 @@ MOST_MINUTES = 7 * 24 * 60
 # --- policy --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resolution:
-    """The members' meeting that adopted a policy: how many households there are, came, and agreed."""
-
-    adopted_on: date
-    effective_from: date
-    meeting: Localized
-    households: int
-    present: int
-    voted_for: int
-
-
-def adopt_policy(community_id: int, text: str, resolution: Resolution) -> int:
+def adopt_policy(community_id: int, text: str, resolution: Resolution, now: datetime) -> int:
     """Record a policy that the members adopted; return the version's id.
 
-    Raises PolicyInvalid, and then writes nothing. It applies to what is sold from its first day on.
+    It applies to what is sold from its first day on. That day must lie after the day on which it
+    is recorded, unless nothing could be sold before: no sale changes its policy afterwards.
+    Raises PolicyInvalid or PolicyTooEarly, and then writes nothing.
     """
     parse(text)
     with transaction() as session:
         lock_community(session, community_id)
+        today = village_day(now, get_community_by_id(session, community_id).zone)
         last = session.scalar(
             select(func.max(PolicyVersion.number)).where(PolicyVersion.community_id == community_id)
         )
+        earliest = today + timedelta(days=1) if last else today
+        if resolution.effective_from < earliest:
+            raise PolicyTooEarly(earliest=earliest)
         return session.execute(
             insert(PolicyVersion).returning(PolicyVersion.id),
             {
@@ -65,6 +63,7 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution) -> int:
                 "number": (last or 0) + 1,
                 "text": text,
                 "sha256": identity(text),
+                "recorded_at": now,
                 "adopted_on": resolution.adopted_on,
                 "effective_from": resolution.effective_from,
                 "meeting": resolution.meeting,
@@ -76,16 +75,6 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution) -> int:
 
 
 # --- work ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class NewWork:
-    """A row of the work record as typed: a household's code, a task, its units and minutes."""
-
-    household: str
-    task: str
-    units: int
-    minutes: int
 
 
 def record_work(
@@ -103,6 +92,8 @@ def record_work(
         register = {
             household.code: household.id for household in list_register(session, community_id)
         }
+        if len(rows) > MOST_ROWS:
+            raise WorkInvalid(row=MOST_ROWS + 1, problem="rows")
         for number, row in enumerate(rows, start=1):
             _require_valid(row, number, register)
         session.execute(delete(ServiceRecord).where(ServiceRecord.departure_id == departure_id))
@@ -139,15 +130,6 @@ def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
 # --- settlement ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Preview:
-    """What settling a departure now would post."""
-
-    bookings: tuple[BookingFacts, ...]
-    sharing: SharingFacts
-    households: dict[str, int]
-
-
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
@@ -156,25 +138,31 @@ def preview_settlement(community_id: int, departure_id: int) -> Preview:
     session = db.session()
     number = 1 + get_community_by_id(session, community_id).settlements
     booked, sharing = _facts(session, community_id, departure_id, number)
-    return Preview(tuple(booked), sharing, posting.household_totals(sharing))
+    return Preview(tuple(booked), sharing)
 
 
-def settle(community_id: int, departure_id: int, person_id: int, now: datetime) -> int:
+def settle(
+    community_id: int, departure_id: int, previewed: str, person_id: int, now: datetime
+) -> int:
     """Split a delivered departure's bookings and share its pool out; return the settlement number.
 
-    One transaction: one entry for each booking, one for the sharing-out. Raises DepartureUnknown,
-    AlreadySettled, NotYetDelivered, NothingToSettle or NoWorkRecorded, and then writes nothing.
+    One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
+    fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, or PreviewOutdated when something changed
+    since; and then writes nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
         trip = bookings.get_trip(session, community_id, departure_id)
         if trip.state == DepartureState.SETTLED:
             raise AlreadySettled
-        if trip.begins_at > now:
+        if trip.ends_at > now:
             raise NotYetDelivered
         number = next_settlement_number(session, community_id)
-        close_departure(session, departure_id)
+        close_departure(session, departure_id, now)
         booked, sharing = _facts(session, community_id, departure_id, number)
+        if Preview(tuple(booked), sharing).fingerprint != previewed:
+            raise PreviewOutdated
         actor = f"person:{person_id}"
         for facts in booked:
             ledger.post(session, book_id, posting.split_draft(facts, actor), now)

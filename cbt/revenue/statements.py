@@ -5,7 +5,8 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from cbt.bookings.queries import TripCard, get_trip, list_trips
+from cbt.bookings.queries import get_trip, list_trips
+from cbt.bookings.records import TripCard
 from cbt.clock import next_month
 from cbt.communities import chart
 from cbt.errors import NotFound
@@ -14,7 +15,7 @@ from cbt.ledger.queries import Posted
 from cbt.revenue import posting, queries
 from cbt.revenue.policy import Policy
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.queries import SettlementCard, WorkRow
+from cbt.revenue.records import SettlementCard, WorkRow
 from cbt.revenue.sharing import spare_order, weigh
 from cbt.revenue.split import Part
 

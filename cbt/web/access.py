@@ -13,15 +13,12 @@ from typing import Any, TypeVar, cast
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings.queries import BookingCard, get_booking_with_community
+from cbt.bookings.queries import get_booking_with_community
+from cbt.bookings.records import BookingCard
 from cbt.bookings.references import BookingLinks
 from cbt.clock import utc_now
-from cbt.communities.queries import (
-    CommunityCard,
-    HouseholdCard,
-    get_community,
-    get_household,
-)
+from cbt.communities.queries import get_community, get_household
+from cbt.communities.records import CommunityCard, HouseholdCard
 from cbt.db import db
 from cbt.errors import NotAllowed
 from cbt.people.queries import find_reader

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from cbt.bookings.queries import DepartureCard
+from cbt.bookings.records import DepartureCard
 from cbt.bookings.states import DepartureState
 from cbt.clock import next_month
 

@@ -38,6 +38,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.AccountUnknown: _l("The books have no such account."),
     errors.TextNotCanonical: _l("A line break is not allowed here."),
     errors.PolicyInvalid: _l("This split policy breaks a rule and cannot be adopted."),
+    errors.PolicyTooEarly: _l(
+        "A policy applies to what is sold from its first day on: %(earliest)s at the earliest."
+    ),
+    errors.PriceListInvalid: _l("The price list of %(option)s cannot be sold: %(problem)s."),
     errors.CostsExceedIncome: _l(
         "Outside costs and fees are more than what was paid. Please check the price list."
     ),
@@ -57,7 +61,11 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.AlreadySettled: _l(
         "This departure is settled already. Its record can no longer be changed."
     ),
-    errors.NotYetDelivered: _l("This departure has not begun yet, so it cannot be settled."),
+    errors.NotYetDelivered: _l("This departure is not over yet, so it cannot be settled."),
+    errors.PreviewOutdated: _l(
+        "Something changed since you looked: a payment came in, or the work record was changed."
+        " Please read the new figures and settle again."
+    ),
     errors.NothingToSettle: _l("There is no paid booking on this departure."),
     errors.NoWorkRecorded: _l(
         "Please record who worked first; without it the money cannot be shared out."
@@ -70,6 +78,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
+    errors.RecordDamaged: _l(
+        "A record that this page needs is damaged, so nothing is shown rather than something wrong."
+        " Please tell the community's mentor; the audit names the record."
+    ),
     errors.LedgerUnprotected: _l(
         "The books are not protected on this server, so it does not serve."
     ),

@@ -58,6 +58,11 @@ def count(label: Any, **options: Any) -> IntegerField:
     return IntegerField(label, **options)
 
 
+def whole(text_: str | None) -> int | None:
+    """A whole number from an address, or None for anything else."""
+    return int(text_) if text_ and text_.isascii() and text_.isdigit() and len(text_) < 10 else None
+
+
 def typed(field: Field) -> str:
     """What was typed into a line of text, or nothing."""
     return str(field.data or "")
@@ -103,3 +108,9 @@ def first_error(form: FlaskForm) -> str:
 def add_error(field: Field, message: str) -> None:
     """Let a refusal of the domain appear beside the field that caused it."""
     field.errors = (*field.errors, message)
+
+
+class FindForm(AskForm):
+    """Looking a thing up by the code that is printed on it."""
+
+    code = text(_l("Booking code"), most=20, required=True)

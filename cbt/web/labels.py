@@ -1,5 +1,6 @@
 """The words for every state, kind and code that pages show. A test walks them in both languages."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -7,7 +8,7 @@ from cbt.audit.findings import Check, Fault, Finding, Result
 from cbt.bookings.states import BookingState, DepartureState
 from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
-from cbt.i18n import _, _l
+from cbt.i18n import _, _l, format_baht, format_day
 from cbt.payments.provider import AttemptState, RefundReason
 from cbt.payments.providers.demo import Act
 from cbt.people.roles import Role
@@ -40,17 +41,18 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         AttemptState.REPORTED: _l("reported by the guest"),
         AttemptState.FAILED: _l("declined"),
         AttemptState.EXPIRED: _l("expired"),
+        AttemptState.CANCELLED: _l("given up for another way"),
         AttemptState.PAID: _l("paid"),
     },
     RefundReason: {
         RefundReason.NO_PLACE_LEFT: _l("paid late, when no place was left"),
         RefundReason.PAID_TWICE: _l("paid twice"),
-        RefundReason.AMOUNT_DIFFERS: _l("another amount than asked for"),
+        RefundReason.AMOUNT_DIFFERS: _l("the amount differs from the price"),
     },
     Act: {
         Act.PAY: _l("Pay"),
         Act.DECLINE: _l("Let it be declined"),
-        Act.EXPIRE: _l("Let it expire"),
+        Act.EXPIRE: _l("Let it time out"),
         Act.PAY_LATE: _l("Pay after the hold has ended"),
         Act.PAY_TWICE: _l("Pay twice"),
     },
@@ -93,10 +95,11 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.CHAIN: _l("The chain of entries is whole"),
         Check.LEGS: _l("Every entry balances"),
         Check.BALANCES: _l("Account balances are the sums of their entries"),
-        Check.CAPTURES: _l("Every payment and refund stands in the books once"),
+        Check.MONEY: _l("Every payment, fee and refund is recorded in the books"),
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
         Check.RECEIPTS: _l("Receipt numbers run without a gap"),
@@ -106,31 +109,41 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.CHAIN_LINK: _l("It does not follow the entry before it."),
         Fault.ENTRY_CHANGED: _l("It was changed after it was posted (%(kind)s, %(about)s)."),
         Fault.HEAD_DIFFERS: _l("The books say that entry %(head)s is the last, but %(last)s is."),
-        Fault.TOTAL_DIFFERS: _l("It states %(stated)s satang, but its legs sum to %(summed)s."),
-        Fault.LEG_INVALID: _l("A leg moves %(amount)s satang, or stays in one account."),
-        Fault.BALANCE_DIFFERS: _l(
-            "Its balance says %(running)s satang, its entries sum to %(summed)s."
+        Fault.TOTAL_DIFFERS: _l(
+            "It states %(stated_satang)s, but its legs sum to %(summed_satang)s."
         ),
-        Fault.BALANCE_BELOW_ZERO: _l("It is below zero: %(summed)s satang."),
-        Fault.CAPTURE_NOT_POSTED: _l("A payment of %(amount)s satang is not in the books."),
-        Fault.CAPTURE_DIFFERS: _l("The books say %(posted)s satang, the payment was %(received)s."),
-        Fault.MONEY_WITHOUT_CAPTURE: _l("The books hold money that no payment brought (%(key)s)."),
-        Fault.DEPOSIT_DIFFERS: _l("On deposit %(posted)s satang, but it should be %(computed)s."),
-        Fault.SPLIT_MISSING: _l("It is settled, but its split is not in the books."),
-        Fault.SPLIT_DIFFERS: _l("%(account)s: posted %(posted)s satang, by the rule %(computed)s."),
-        Fault.SPLIT_POLICY_DIFFERS: _l(
+        Fault.LEG_INVALID: _l(
+            "A leg has a wrong amount (%(amount_satang)s) or the same account on both sides."
+        ),
+        Fault.BALANCE_DIFFERS: _l(
+            "Its balance says %(running_satang)s, its entries sum to %(summed_satang)s."
+        ),
+        Fault.BALANCE_BELOW_ZERO: _l("It is below zero: %(summed_satang)s."),
+        Fault.ENTRY_MISSING: _l("Its entry is missing in the books: %(kind)s, %(amount_satang)s."),
+        Fault.ENTRY_UNEXPLAINED: _l(
+            "No record calls for it: %(kind)s, %(amount_satang)s (%(about)s)."
+        ),
+        Fault.ENTRY_DOUBLED: _l(
+            "It stands in the books twice: %(kind)s, %(amount_satang)s (%(about)s)."
+        ),
+        Fault.AMOUNT_DIFFERS: _l(
+            "%(account)s: in the books %(posted_satang)s, by the rule %(computed_satang)s."
+        ),
+        Fault.LEGS_DIFFER: _l(
+            "The amounts are right, but they come from another account or give another reason."
+        ),
+        Fault.DAY_DIFFERS: _l("It is entered on %(posted)s, but belongs to %(computed)s."),
+        Fault.ABOUT_DIFFERS: _l("Its entry says that it is about something else (%(about)s)."),
+        Fault.POLICY_DIFFERS: _l(
             "It was split under policy %(posted)s, but sold under %(sold_under)s."
         ),
-        Fault.SPLIT_UNEXPLAINED: _l("A split was posted for a booking that is not settled."),
-        Fault.SHARING_MISSING: _l("It is settled, but its sharing-out is not in the books."),
-        Fault.SHARING_DIFFERS: _l(
-            "%(account)s: posted %(posted)s satang, by the rule %(computed)s."
-        ),
-        Fault.SHARING_UNEXPLAINED: _l("Money was shared out for a departure that is not settled."),
         Fault.FACTS_CHANGED: _l(
             "Its record was changed after settlement. Then: %(changed)s. Now: %(now)s."
         ),
         Fault.FACTS_UNFIT: _l("Its record no longer fits the fingerprint that was posted with it."),
+        Fault.DEPOSIT_DIFFERS: _l(
+            "On deposit %(posted_satang)s, but it should be %(computed_satang)s."
+        ),
         Fault.POLICY_CHANGED: _l("Its text was changed after adoption."),
         Fault.POLICY_NOT_IN_FORCE: _l("It was sold under a policy that was not in force that day."),
         Fault.PLACES_DIFFER: _l(
@@ -138,9 +151,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ),
         Fault.OVERSOLD: _l("%(booked)s places are sold, but only %(capacity)s exist."),
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
-        Fault.UNREADABLE: _l(
-            "A record is so damaged that the check could not read it (%(error)s)."
-        ),
+        Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
 
@@ -155,6 +166,13 @@ _SUBJECTS = {
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
 }
+_ENTRIES = {
+    "capture": _l("payment"),
+    "fee": _l("payment fee"),
+    "refund": _l("refund"),
+    "split": _l("split"),
+    "sharing_out": _l("sharing-out"),
+}
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
@@ -162,7 +180,7 @@ _ACCOUNTS = {
     chart.INTERMEDIARY: _l("Intermediary"),
 }
 _PROVIDERS = {
-    "demo": _l("Pretended payment (sample)"),
+    "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
 }
 
@@ -178,11 +196,22 @@ def provider_words(name: str) -> str:
 
 def finding_words(finding: Finding) -> str:
     """A fault as a sentence, with the values that show it."""
-    values = {
-        name: account_words(str(value)) if name == "account" else value
-        for name, value in finding.values.items()
-    }
+    values = {name: _value_words(name, value) for name, value in finding.values.items()}
     return label(finding.fault) % values
+
+
+def _value_words(name: str, value: object) -> str:
+    if name == "account":
+        return account_words(str(value))
+    if name == "about":
+        return subject_words(str(value))
+    if name == "kind":
+        return str(_ENTRIES.get(str(value), value))
+    if isinstance(value, date):
+        return format_day(value)
+    if name.endswith("_satang") and isinstance(value, int):
+        return format_baht(value)
+    return str(value)
 
 
 def subject_words(subject: str) -> str:

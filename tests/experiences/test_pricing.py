@@ -1,9 +1,19 @@
 """What a party pays, and which parties are refused."""
 
+from dataclasses import replace
+
 import pytest
 
-from cbt.errors import PartyEmpty, PartyTooLarge, PartyTooSmall, UnitNotSold
-from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice, quote
+from cbt.errors import PartyEmpty, PartyTooLarge, PartyTooSmall, PriceListInvalid, UnitNotSold
+from cbt.experiences.pricing import (
+    CostRate,
+    OutsideCost,
+    PriceList,
+    Unit,
+    UnitPrice,
+    quote,
+    require_sellable,
+)
 
 PRICES = (
     UnitPrice(Unit.ADULT, 45_000, 1, 12, None),
@@ -14,7 +24,7 @@ COSTS = (CostRate(OutsideCost.INSURANCE, True, 2_000), CostRate(OutsideCost.PARK
 
 
 def price(**party):
-    return quote(party, PRICES, COSTS, least=2, most=10)
+    return quote(party, PriceList(PRICES, COSTS, 2, 10))
 
 
 def test_a_family_pays_the_sum_of_its_lines():
@@ -58,3 +68,29 @@ def test_outside_costs_count_every_guest_or_the_booking_once():
 def test_an_impossible_party_is_refused(party, error):
     with pytest.raises(error):
         price(**party)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"prices": PRICES[1:]}, "no price for adults"),
+        ({"prices": (*PRICES, PRICES[0])}, "two prices for one kind of guest"),
+        ({"prices": (replace(PRICES[0], price_satang=-1),)}, "a negative price"),
+        (
+            {"costs": (replace(COSTS[0], amount_satang=0),)},
+            "an outside cost that is not above zero",
+        ),
+        ({"least": 0}, "no party fits"),
+        ({"least": 11}, "no party fits"),
+        ({"most": 13, "least": 13}, "no party fits"),
+        ({"prices": (replace(PRICES[0], price_satang=0),)}, "the smallest party cannot be priced"),
+        ({"prices": (replace(PRICES[0], price_satang=2_000),)}, "outside costs leave no income"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_price_list_that_could_not_be_sold_is_refused_by_name(changes, problem):
+    good = PriceList(PRICES, COSTS, 2, 10)
+    require_sellable(good, "morning", capacity=12)
+    with pytest.raises(PriceListInvalid) as refused:
+        require_sellable(replace(good, **changes), "morning", capacity=12)
+    assert refused.value.facts == {"option": "morning", "problem": problem}

@@ -12,7 +12,7 @@ from cbt.bookings import services as bookings
 from cbt.db import db
 from cbt.notices.mail import KINDS
 from cbt.notices.models import Notice
-from cbt.notices.services import MOST_TRIES, forget_sent, send_due, smtp_sender
+from cbt.notices.services import MOST_TRIES, forget_old, send_due, smtp_sender
 from cbt.payments import give_back
 from cbt.payments.providers.demo import Act
 from cbt.worker import letter_facts
@@ -151,9 +151,9 @@ def test_without_an_address_nothing_is_queued(village):
 def test_sent_mails_are_forgotten_after_a_month(app, village):
     factories.book(village)
     send(app, lambda _mail: None)
-    forget_sent(NOW + timedelta(days=29))
+    forget_old(NOW + timedelta(days=29))
     assert db.session.scalar(select(Notice.recipient)) == "guest@example.org"
-    forget_sent(NOW + timedelta(days=31))
+    forget_old(NOW + timedelta(days=31))
     db.session.rollback()
     notice = db.session.scalars(select(Notice)).one()
     assert (notice.recipient, notice.facts) == ("", {})

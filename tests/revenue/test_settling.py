@@ -18,6 +18,8 @@ from cbt.errors import (
     NotYetDelivered,
     NoWorkRecorded,
     PolicyInvalid,
+    PolicyTooEarly,
+    PreviewOutdated,
     WorkInvalid,
 )
 from cbt.ledger.models import Entry
@@ -26,7 +28,7 @@ from cbt.payments.queries import list_captures
 from cbt.revenue import queries, services
 from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
 from cbt.revenue.policy import DEFAULT, Bucket, canonical, identity
-from cbt.revenue.services import NewWork
+from cbt.revenue.records import NewWork
 from cbt.revenue.statements import explain, get_statement
 from tests import factories
 from tests.concurrency import run_together
@@ -77,7 +79,7 @@ def test_the_entries_name_policy_and_facts(village):
     delivered(village, {"ADULT": 2})
     factories.settle(village, EVENING)
     reference = db.session.scalar(select(Entry.subject).where(Entry.kind == "split"))
-    [capture, split] = list_entries_about(db.session(), village.card.book_id, reference)
+    [capture, _fee, split] = list_entries_about(db.session(), village.card.book_id, reference)
     assert (capture.draft.kind, split.draft.kind) == ("capture", "split")
     assert split.draft.policy_hash == identity(canonical(DEFAULT))
     assert len(split.draft.input_hash) == 64
@@ -171,6 +173,17 @@ def test_the_preview_is_what_settling_posts(village):
     assert {code: books[f"household:{code}"] for code in preview.households} == preview.households
 
 
+def test_what_changed_since_the_preview_is_not_settled_unseen(village):
+    delivered(village)
+    seen = services.preview_settlement(village.id, village.departure_id).fingerprint
+    factories.record_work(village, ("H05", "boat", 9))
+    entries = count(Entry)
+    with pytest.raises(PreviewOutdated):
+        services.settle(village.id, village.departure_id, seen, village.person_id, EVENING)
+    assert (count(Entry), count(Settlement)) == (entries, 0)
+    assert get_departure(db.session(), village.departure_id).state == "open"
+
+
 # --- work ----------------------------------------------------------------------------------------
 
 
@@ -225,12 +238,22 @@ def test_a_policy_that_breaks_a_rule_is_not_adopted(village):
     assert count(PolicyVersion) == versions
 
 
+@pytest.mark.parametrize("days_after", [-1, 0])
+def test_a_policy_never_reaches_back_to_what_could_be_sold_before_it(village, days_after):
+    versions = count(PolicyVersion)
+    effective_from = NOW.date() + timedelta(days=days_after)
+    with pytest.raises(PolicyTooEarly) as refused:
+        factories.adopt(village.id, effective_from=effective_from, recorded_at=NOW)
+    assert refused.value.facts == {"earliest": NOW.date() + timedelta(days=1)}
+    assert count(PolicyVersion) == versions
+
+
 @pytest.mark.parametrize(
     "votes", [{"present": 4, "voted_for": 2}, {"present": 3, "voted_for": 4}, {"present": 0}]
 )
 def test_without_a_majority_of_those_present_the_database_refuses(village, votes):
     with pytest.raises(IntegrityError):
-        factories.adopt(village.id, **votes)
+        factories.adopt(village.id, effective_from=date(2026, 1, 2), **votes)
 
 
 def test_before_its_first_day_no_policy_is_in_force(village):
@@ -254,7 +277,7 @@ def test_a_new_policy_never_touches_what_was_sold_before_it(village):
     book = village.card.book_id
     pools = {}
     for reference in (old, new):
-        [_capture, split] = list_entries_about(db.session(), book, f"booking:{reference}")
+        [_capture, _fee, split] = list_entries_about(db.session(), book, f"booking:{reference}")
         pools[reference] = next(
             leg.amount_satang for leg in split.draft.legs if leg.target == "pool:provider"
         )

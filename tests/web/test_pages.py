@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.references import BookingLinks
 from cbt.bookings.services import lapse_overdue_holds
+from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
@@ -404,8 +405,13 @@ def test_a_departure_is_recorded_and_settled_once(host):
     address = unsettled(host)
     rows = {"rows-0-household": "H01", "rows-0-task": "boat", "rows-0-units": "1"}
     assert post(host, address, **rows, **{"rows-0-minutes": "60"}, do="save").status_code == 303
-    assert "Settle this departure" in host.get(address).text
-    assert post(host, f"{address}/settle", address).status_code == 303
+    page = host.get(address).text
+    assert "Settle this departure" in page
+    seen = re.search(r'name="previewed" value="([0-9a-f]{64})"', page)[1]
+    stale = post(host, f"{address}/settle", address, previewed="0" * 64)
+    assert stale.status_code == 409
+    assert "Something changed since you looked" in stale.text
+    assert post(host, f"{address}/settle", address, previewed=seen).status_code == 303
     page = host.get(address).text
     assert "Settled as number" in page
     assert "Settle this departure" not in page
@@ -466,3 +472,16 @@ def test_the_audit_page_names_what_was_tampered_with(sample_app):
     page = client.get("/en/mentor/buna-dara").text
     assert "Not everything passed" in page
     assert "Its record was changed after settlement." in page
+
+
+def test_a_mentor_finds_any_booking_by_its_code(client):
+    sign_in(client, "mentor")
+    own = get_community(db.session(), "buna-dara").id
+    reference = db.session.scalar(select(Booking.reference).where(Booking.community_id == own))
+    found = client.get(f"/en/mentor/buna-dara/bookings?code={reference.lower()}")
+    assert found.status_code == 303
+    assert found.location.endswith(f"/en/mentor/buna-dara/bookings/{reference}")
+    for wrong in ("B-000000", "", "x" * 21):
+        refused = client.get(f"/en/mentor/buna-dara/bookings?code={wrong}")
+        assert refused.status_code == 422
+        assert 'aria-invalid="true"' in refused.text

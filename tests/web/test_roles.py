@@ -74,6 +74,7 @@ TABLE = {
     "household.line": {HOUSEHOLD, TREASURER, MENTOR},
     "mentor.communities": {MENTOR},
     "mentor.audit": {MENTOR},
+    "mentor.find_booking": {MENTOR},
     "mentor.booking": {MENTOR},
     "mentor.departure": {MENTOR},
     "admin.overview": {ADMIN},

@@ -4,7 +4,7 @@ Its own side (what the "bank" did) is kept in `demo_event`, apart from our attem
 so that our side has to learn of a payment in the same way as from a real provider.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +29,7 @@ from cbt.payments.provider import (
 _FEE = Decimal("0.0165")  # a Thai price list for PromptPay at a provider
 _VAT_ON_FEE = Decimal("0.07")
 LATE_BY = timedelta(minutes=1)
+_CANCEL = "cancel"
 
 
 class Act(StrEnum):
@@ -43,7 +44,7 @@ class Act(StrEnum):
 
 class DemoProvider:
     name = "demo"
-    capabilities = Capabilities(refunds_itself=True, confirms_itself=True, is_pretended=True)
+    capabilities = Capabilities(refunds_itself=True, is_pretended=True)
 
     def estimate_fee(self, amount_satang: int) -> int:
         fee = share_rounded_up_at_half(amount_satang, _FEE)
@@ -74,13 +75,20 @@ class DemoProvider:
         if paid:
             return NormalisedPayment(AttemptState.PAID, paid)
         kinds = {event.kind for event in events}
+        if _CANCEL in kinds:
+            return NormalisedPayment(AttemptState.CANCELLED)
         if Act.DECLINE in kinds:
             return NormalisedPayment(AttemptState.FAILED)
         if Act.EXPIRE in kinds:
             return NormalisedPayment(AttemptState.EXPIRED)
         return NormalisedPayment(AttemptState.PENDING)
 
-    def refund(self, payment_id: str, amount_satang: int, now: datetime) -> NormalisedRefund:
+    def cancel(self, provider_ref: str, now: datetime) -> None:
+        _happen(provider_ref, [_CANCEL], 0, now)
+
+    def refund(
+        self, key: str, payment_id: str, amount_satang: int, now: datetime
+    ) -> NormalisedRefund:
         return NormalisedRefund(RefundState.SUCCEEDED, self.estimate_fee(amount_satang))
 
 
@@ -93,6 +101,11 @@ def act(
     """
     at = {Act.PAY_LATE: max(now, hold_ends_at + LATE_BY)}.get(act_, now)
     kinds = {Act.PAY_LATE: [Act.PAY], Act.PAY_TWICE: [Act.PAY, Act.PAY]}.get(act_, [act_])
+    _happen(provider_ref, kinds, amount_satang, at)
+
+
+def _happen(provider_ref: str, kinds: Sequence[str], amount_satang: int, at: datetime) -> None:
+    """Write down what the bank did, unless it did something with this attempt before."""
     try:
         with transaction() as session:
             session.add_all(

@@ -28,7 +28,7 @@ OPEN_FOR = timedelta(minutes=60)
 
 class PromptPayProvider:
     name = "promptpay"
-    capabilities = Capabilities(refunds_itself=False, confirms_itself=False, is_pretended=False)
+    capabilities = Capabilities(refunds_itself=False, is_pretended=False)
 
     def estimate_fee(self, amount_satang: int) -> int:
         return 0  # transfers between people's and communities' own accounts cost nothing
@@ -58,5 +58,10 @@ class PromptPayProvider:
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
 
-    def refund(self, payment_id: str, amount_satang: int, now: datetime) -> NormalisedRefund:
+    def cancel(self, provider_ref: str, now: datetime) -> None:
+        """A drawn code cannot be called back; a person still sees what it brings in."""
+
+    def refund(
+        self, key: str, payment_id: str, amount_satang: int, now: datetime
+    ) -> NormalisedRefund:
         return NormalisedRefund(RefundState.REQUESTED)  # a person transfers it back

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from cbt.bookings import calendar_file
 from cbt.bookings import services as bookings
-from cbt.bookings.queries import PriceParts, get_booking_with_community, get_price_parts
+from cbt.bookings.queries import get_booking_with_community, get_price_parts
+from cbt.bookings.records import PriceParts
 from cbt.bookings.services import Details
 from cbt.bookings.states import BookingState
 from cbt.clock import utc_now
@@ -17,6 +18,7 @@ from cbt.i18n import _
 from cbt.payments import pay, queries, take_in
 from cbt.payments.provider import AttemptState, Provider
 from cbt.payments.providers.demo import Act, act
+from cbt.payments.records import Method
 from cbt.people.roles import Role, is_allowed
 from cbt.revenue.posting import BookingFacts, split_booking
 from cbt.revenue.queries import get_policy, list_booking_facts
@@ -261,13 +263,13 @@ def _providers() -> dict[str, Provider]:
     return providers
 
 
-def _open_methods() -> list[queries.Method]:
+def _open_methods() -> list[Method]:
     """The community's ways to be paid that this installation offers."""
     methods = queries.list_methods(db.session(), the_community().id)
     return [method for method in methods if method.provider in _providers()]
 
 
-def _first_of(methods: list[queries.Method]) -> Provider | None:
+def _first_of(methods: list[Method]) -> Provider | None:
     """The way to pay that stands first: its fee is the estimate while none is chosen."""
     return _providers()[methods[0].provider] if methods else None
 

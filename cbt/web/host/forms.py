@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from wtforms import FieldList, FormField, IntegerField, SelectField
+from wtforms import FieldList, FormField, HiddenField, IntegerField, SelectField
 from wtforms import Form as PlainForm
 from wtforms.validators import NumberRange, Optional
 
 from cbt.i18n import _l
 from cbt.revenue.policy import Task
-from cbt.revenue.services import MOST_MINUTES, MOST_UNITS, NewWork
+from cbt.revenue.records import NewWork
+from cbt.revenue.services import MOST_MINUTES, MOST_UNITS
 from cbt.web import labels
 from cbt.web.forms import Form, text
 
@@ -22,6 +23,12 @@ class TransferForm(Form):
 
 class RefundForm(Form):
     proof = text(_l("Bank reference of the transfer"), most=60, required=True)
+
+
+class SettleForm(Form):
+    """What the person agreed to: the fingerprint of the preview on their page."""
+
+    previewed = HiddenField()
 
 
 class WorkRow(PlainForm):

@@ -6,11 +6,11 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from cbt.bookings import queries as bookings
-from cbt.bookings.queries import TripCard
+from cbt.bookings.records import TripCard
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_households
 from cbt.db import db
-from cbt.errors import NothingToSettle, NoWorkRecorded, ReferenceUsed, WorkInvalid
+from cbt.errors import NothingToSettle, NoWorkRecorded, PreviewOutdated, ReferenceUsed, WorkInvalid
 from cbt.i18n import pick
 from cbt.payments import give_back, queries, take_in, transfers
 from cbt.people.queries import list_names
@@ -18,11 +18,12 @@ from cbt.people.roles import Role
 from cbt.revenue import queries as revenue
 from cbt.revenue import services as settlement
 from cbt.revenue.posting import split_booking
+from cbt.revenue.records import Preview
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.flow import draw
 from cbt.web.forms import Form, add_error, first_error, typed
-from cbt.web.host.forms import RefundForm, TransferForm, WorkForm, work_rows
+from cbt.web.host.forms import RefundForm, SettleForm, TransferForm, WorkForm, work_rows
 from cbt.web.layout import LANG
 
 bp = Blueprint("host", __name__)
@@ -118,7 +119,12 @@ def note_refund(slug: str, refund_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _show_transfers(TransferForm(formdata=None), None, form, refund_id), 422
     give_back.note_refund_made(
-        the_community().id, refund_id, typed(form.proof), the_reader().person_id, utc_now()
+        the_community().id,
+        refund_id,
+        typed(form.proof),
+        the_reader().person_id,
+        current_app.extensions["providers"],
+        utc_now(),
     )
     return redirect(url_for("host.transfer_list", slug=slug), code=303)
 
@@ -148,8 +154,12 @@ def _show_transfers(
 @bp.get(f"/{LANG}/host/<slug>/departures/<int:departure_id>")
 @only(*HOSTS)
 def departure(slug: str, departure_id: int) -> ResponseReturnValue:
+    return _show_departure(departure_id, _recorded_work(departure_id))
+
+
+def _recorded_work(departure_id: int) -> WorkForm:
     rows = revenue.list_work(db.session(), [departure_id])[departure_id]
-    return _show_departure(departure_id, WorkForm(data={"rows": work_rows(rows)}))
+    return WorkForm(formdata=None, data={"rows": work_rows(rows)})
 
 
 @bp.post(f"/{LANG}/host/<slug>/departures/<int:departure_id>")
@@ -175,7 +185,18 @@ def record_work(slug: str, departure_id: int) -> ResponseReturnValue:
 @bp.post(f"/{LANG}/host/<slug>/departures/<int:departure_id>/settle")
 @only(*HOSTS)
 def settle(slug: str, departure_id: int) -> ResponseReturnValue:
-    settlement.settle(the_community().id, departure_id, the_reader().person_id, utc_now())
+    form = SettleForm()
+    try:
+        settlement.settle(
+            the_community().id,
+            departure_id,
+            typed(form.previewed),
+            the_reader().person_id,
+            utc_now(),
+        )
+    except PreviewOutdated as error:
+        page = _show_departure(departure_id, _recorded_work(departure_id), message_for(error))
+        return page, error.status
     return redirect(url_for("host.departure", slug=slug, departure_id=departure_id), code=303)
 
 
@@ -206,12 +227,12 @@ def _show_departure(departure_id: int, form: WorkForm, problem: str = "") -> str
         why_not=why_not,
         settlement=revenue.find_settlement(db.session(), departure_id),
         household_names=names,
-        has_begun=trip.begins_at <= now,
+        is_over=trip.ends_at <= now,
         action=Form(),
     )
 
 
-def _preview(trip: TripCard) -> tuple[settlement.Preview | None, str]:
+def _preview(trip: TripCard) -> tuple[Preview | None, str]:
     """What settling would post, or why it cannot be done yet."""
     try:
         return settlement.preview_settlement(the_community().id, trip.id), ""

@@ -1,26 +1,27 @@
 """The mentor's audit: every check, and any booking or departure recomputed beside what was posted."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cbt.audit.findings import is_clean
-from cbt.audit.recompute import compare_accounts, find_posted
+from cbt.audit.recompute import recompute_sharing, recompute_split
 from cbt.audit.verify import verify
 from cbt.bookings import queries as bookings
 from cbt.clock import utc_now
 from cbt.communities.queries import list_communities
 from cbt.db import db
 from cbt.errors import NotFound
+from cbt.i18n import _
 from cbt.ledger.queries import balances
 from cbt.people.roles import Role
 from cbt.revenue import posting, queries
 from cbt.revenue.statements import list_settled_trips
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.flow import draw
+from cbt.web.forms import FindForm, add_error, typed, whole
 from cbt.web.layout import LANG
 
 bp = Blueprint("mentor", __name__)
-_AUDITOR = "audit"
 _AT_ONCE = 15
 
 
@@ -40,6 +41,10 @@ def communities() -> ResponseReturnValue:
 @bp.get(f"/{LANG}/mentor/<slug>")
 @only(Role.MENTOR)
 def audit(slug: str) -> ResponseReturnValue:
+    return _show_audit()
+
+
+def _show_audit(find: FindForm | None = None) -> str:
     community = the_community()
     outcomes = verify(db.session(), community)
     return render_template(
@@ -47,13 +52,30 @@ def audit(slug: str) -> ResponseReturnValue:
         community=community,
         outcomes=outcomes,
         is_clean=is_clean(outcomes),
+        has_findings=any(outcome.findings for outcome in outcomes),
         checked_at=utc_now(),
         balances=balances(db.session(), community.book_id),
         settled=list_settled_trips(
-            db.session(), community.id, _AT_ONCE, request.args.get("before", type=int)
+            db.session(), community.id, _AT_ONCE, whole(request.args.get("before"))
         ),
         policies=queries.list_policies(db.session(), community.id),
+        find=find or FindForm(None),
     )
+
+
+@bp.get(f"/{LANG}/mentor/<slug>/bookings")
+@only(Role.MENTOR)
+def find_booking(slug: str) -> ResponseReturnValue:
+    """To any booking by its code, as it is printed on vouchers and in the books."""
+    find = FindForm(request.args)
+    reference = typed(find.code).upper()
+    try:
+        if find.validate():
+            bookings.get_booking_of(db.session(), the_community().id, reference)
+            return redirect(url_for("mentor.booking", slug=slug, reference=reference), code=303)
+    except NotFound:
+        add_error(find.code, _("No booking of this community has this code."))
+    return _show_audit(find), 422
 
 
 @bp.get(f"/{LANG}/mentor/<slug>/bookings/<reference>")
@@ -61,22 +83,20 @@ def audit(slug: str) -> ResponseReturnValue:
 def booking(slug: str, reference: str) -> ResponseReturnValue:
     community = the_community()
     shown = bookings.get_booking_of(db.session(), community.id, reference)
-    facts = queries.list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
-    own = next((each for each in facts if each.reference == reference), None)
-    if own is None:
-        raise NotFound(thing="split")
-    subject = posting.booking_subject(reference)
-    posted = find_posted(db.session(), community.book_id, "split", subject)
+    recomputed = (
+        recompute_split(db.session(), community, shown.trip.id, reference)
+        if shown.is_paid
+        else None
+    )
+    facts = recomputed.facts if recomputed else None
     return render_template(
         "mentor/booking.html",
         community=community,
         booking=shown,
-        facts=own,
-        flow=draw(posting.split_booking(own)),
-        rows=compare_accounts(posted, posting.split_draft(own, _AUDITOR)),
-        posted=posted,
+        recomputed=recomputed,
+        flow=draw(posting.split_booking(facts)) if facts else None,
         policy=queries.get_policy(db.session(), shown.policy_version_id),
-        facts_text=posting.split_input(own),
+        facts_text=posting.split_input(facts) if facts else "",
     )
 
 
@@ -86,21 +106,12 @@ def departure(slug: str, departure_id: int) -> ResponseReturnValue:
     community = the_community()
     trip = bookings.get_trip(db.session(), community.id, departure_id)
     settlement = queries.find_settlement(db.session(), departure_id)
-    if settlement is None:
-        raise NotFound(thing="settlement")
-    facts = queries.list_sharing_facts(
-        db.session(), {departure_id: (settlement.number, settlement.service_on)}
-    )[departure_id]
-    subject = posting.departure_subject(departure_id)
-    posted = find_posted(db.session(), community.book_id, "sharing_out", subject)
     return render_template(
         "mentor/departure.html",
         community=community,
         trip=trip,
         settlement=settlement,
-        facts=facts,
+        recomputed=recompute_sharing(db.session(), community, settlement) if settlement else None,
         work=queries.list_work(db.session(), [departure_id])[departure_id],
         bookings=bookings.list_bookings(db.session(), community.id, [departure_id]),
-        rows=compare_accounts(posted, posting.sharing_draft(facts, _AUDITOR)),
-        posted=posted,
     )

@@ -8,17 +8,21 @@ from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cbt.bookings import services as bookings
-from cbt.bookings.queries import DepartureCard, list_departures
+from cbt.bookings.queries import list_departures
+from cbt.bookings.records import DepartureCard
 from cbt.bookings.services import HoldRequest
 from cbt.clock import month_before, month_of, next_month, read_day, utc_now, village_day
 from cbt.db import db
 from cbt.errors import CbtError, DepartureUnknown, Invalid, Refused
 from cbt.experiences.pricing import Quote, quote
-from cbt.experiences.queries import Listing, OptionCard, get_listing
+from cbt.experiences.queries import get_listing
+from cbt.experiences.records import Listing, OptionCard
 from cbt.i18n import _, language
-from cbt.payments.queries import Method, list_methods
+from cbt.payments.queries import list_methods
+from cbt.payments.records import Method
 from cbt.revenue.posting import BookingFacts, split_booking
-from cbt.revenue.queries import AdoptedPolicy, find_policy_in_force, get_policy_in_force
+from cbt.revenue.queries import find_policy_in_force, get_policy_in_force
+from cbt.revenue.records import AdoptedPolicy
 from cbt.revenue.split import Cost
 from cbt.web.access import booking_links, public
 from cbt.web.calendar import is_open, month_grid
@@ -225,13 +229,7 @@ def _price(
     """The party's price and where it goes, or what is wrong with the party as the problem."""
     option = choice.option
     try:
-        price = quote(
-            party_of(choice.form, option),
-            option.prices,
-            option.costs,
-            least=option.min_party,
-            most=option.max_party,
-        )
+        price = quote(party_of(choice.form, option), option.price_list)
         if policy is None:
             return price, None
         fee = 0

@@ -6,10 +6,9 @@ from typing import Any
 from wtforms import IntegerField, PasswordField, SelectField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
-from cbt.db import Localized
 from cbt.experiences.pricing import Unit
-from cbt.experiences.queries import OptionCard
-from cbt.i18n import _, _l, pick
+from cbt.experiences.records import OptionCard
+from cbt.i18n import Localized, _, _l, pick
 from cbt.web import labels
 from cbt.web.forms import REQUIRED, AskForm, DayField, Form, text
 

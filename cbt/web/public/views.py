@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings.queries import Found, search_experiences
+from cbt.bookings.queries import search_experiences
+from cbt.bookings.records import Found
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import (
     count_people,

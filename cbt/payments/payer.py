@@ -1,4 +1,4 @@
-"""What writing about a booking's money needs to know, and telling its guest. Steps."""
+"""Who paid: what writing about a booking's money needs to know, and telling its guest. Steps."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from cbt.notices import services as notices
 
 
 @dataclass(frozen=True)
-class BookingFacts:
-    """What posting a booking's money needs to know of its community."""
+class Payer:
+    """A booking's guest and community, as far as posting its money needs them."""
 
     community_id: int
     book_id: int
@@ -23,7 +23,7 @@ class BookingFacts:
     guest_email: str | None
 
 
-def booking_facts(session: Session, booking_id: int) -> BookingFacts:
+def get_payer(session: Session, booking_id: int) -> Payer:
     row = session.execute(
         select(
             Community.id,
@@ -36,25 +36,25 @@ def booking_facts(session: Session, booking_id: int) -> BookingFacts:
         .join(Booking, Booking.community_id == Community.id)
         .where(Booking.id == booking_id)
     ).one()
-    return BookingFacts(*row)
+    return Payer(*row)
 
 
 def notify_guest(
     session: Session,
-    facts: BookingFacts,
+    payer: Payer,
     kind: str,
     key: str,
     values: dict[str, object],
     now: datetime,
 ) -> None:
     """Queue a mail to the guest, if we were given an address."""
-    if facts.guest_email:
+    if payer.guest_email:
         notices.queue(
             session,
             key=key,
             kind=kind,
-            language=facts.language,
-            recipient=facts.guest_email,
-            facts={"reference": facts.reference, **values},
+            language=payer.language,
+            recipient=payer.guest_email,
+            facts={"reference": payer.reference, **values},
             now=now,
         )
