@@ -1,14 +1,18 @@
 """The commands: what scripts rely on."""
 
 import sqlite3
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select, text
 
 from cbt import cli
+from cbt.app import create_app
 from cbt.bookings.models import Booking
+from cbt.bookings.queries import list_unsettled_trips
 from cbt.communities.models import Community
+from cbt.communities.queries import list_communities
 from cbt.db import db, transaction
 from cbt.demo import load
 from cbt.ledger.models import Entry
@@ -18,8 +22,9 @@ from cbt.people.models import Person
 from cbt.pulse import last_beat
 from cbt.revenue.models import Settlement
 from cbt.web.health import WORKER
+from tests.conftest import DEEP
 from tests.factories import PROVIDERS
-from tests.site import NOW, load_samples
+from tests.site import NOW, load_samples, make_settings
 
 
 @pytest.fixture
@@ -155,3 +160,15 @@ def test_a_community_that_is_loaded_already_is_refused(sample_app):
     result = FlaskCliRunner(sample_app).invoke(args=["demo", "load", file])
     assert result.exit_code == 1
     assert "loaded already" in result.output
+
+
+@pytest.mark.parametrize("days", range(7) if DEEP else [1])
+def test_whatever_the_weekday_every_sample_host_has_a_departure_to_settle(days, tmp_path):
+    now = NOW + timedelta(days=days)
+    load_samples(tmp_path, now)
+    app = create_app(make_settings(tmp_path))
+    with app.app_context():
+        for community in list_communities(db.session()):
+            assert list_unsettled_trips(db.session(), community.id, now), community.slug
+        db.session.remove()
+        db.engine.dispose()

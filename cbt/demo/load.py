@@ -310,6 +310,7 @@ def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
         if at <= now:
             events.append(Event(at, len(events), do))
 
+    booked = []
     for departure in departures:
         if random.random() > (0.45 if departure.starts_on.weekday() >= 4 else 0.25):
             continue
@@ -317,10 +318,14 @@ def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
         for at, party, key in parties:
             plan(at, partial(_book, loaded, departure.id, party, key, providers))
         if parties:
-            evening = to_instant(departure.starts_on, time(18), loaded.zone) + timedelta(days=1)
-            plan(evening, partial(_work, loaded, departure.id, turns))
-            if departure.begins_at < now - _LEFT_UNSETTLED:
-                plan(evening + timedelta(hours=1), partial(_settle, loaded, departure.id))
+            booked.append(departure)
+    over = [each for each in booked if each.ends_at <= now]
+    left = {each.id for each in over if each.begins_at >= now - _LEFT_UNSETTLED or each == over[-1]}
+    for departure in over:
+        evening = to_instant(departure.starts_on, time(18), loaded.zone) + timedelta(days=1)
+        plan(evening, partial(_work, loaded, departure.id, turns))
+        if departure.id not in left:
+            plan(evening + timedelta(hours=1), partial(_settle, loaded, departure.id))
     for event in sorted(events):
         event.do(event.at)
     _leave_a_transfer_to_confirm(loaded, providers, now)
