@@ -79,6 +79,38 @@ class PartyTooLarge(Invalid):
     """facts: most. More guests than the option can take."""
 
 
+class UnitNeedsCompany(Invalid):
+    """facts: unit, needs. This kind of guest comes only together with another kind."""
+
+
+class AddOnUnknown(Invalid):
+    """facts: add_on. The option has no such add-on."""
+
+
+class AddOnTooMany(Invalid):
+    """facts: add_on, most. More of an add-on than one booking may take, or fewer than none."""
+
+
+class DiscountTooLarge(Invalid):
+    """facts: bearer. Whoever pays for the discount would get less than nothing from the booking."""
+
+
+class ScheduleInvalid(Invalid):
+    """facts: problem. A rule of days and hours that cannot be, or that reaches too far."""
+
+
+class TermsInvalid(Invalid):
+    """facts: problem. Cancellation terms that contradict themselves."""
+
+
+class FeedInvalid(Invalid):
+    """facts: problem. What was fetched is no calendar, or one that we do not read."""
+
+
+class ThingInvalid(Invalid):
+    """facts: problem. A shared thing that cannot be."""
+
+
 class AmountInvalid(Invalid):
     """facts: text or amount. Not an amount of baht and satang, or below what is allowed."""
 
@@ -154,6 +186,38 @@ class DepartureFull(Refused):
 
 class DepartureGone(Refused):
     """The departure has begun, or is closed."""
+
+
+class SalesClosed(Refused):
+    """The departure still lies ahead, but it is too late to prepare for more guests."""
+
+
+class DepartureCalledOff(Refused):
+    """The community called the departure off."""
+
+
+class SlotFull(Refused):
+    """facts: thing. A boat, kitchen, room, guide or the village itself has no room that day."""
+
+
+class CapacityBelowSold(Refused):
+    """facts: sold. A capacity cannot be set below what is claimed already."""
+
+
+class CodeNotValid(Refused):
+    """facts: code. No such promotion code here, or its time or number is used up."""
+
+
+class ExtensionUsed(Refused):
+    """A hold can be extended once."""
+
+
+class BookingChanged(Refused):
+    """The booking was changed elsewhere since the reader loaded it; nothing was overwritten."""
+
+
+class OfferGone(Refused):
+    """The offer from the waiting list was not taken up in time."""
 
 
 class HoldLapsed(Refused):

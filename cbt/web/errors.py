@@ -32,6 +32,16 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.PartyTooSmall: _l("This activity starts with at least %(least)s people."),
     errors.PartyTooLarge: _l("This activity takes at most %(most)s people at once."),
+    errors.UnitNeedsCompany: _l(
+        "This kind of guest cannot come alone: please add somebody who looks after them."
+    ),
+    errors.AddOnUnknown: _l("This extra is not offered here."),
+    errors.AddOnTooMany: _l("At most %(most)s of this extra can be booked together."),
+    errors.DiscountTooLarge: _l("This code cannot be used for a booking of this size."),
+    errors.ScheduleInvalid: _l("This rule of days and hours cannot be: %(problem)s."),
+    errors.TermsInvalid: _l("These terms contradict themselves: %(problem)s."),
+    errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
+    errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.AmountInvalid: _l("Please enter an amount in baht, for example 1,250.50."),
     errors.AmountNotPositive: _l("An amount in the books must be above zero."),
     errors.SameAccount: _l("Money cannot move from an account to itself."),
@@ -54,6 +64,19 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.Refused: _l("This is not possible right now."),
     errors.DepartureFull: _l("Only %(left)s places are left on this departure."),
     errors.DepartureGone: _l("This departure has begun or is closed. Please choose another day."),
+    errors.SalesClosed: _l(
+        "Booking for this departure has closed, so that the hosts can prepare. Please choose another day."
+    ),
+    errors.DepartureCalledOff: _l("The community has called this departure off."),
+    errors.SlotFull: _l("There is no room that day: %(thing)s. Please choose another day."),
+    errors.CapacityBelowSold: _l("%(sold)s places are sold already; it cannot be less."),
+    errors.CodeNotValid: _l("The code %(code)s is not valid here, or not any more."),
+    errors.ExtensionUsed: _l("The time was extended once already."),
+    errors.BookingChanged: _l(
+        "This booking was changed elsewhere since you opened this page. Nothing was overwritten;"
+        " please look at it again."
+    ),
+    errors.OfferGone: _l("This offer was not taken up in time. You keep your place in line."),
     errors.HoldLapsed: _l(
         "The time to hold your places is over, and they were given back. Please choose again; nothing was paid."
     ),
