@@ -73,6 +73,9 @@ _TYPES: dict[Any, Any] = {
     datetime: UtcDateTime,
     dict[str, str]: JSON,
     dict[str, Any]: JSON,
+    list[str]: JSON,
+    list[list[int]]: JSON,
+    list[dict[str, Any]]: JSON,
 }
 
 

@@ -260,6 +260,14 @@ class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 
 
+class RefundTooLarge(Refused):
+    """facts: amount_satang. More would go back than came in."""
+
+
+class CreditSpent(Refused):
+    """facts: code. No such credit here, or nothing is left of it."""
+
+
 class EntryConflict(Refused):
     """facts: key. The same key was posted before with other content."""
 

@@ -10,22 +10,28 @@ from functools import partial
 from typing import Any
 
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from cbt.bookings import calendar_file
+from cbt.bookings.departures import keep_ready
+from cbt.bookings.forget import forget_guests
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.bookings.references import BookingLinks
-from cbt.bookings.services import forget_guests, lapse_overdue_holds
-from cbt.clock import utc_now
+from cbt.bookings.waitlist import offer_places
+from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
 from cbt.config import Settings
 from cbt.db import db
 from cbt.i18n import _, format_day, format_hour, other_era, use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
+from cbt.payments.call_off import refund_undecided
 from cbt.payments.give_back import send_refunds
 from cbt.payments.provider import Providers, RefundReason
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
+from cbt.revenue.queries import get_policy_in_force
 from cbt.web.health import WORKER
 from cbt.web.labels import label
 
@@ -51,6 +57,9 @@ def duties(app: Flask) -> list[Duty]:
         Duty(
             "look up payments", timedelta(seconds=10), partial(look_up_unpaid_attempts, providers)
         ),
+        Duty("offer free places", timedelta(seconds=30), partial(offer_places, policy_for)),
+        Duty("refund the undecided", timedelta(hours=1), refund_undecided),
+        Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
         Duty("forget mails", timedelta(hours=6), forget_old),
@@ -60,6 +69,12 @@ def duties(app: Flask) -> list[Duty]:
         post = partial(send_due, send, letter_facts(app), settings.mail_from)
         list_.append(Duty("send mail", timedelta(seconds=5), post))
     return list_
+
+
+def policy_for(session: Session, community_id: int, now: datetime) -> int:
+    """The split policy that a booking made now is frozen to."""
+    community = get_community_by_id(session, community_id)
+    return get_policy_in_force(session, community_id, village_day(now, community.zone)).id
 
 
 def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 
-from cbt.bookings import services as bookings
+from cbt.bookings import departures
+from cbt.bookings import hold as holding
+from cbt.bookings.hold import Details, HoldRequest
 from cbt.bookings.queries import get_booking, list_departures
-from cbt.bookings.services import Details, HoldRequest
 from cbt.communities import services as communities
 from cbt.communities.queries import get_community_by_id
 from cbt.communities.records import CommunityCard, Founding
@@ -104,7 +105,7 @@ def make_option(community_id: int, **changes: object) -> int:
 
 
 def make_departure(option_id: int, on: date = TOMORROW) -> int:
-    bookings.open_departures(option_id, [on])
+    departures.open_departures(option_id, [on])
     return list_departures(db.session(), [option_id], on, on + timedelta(days=1))[0].id
 
 
@@ -162,7 +163,7 @@ def hold(
         language="en",
         request_key=key or f"key-{next(_numbers)}",
     )
-    reference = bookings.hold(request, now)
+    reference = holding.hold(request, now)
     details = Details(
         name="Guest",
         email="guest@example.org",
@@ -171,7 +172,7 @@ def hold(
         access_needs="",
         consent=False,
     )
-    bookings.save_details(reference, details, now)
+    holding.save_details(reference, details, now)
     return reference
 
 

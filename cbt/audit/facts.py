@@ -2,48 +2,29 @@
 
 from datetime import date
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.bookings.models import Booking, Departure
-from cbt.bookings.states import LIVE, BookingState
+from cbt.bookings.proof import prove_slots
+from cbt.bookings.states import LIVE, BookingState, DepartureState
 from cbt.clock import village_day
 from cbt.communities import chart
 from cbt.communities.records import CommunityCard
 from cbt.ledger.models import Entry, EntryLeg, LedgerAccount
-from cbt.payments.models import Capture, Refund
+from cbt.payments.models import Capture, Credit, CreditUse, Refund
 from cbt.payments.provider import RefundState
+from cbt.payments.queries import list_money
 from cbt.revenue.policy import identity
 from cbt.revenue.queries import list_policies
 from cbt.revenue.records import AdoptedPolicy
 
 
 def check_deposits(session: Session, community: CommunityCard) -> Outcome:
-    """Per booking: captured = refunded + still on deposit + split."""
+    """Per booking: captured and credit used = refunded + credited + still on deposit + split."""
     on_deposit = _deposits(session, community.book_id)
-    refunds = (
-        select(Refund.capture_id, Refund.amount_satang)
-        .where(Refund.state == RefundState.SUCCEEDED)
-        .subquery()
-    )
-    rows = session.execute(
-        select(
-            Booking.reference,
-            Booking.state,
-            Capture.amount_satang,
-            Capture.buys,
-            func.coalesce(refunds.c.amount_satang, 0),
-        )
-        .join(Capture, Capture.booking_id == Booking.id)
-        .outerjoin(refunds, refunds.c.capture_id == Capture.id)
-        .where(Booking.community_id == community.id)
-    )
-    expected: dict[str, int] = {}
-    for reference, state, captured, buys, refunded in rows:
-        split = captured if buys and state == BookingState.SETTLED else 0
-        subject = f"booking:{reference}"
-        expected[subject] = expected.get(subject, 0) + captured - refunded - split
+    expected = _expected_deposits(session, community.id)
     findings = [
         Finding(
             Fault.DEPOSIT_DIFFERS,
@@ -57,6 +38,39 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
         if on_deposit.get(subject, 0) != expected.get(subject, 0)
     ]
     return Outcome(Check.DEPOSITS, len(expected), tuple(findings))
+
+
+def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
+    """What the records of money leave on deposit, by subject, once what is settled was split."""
+    moved = union_all(
+        select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
+        select(Refund.booking_id, -Refund.amount_satang).where(
+            Refund.state == RefundState.SUCCEEDED
+        ),
+        select(Credit.booking_id, -Credit.amount_satang),
+        select(CreditUse.booking_id, CreditUse.amount_satang),
+    ).subquery()
+    rows = session.execute(
+        select(
+            Booking.id, Booking.reference, Booking.state, Departure.state, func.sum(moved.c.amount)
+        )
+        .join(moved, moved.c.booking_id == Booking.id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(Booking.community_id == community_id)
+        .group_by(Booking.id, Booking.reference, Booking.state, Departure.state)
+    ).all()
+    split = [
+        row.id
+        for row in rows
+        if row[3] == DepartureState.SETTLED
+        and row[2] in (BookingState.SETTLED, BookingState.CANCELLED)
+    ]
+    money = list_money(session, split)
+    return {
+        f"booking:{row.reference}": int(row[4])
+        - (max(0, money[row.id].kept_satang) if row.id in money else 0)
+        for row in rows
+    }
 
 
 def _deposits(session: Session, book_id: int) -> dict[str, int]:
@@ -125,6 +139,20 @@ def check_places(session: Session, community: CommunityCard) -> Outcome:
             values = {"booked": int(booked), "capacity": capacity}
             findings.append(Finding(Fault.OVERSOLD, subject, values))
     return Outcome(Check.PLACES, len(rows), tuple(findings))
+
+
+def check_slots(session: Session, community: CommunityCard) -> Outcome:
+    """Each slot's count is what departures claim, and they claim what their live bookings need."""
+    faults = prove_slots(session, community.id)
+    findings = [
+        Finding(
+            Fault.SLOT_OVERSOLD if fault.claimed > fault.capacity else Fault.SLOT_DIFFERS,
+            f"slot:{fault.thing}:{fault.day.isoformat()}:{fault.part}",
+            {"claimed": fault.claimed, "needed": fault.needed, "capacity": fault.capacity},
+        )
+        for fault in faults.wrong
+    ]
+    return Outcome(Check.SLOTS, faults.looked_at, tuple(findings))
 
 
 def check_receipts(session: Session, community: CommunityCard) -> Outcome:

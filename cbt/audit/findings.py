@@ -28,6 +28,7 @@ class Check(StrEnum):
     ENTRIES = "entries"
     POLICIES = "policies"
     PLACES = "places"
+    SLOTS = "slots"
     RECEIPTS = "receipts"
 
 
@@ -57,6 +58,8 @@ class Fault(StrEnum):
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
     PLACES_DIFFER = "places_differ"
     OVERSOLD = "oversold"
+    SLOT_DIFFERS = "slot_differs"
+    SLOT_OVERSOLD = "slot_oversold"
     RECEIPT_GAP = "receipt_gap"
     UNREADABLE = "unreadable"
 

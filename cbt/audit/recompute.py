@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cbt.audit.compare import Row, compare_accounts, compare_entry, compare_facts
 from cbt.audit.findings import Check, Fault, Finding, Outcome
-from cbt.bookings.models import Booking
-from cbt.bookings.states import PAID
 from cbt.communities.records import CommunityCard
 from cbt.db import Condition
 from cbt.ledger import queries as ledger
@@ -24,7 +21,6 @@ from cbt.ledger.entries import Draft
 from cbt.ledger.models import Entry
 from cbt.payments.queries import list_money_drafts
 from cbt.revenue import posting, queries
-from cbt.revenue.models import Settlement
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import SettlementCard
 
@@ -173,16 +169,13 @@ def _splits(session: Session, settlements: list[SettlementCard]) -> dict[str, Dr
 
 def _called_for(session: Session, community: CommunityCard) -> set[str]:
     """The keys of all entries that the records call for."""
-    settled = session.execute(
-        select(Booking.reference, Booking.departure_id)
-        .join(Settlement, Settlement.departure_id == Booking.departure_id)
-        .where(Settlement.community_id == community.id, Booking.state.in_(PAID))
-    ).all()
-    return {
-        *list_money_drafts(session, community.id),
-        *(posting.split_key(row.reference) for row in settled),
-        *(posting.sharing_key(row.departure_id) for row in settled),
-    }
+    keys = set(list_money_drafts(session, community.id))
+    for settlements in _settlements(session, community.id):
+        ids = [each.departure_id for each in settlements]
+        keys.update(posting.sharing_key(departure_id) for departure_id in ids)
+        for group in queries.list_booking_facts(session, ids).values():
+            keys.update(posting.split_key(facts.reference) for facts in group)
+    return keys
 
 
 def _sharing_facts(session: Session, settlements: list[SettlementCard]) -> dict[int, SharingFacts]:

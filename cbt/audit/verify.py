@@ -22,6 +22,7 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.ENTRIES: recompute.check_entries,
     Check.POLICIES: facts.check_policies,
     Check.PLACES: facts.check_places,
+    Check.SLOTS: facts.check_slots,
     Check.RECEIPTS: facts.check_receipts,
 }
 

@@ -5,46 +5,155 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from cbt.bookings.models import Booking, BookingCost, BookingLine, Departure
-from cbt.bookings.records import BookingCard, DepartureCard, Found, Guest, PriceParts, TripCard
+from cbt.bookings.availability import Limit
+from cbt.bookings.models import (
+    Booking,
+    BookingAddOn,
+    BookingCost,
+    BookingLine,
+    Departure,
+    Need,
+    Slot,
+    SlotClaim,
+    Thing,
+)
+from cbt.bookings.records import (
+    BookingCard,
+    DepartureCard,
+    Found,
+    Guest,
+    OptionHours,
+    PriceParts,
+    TripCard,
+)
 from cbt.bookings.states import LIVE, BookingState, DepartureState
 from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
-from cbt.db import Query, columns
+from cbt.db import Condition, Query, columns
 from cbt.errors import DepartureUnknown, NotFound
 from cbt.experiences.models import Experience, Option
-from cbt.experiences.pricing import CostLine, OutsideCost, PriceLine, Unit
+from cbt.experiences.pricing import AddOnLine, CostLine, OutsideCost, PriceLine, Unit
 from cbt.experiences.queries import lowest_price
 from cbt.experiences.records import Teaser
+from cbt.experiences.schedule import Existing
 
 # --- departures ----------------------------------------------------------------------------------
 
-_DEPARTURE = columns(Departure, DepartureCard)
+_DEPARTURE: list[Any] = [
+    Departure.id,
+    Departure.option_id,
+    Departure.community_id,
+    Departure.starts_on,
+    Departure.starts_at,
+    Departure.begins_at,
+    Departure.ends_at,
+    Departure.closes_at,
+    Departure.decide_at,
+    Departure.min_to_run,
+    Departure.capacity,
+    Departure.claimed,
+    Departure.state,
+]
+_SPARE = case(
+    ((Slot.blocked == 0) & Slot.is_closed.is_(False), Slot.capacity - Slot.claimed), else_=0
+)
 
 
 def list_departures(
     session: Session, option_ids: Iterable[int], starts_on: date, ends_before: date
 ) -> list[DepartureCard]:
-    rows = session.execute(
-        select(*_DEPARTURE)
-        .where(
-            Departure.option_id.in_(list(option_ids)),
-            Departure.starts_on >= starts_on,
-            Departure.starts_on < ends_before,
-        )
-        .order_by(Departure.starts_on, Departure.starts_at, Departure.id)
+    """Departures with the room that their shared things leave them. One statement."""
+    return _departures(
+        session,
+        Departure.option_id.in_(list(option_ids)),
+        Departure.starts_on >= starts_on,
+        Departure.starts_on < ends_before,
     )
-    return [DepartureCard(*row) for row in rows]
 
 
 def get_departure(session: Session, departure_id: int) -> DepartureCard:
-    row = session.execute(select(*_DEPARTURE).where(Departure.id == departure_id)).one_or_none()
-    if row is None:
+    departures = _departures(session, Departure.id == departure_id)
+    if not departures:
         raise DepartureUnknown
-    return DepartureCard(*row)
+    return departures[0]
+
+
+def _departures(session: Session, *conditions: Condition) -> list[DepartureCard]:
+    """One row a departure and slot, folded into a card with its limits."""
+    rows = session.execute(
+        select(*_DEPARTURE, SlotClaim.units, _SPARE, Need.per_places, Need.units)
+        .outerjoin(SlotClaim, SlotClaim.departure_id == Departure.id)
+        .outerjoin(Slot, Slot.id == SlotClaim.slot_id)
+        .outerjoin(
+            Need,
+            (Need.option_id == Departure.option_id)
+            & (Need.thing_id == Slot.thing_id)
+            & (Need.add_on == ""),
+        )
+        .where(*conditions)
+        .order_by(Departure.starts_on, Departure.starts_at, Departure.id)
+    )
+    own = len(_DEPARTURE)
+    limits: dict[tuple[Any, ...], list[Limit]] = {}
+    for row in rows:
+        found = limits.setdefault(tuple(row[:own]), [])
+        if row[-1] is not None:
+            found.append(Limit(*row[own:]))
+    return [replace(DepartureCard(*card), limits=tuple(found)) for card, found in limits.items()]
+
+
+def get_option_hours(session: Session, option_id: int) -> OptionHours:
+    """What departures of an option are made from; the strictest cut-off of what it needs counts."""
+    strictest = (
+        select(func.coalesce(func.max(Thing.cutoff_minutes), 0))
+        .join(Need, Need.thing_id == Thing.id)
+        .where(Need.option_id == option_id)
+        .scalar_subquery()
+    )
+    row = session.execute(
+        select(
+            Option.id,
+            Community.id,
+            Community.zone,
+            Option.starts_at,
+            Option.duration_minutes,
+            Option.capacity,
+            case((Option.cutoff_minutes > strictest, Option.cutoff_minutes), else_=strictest),
+            Option.min_to_run,
+            Option.decide_hours,
+        )
+        .join(Experience, Experience.id == Option.experience_id)
+        .join(Community, Community.id == Experience.community_id)
+        .where(Option.id == option_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(thing="option")
+    return OptionHours(*row)
+
+
+def get_zone_of_departure(session: Session, departure_id: int) -> str:
+    return session.execute(
+        select(Community.zone)
+        .join(Departure, Departure.community_id == Community.id)
+        .where(Departure.id == departure_id)
+    ).scalar_one()
+
+
+def list_planned(session: Session, rule_id: int, now: datetime) -> list[Existing]:
+    """The departures that a rule opened and that lie ahead, as far as they are sold."""
+    rows = session.execute(
+        select(Departure.id, Departure.starts_on, Departure.claimed, Departure.is_edited)
+        .where(
+            Departure.rule_id == rule_id,
+            Departure.begins_at > now,
+            Departure.state == DepartureState.OPEN,
+        )
+        .order_by(Departure.starts_on)
+    )
+    return [Existing(*row) for row in rows]
 
 
 _TRIP: list[Any] = [
@@ -56,6 +165,10 @@ _TRIP: list[Any] = [
     Departure.capacity,
     Departure.claimed,
     Departure.state,
+    Departure.min_to_run,
+    Departure.decide_at,
+    Departure.called_off_for,
+    Departure.option_id,
     Option.nights,
     Option.title,
     Experience.slug,
@@ -121,6 +234,26 @@ def list_unsettled_trips(session: Session, community_id: int, now: datetime) -> 
     return [TripCard(*row) for row in rows]
 
 
+def _too_little_room(guests: int) -> Condition:
+    """Whether a thing that a departure shares cannot bear so many more guests that day."""
+    reach = (SlotClaim.units + _SPARE) // Need.units
+    return (
+        select(SlotClaim.slot_id)
+        .join(Slot, Slot.id == SlotClaim.slot_id)
+        .join(Need, (Need.thing_id == Slot.thing_id) & (Need.add_on == ""))
+        .where(
+            SlotClaim.departure_id == Departure.id,
+            Need.option_id == Departure.option_id,
+            case(
+                (Need.per_places > 0, reach * Need.per_places < Departure.claimed + guests),
+                else_=reach < 1,
+            ),
+        )
+        .correlate(Departure)
+        .exists()
+    )
+
+
 def search_experiences(
     session: Session,
     *,
@@ -141,9 +274,10 @@ def search_experiences(
         .where(
             Departure.starts_on >= starts_on,
             Departure.starts_on < ends_before,
-            Departure.begins_at > now,
+            Departure.closes_at > now,
             Departure.state == DepartureState.OPEN,
             Departure.capacity - Departure.claimed >= guests,
+            ~_too_little_room(guests),
             Option.min_party <= guests,
             Option.max_party >= guests,
         )
@@ -182,12 +316,22 @@ _BOOKING: list[Any] = [
     Booking.id,
     Booking.reference,
     Booking.state,
+    Booking.version,
+    Booking.revision,
     Booking.held_until,
+    Booking.is_extended,
     Booking.created_at,
     Booking.confirmed_at,
+    Booking.ended_at,
+    Booking.ended_for,
     Booking.language,
     Booking.places,
     Booking.price_satang,
+    Booking.discount_satang,
+    Booking.discount_bearer,
+    Booking.promo_code_id,
+    Booking.terms,
+    Booking.counts_from,
     Booking.policy_version_id,
     Booking.community_id,
 ]
@@ -282,17 +426,17 @@ def get_price_parts(session: Session, booking_id: int) -> PriceParts:
 
 
 def list_price_parts(session: Session, booking_ids: Iterable[int]) -> dict[int, PriceParts]:
-    """Frozen price lines and outside costs of some bookings, in two statements."""
+    """Frozen price lines, outside costs and extras of some bookings, in three statements."""
     ids = list(booking_ids)
     lines = list_price_lines(session, ids)
     costs: dict[int, list[CostLine]] = {booking_id: [] for booking_id in ids}
-    for cost in session.scalars(
-        select(BookingCost)
-        .where(BookingCost.booking_id.in_(ids))
-        .order_by(BookingCost.booking_id, BookingCost.line)
-    ):
+    for cost in session.scalars(_current(BookingCost, ids)):
         costs[cost.booking_id].append(CostLine(OutsideCost(cost.code), cost.amount_satang))
-    return {each: PriceParts(lines[each], tuple(costs[each])) for each in ids}
+    extras: dict[int, list[AddOnLine]] = {booking_id: [] for booking_id in ids}
+    for extra in session.scalars(_current(BookingAddOn, ids)):
+        line = AddOnLine(extra.code, extra.quantity, extra.price_satang)
+        extras[extra.booking_id].append(line)
+    return {each: PriceParts(lines[each], tuple(costs[each]), tuple(extras[each])) for each in ids}
 
 
 def list_price_lines(
@@ -301,12 +445,18 @@ def list_price_lines(
     """How many of which guests, by booking."""
     ids = list(booking_ids)
     lines: dict[int, list[PriceLine]] = {booking_id: [] for booking_id in ids}
-    for line in session.scalars(
-        select(BookingLine)
-        .where(BookingLine.booking_id.in_(ids))
-        .order_by(BookingLine.booking_id, BookingLine.line)
-    ):
+    for line in session.scalars(_current(BookingLine, ids)):
         lines[line.booking_id].append(
             PriceLine(Unit(line.unit), line.quantity, line.price_satang, line.places)
         )
     return {each: tuple(lines[each]) for each in ids}
+
+
+def _current(table: Any, booking_ids: list[int]) -> Any:
+    """The frozen rows of some bookings as they stand now, by booking and line."""
+    return (
+        select(table)
+        .join(Booking, (Booking.id == table.booking_id) & (Booking.revision == table.revision))
+        .where(table.booking_id.in_(booking_ids))
+        .order_by(table.booking_id, table.line)
+    )

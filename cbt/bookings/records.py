@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Any
 
-from cbt.bookings.states import PAID, BookingState
+from cbt.bookings.availability import Limit, free_places
+from cbt.bookings.parts import Part
+from cbt.bookings.states import PAID, BookingState, WaitState
+from cbt.bookings.terms import Terms, parse
+from cbt.bookings.things import ThingKind
 from cbt.communities.records import CommunityCard
-from cbt.experiences.pricing import CostLine, PriceLine
+from cbt.experiences.pricing import AddOnLine, CostLine, PriceLine
 from cbt.experiences.records import Teaser
 from cbt.i18n import Localized
 
@@ -21,13 +26,33 @@ class DepartureCard:
     starts_at: time
     begins_at: datetime
     ends_at: datetime
+    closes_at: datetime
+    decide_at: datetime | None
+    min_to_run: int
     capacity: int
     claimed: int
     state: str
+    limits: tuple[Limit, ...] = ()
 
     @property
     def free(self) -> int:
-        return self.capacity - self.claimed
+        """Places that can still be taken, by its own count and by the things it shares."""
+        return free_places(self.capacity, self.claimed, self.limits)
+
+
+@dataclass(frozen=True)
+class OptionHours:
+    """What a departure of an option is made from."""
+
+    option_id: int
+    community_id: int
+    zone: str
+    starts_at: time
+    duration_minutes: int
+    capacity: int
+    cutoff_minutes: int
+    min_to_run: int
+    decide_hours: int | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +67,10 @@ class TripCard:
     capacity: int
     claimed: int
     state: str
+    min_to_run: int
+    decide_at: datetime | None
+    called_off_for: str | None
+    option_id: int
     nights: int
     option_title: Localized
     experience_slug: str
@@ -70,18 +99,32 @@ class BookingCard:
     id: int
     reference: str
     state: BookingState
+    version: int
+    revision: int
     held_until: datetime
+    is_extended: bool
     created_at: datetime
     confirmed_at: datetime | None
+    ended_at: datetime | None
+    ended_for: str | None
     language: str
     places: int
     price_satang: int
+    discount_satang: int
+    discount_bearer: str | None
+    promo_code_id: int | None
+    terms: str
+    counts_from: datetime
     policy_version_id: int
     community_id: int
 
     @property
     def is_paid(self) -> bool:
         return self.state in PAID
+
+    @property
+    def cancellation_terms(self) -> Terms:
+        return parse(self.terms)
 
 
 @dataclass(frozen=True)
@@ -90,6 +133,7 @@ class PriceParts:
 
     lines: tuple[PriceLine, ...]
     costs: tuple[CostLine, ...]
+    add_ons: tuple[AddOnLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,3 +144,106 @@ class Found:
     teaser: Teaser
     departures: int
     next_on: date
+
+
+# --- shared things -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ThingCard:
+    id: int
+    code: str
+    kind: ThingKind
+    title: Localized
+    capacity: int
+    per_day: bool
+    cutoff_minutes: int
+    skills: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SlotCard:
+    """The room of a thing on one date and part of day."""
+
+    id: int
+    thing_id: int
+    day: date
+    part: Part
+    capacity: int
+    claimed: int
+    blocked: int
+    is_closed: bool
+
+
+@dataclass(frozen=True)
+class NeedCard:
+    """What an option takes of a thing."""
+
+    option_id: int
+    thing_id: int
+    add_on: str
+    per_places: int
+    units: int
+
+
+@dataclass(frozen=True)
+class FeedCard:
+    """An outside calendar, how fresh it is and how much it blocks."""
+
+    id: int
+    thing_id: int
+    name: str
+    url: str
+    added_at: datetime
+    tried_at: datetime | None
+    fetched_at: datetime | None
+    failure: str | None
+    rolling: int
+
+
+# --- who waits, who came -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WaitingCard:
+    """A party in line; `place` counts from 1 among those who still wait."""
+
+    id: int
+    departure_id: int
+    community_id: int
+    party: dict[str, int]
+    places: int
+    least: int
+    state: WaitState
+    language: str
+    name: str | None
+    email: str | None
+    phone: str | None
+    joined_at: datetime
+    booking_id: int | None
+    passed_at: datetime | None
+    passed_for: str | None
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class ArrivalCard:
+    """A check-in as it was scanned."""
+
+    key: str
+    booking_id: int
+    device: str
+    people: int
+    scanned_at: datetime
+    received_at: datetime
+    scanned_by: int
+
+
+@dataclass(frozen=True)
+class NoShowCard:
+    booking_id: int
+    reason: str
+    noted_at: datetime
+    noted_by: int
+    disputed_at: datetime | None
+    dispute: str | None

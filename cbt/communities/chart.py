@@ -1,11 +1,12 @@
 """The chart of accounts: how the accounts of a community's books are named. Pure.
 
-Owed by the community (credit side): guests' deposits, the pool of provider money that waits for
+Owed by the community (credit side): guests' deposits and credits, the pool of provider money that waits for
 its sharing-out, the funds, what each household has earned, what outside suppliers are due.
 Owned (debit side): the money at each payment provider, and fees paid in advance for bookings.
 """
 
 GUEST_DEPOSIT = "guest_deposit"
+GUEST_CREDIT = "guest_credit"
 PAYMENT_FEE = "payment_fee"
 PROVIDER_POOL = "pool:provider"
 

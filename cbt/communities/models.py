@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import Base
@@ -43,6 +43,22 @@ class Household(Base):
     position: Mapped[int]
     active_from: Mapped[date]
     active_until: Mapped[date | None]
+
+
+class RestDay(Base):
+    """Days on which the village takes no guests: prayer days, festivals, harvest. Inclusive."""
+
+    __tablename__ = "rest_day"
+    __table_args__ = (
+        CheckConstraint("last_on >= first_on", "span"),
+        Index("ix_rest_day_community_id", "community_id", "last_on"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    first_on: Mapped[date]
+    last_on: Mapped[date]
+    reason: Mapped[dict[str, str]]
 
 
 class Member(Base):

@@ -19,7 +19,12 @@ def found_community(founding: Founding) -> int:
     """Take in a community and open its books; return its id."""
     with transaction() as session:
         book_id = ledger.open_book(session, founding.slug, f"community:{founding.slug}")
-        for code in (chart.GUEST_DEPOSIT, chart.PROVIDER_POOL, chart.INTERMEDIARY):
+        for code in (
+            chart.GUEST_DEPOSIT,
+            chart.GUEST_CREDIT,
+            chart.PROVIDER_POOL,
+            chart.INTERMEDIARY,
+        ):
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)

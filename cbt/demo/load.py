@@ -17,10 +17,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cbt.bookings import services as bookings
+from cbt.bookings import departures, hold
+from cbt.bookings.hold import Details, HoldRequest
 from cbt.bookings.queries import get_departure, list_departures
 from cbt.bookings.records import DepartureCard
-from cbt.bookings.services import Details, HoldRequest
 from cbt.clock import month_before, to_instant, village_day
 from cbt.communities import services as communities
 from cbt.communities.models import Community
@@ -193,7 +193,7 @@ def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
         ids = experiences.publish_experience(community_id, new)
         for option_id, option in zip(ids, raw["options"], strict=True):
             options[option_id] = option
-            bookings.open_departures(option_id, _days(option["weekdays"], first_day, now.date()))
+            departures.open_departures(option_id, _days(option["weekdays"], first_day, now.date()))
     return Loaded(community_id, slug, plan["zone"], policy_id, *staff, options, register)
 
 
@@ -364,7 +364,7 @@ def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at
         language=language,
         request_key=key,
     )
-    reference = bookings.hold(request, at)
+    reference = hold.hold(request, at)
     needs = random.choice(_NEEDS)[language]
     name = {"th": "นักท่องเที่ยวตัวอย่าง", "en": "Sample guest"}[language]
     details = Details(
@@ -375,7 +375,7 @@ def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at
         access_needs="",
         consent=bool(needs),
     )
-    bookings.save_details(reference, details, at)
+    hold.save_details(reference, details, at)
     return reference
 
 

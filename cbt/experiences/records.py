@@ -1,16 +1,40 @@
 """What is read of listings. Pure."""
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 
 from cbt.communities.records import CommunityCard
-from cbt.experiences.pricing import CostRate, PriceList, UnitPrice
+from cbt.experiences.pricing import (
+    AddOn,
+    CostRate,
+    GroupRate,
+    PriceList,
+    SeasonPrices,
+    UnitPrice,
+    in_season,
+)
+from cbt.experiences.schedule import Rule
 from cbt.i18n import Localized
 
 
 @dataclass(frozen=True)
+class AddOnCard:
+    """An extra with its name."""
+
+    code: str
+    title: Localized
+    price_satang: int
+    per_guest: bool
+    most: int
+
+    @property
+    def priced(self) -> AddOn:
+        return AddOn(self.code, self.price_satang, self.per_guest, self.most)
+
+
+@dataclass(frozen=True)
 class OptionCard:
-    """An option with its price list."""
+    """An option with its price list, as it stands outside of seasons and in each."""
 
     id: int
     code: str
@@ -20,12 +44,21 @@ class OptionCard:
     nights: int
     min_party: int
     max_party: int
+    request_hours: int | None
+    terms: str
     prices: tuple[UnitPrice, ...]
     costs: tuple[CostRate, ...]
+    group_rate: GroupRate | None
+    add_ons: tuple[AddOnCard, ...]
+    seasons: tuple[SeasonPrices, ...]
 
     @property
     def price_list(self) -> PriceList:
-        return PriceList(self.prices, self.costs, self.min_party, self.max_party)
+        return _price_list(self)
+
+    def price_list_on(self, day: date) -> PriceList:
+        """The price list of the season that the day lies in."""
+        return in_season(self.price_list, self.seasons, day)
 
 
 @dataclass(frozen=True)
@@ -69,8 +102,49 @@ class Teaser:
     from_satang: int
 
 
+@dataclass(frozen=True)
+class SeasonCard:
+    id: int
+    code: str
+    title: Localized
+    first_on: date
+    last_on: date
+
+
+@dataclass(frozen=True)
+class PromoCard:
+    """A promotion code, with how often bookings used it."""
+
+    id: int
+    code: str
+    bp: int
+    amount_satang: int
+    bearer: str
+    first_on: date
+    last_on: date
+    most_uses: int
+
+
+@dataclass(frozen=True)
+class RuleCard:
+    """A schedule rule with its option."""
+
+    id: int
+    option_id: int
+    option_code: str
+    option_title: Localized
+    experience_title: Localized
+    rule: Rule
+    exceptions: dict[date, bool]
+
+
+# --- what services are given ---------------------------------------------------------------------
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewOption:
+    """An option to publish; `seasons` prices it in seasons that exist already, by their codes."""
+
     code: str
     title: Localized
     starts_at: time
@@ -81,10 +155,18 @@ class NewOption:
     capacity: int
     prices: tuple[UnitPrice, ...]
     costs: tuple[CostRate, ...]
+    group_rate: GroupRate | None = None
+    add_ons: tuple[AddOnCard, ...] = ()
+    seasons: tuple[SeasonPrices, ...] = ()
+    cutoff_minutes: int = 0
+    min_to_run: int = 1
+    decide_hours: int | None = None
+    request_hours: int | None = None
+    terms: str = ""
 
     @property
     def price_list(self) -> PriceList:
-        return PriceList(self.prices, self.costs, self.min_party, self.max_party)
+        return _price_list(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +185,14 @@ class NewExperience:
     food: Localized
     refund: Localized
     options: tuple[NewOption, ...]
+
+
+def _price_list(option: OptionCard | NewOption) -> PriceList:
+    return PriceList(
+        option.prices,
+        option.costs,
+        option.min_party,
+        option.max_party,
+        per_group=option.group_rate,
+        add_ons=tuple(each.priced for each in option.add_ons),
+    )

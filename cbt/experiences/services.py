@@ -1,4 +1,7 @@
-"""Publishing listings."""
+"""Publishing listings, their seasons, codes and rules of days."""
+
+from dataclasses import asdict
+from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -6,9 +9,28 @@ from sqlalchemy.orm import Session
 from cbt.communities import chart
 from cbt.communities.services import lock_community
 from cbt.db import transaction
-from cbt.experiences.models import Experience, Option, OptionCost, OptionPrice
-from cbt.experiences.pricing import CostRate, require_sellable
+from cbt.errors import NotFound, PriceListInvalid
+from cbt.experiences.models import (
+    Experience,
+    Option,
+    OptionCost,
+    OptionPrice,
+    PromoCode,
+    ScheduleRule,
+    Season,
+)
+from cbt.experiences.pricing import (
+    CostRate,
+    Discount,
+    SeasonPrices,
+    Step,
+    Unit,
+    require_seasons,
+    require_sellable,
+)
 from cbt.experiences.records import NewExperience, NewOption
+from cbt.experiences.schedule import Rule, to_rrule_text
+from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import CREDIT
 from cbt.ledger.queries import balances
@@ -21,6 +43,7 @@ def publish_experience(community_id: int, new: NewExperience) -> list[int]:
     """
     for option in new.options:
         require_sellable(option.price_list, option.code, capacity=option.capacity)
+        require_seasons(option.seasons, option.price_list, option.code)
     texts = {name: getattr(new, name) for name in NewExperience.__dataclass_fields__}
     del texts["options"]
     with transaction() as session:
@@ -45,6 +68,15 @@ def _add_option(session: Session, book_id: int, experience_id: int, new: NewOpti
         min_party=new.min_party,
         max_party=new.max_party,
         capacity=new.capacity,
+        cutoff_minutes=new.cutoff_minutes,
+        min_to_run=new.min_to_run,
+        decide_hours=new.decide_hours,
+        request_hours=new.request_hours,
+        group_seats=new.group_rate.seats if new.group_rate else None,
+        group_satang=new.group_rate.price_satang if new.group_rate else None,
+        group_steps=_steps(new.group_rate.steps) if new.group_rate else [],
+        add_ons=[asdict(each) for each in new.add_ons],
+        terms=new.terms,
     )
     session.add(option)
     session.flush()
@@ -53,13 +85,17 @@ def _add_option(session: Session, book_id: int, experience_id: int, new: NewOpti
             OptionPrice(
                 option_id=option.id,
                 line=line,
+                season_id=None,
                 unit=price.unit,
                 price_satang=price.price_satang,
                 places=price.places,
                 min_age=price.min_age,
                 max_age=price.max_age,
+                needs=list(price.needs),
+                steps=_steps(price.steps),
             )
         )
+    _add_season_prices(session, option, new)
     for line, cost in enumerate(new.costs, start=1):
         _open_outside_account(session, book_id, cost)
         session.add(
@@ -73,6 +109,113 @@ def _add_option(session: Session, book_id: int, experience_id: int, new: NewOpti
         )
     session.flush()
     return option.id
+
+
+def _steps(steps: tuple[Step, ...]) -> list[list[int]]:
+    return [[step.from_places, step.price_satang] for step in steps]
+
+
+def _add_season_prices(session: Session, option: Option, new: NewOption) -> None:
+    """Write what the option costs in each season, after its usual prices."""
+    community_id = session.scalar(
+        select(Experience.community_id).where(Experience.id == option.experience_id)
+    )
+    rows = [
+        (season, Unit(unit), price)
+        for season in new.seasons
+        for unit, price in season.prices.items()
+    ]
+    rows += [
+        (season, Unit.GROUP, season.group_satang)
+        for season in new.seasons
+        if season.group_satang is not None
+    ]
+    usual = {price.unit: price for price in new.prices}
+    for line, (season, unit, price) in enumerate(rows, start=1 + len(new.prices)):
+        like = usual.get(unit)
+        session.add(
+            OptionPrice(
+                option_id=option.id,
+                line=line,
+                season_id=_season_id(session, community_id, season),
+                unit=unit,
+                price_satang=price,
+                places=like.places if like else 0,
+                min_age=like.min_age if like else 0,
+                max_age=like.max_age if like else None,
+                needs=[],
+                steps=[],
+            )
+        )
+
+
+def _season_id(session: Session, community_id: int | None, season: SeasonPrices) -> int:
+    found = session.scalar(
+        select(Season.id).where(Season.community_id == community_id, Season.code == season.code)
+    )
+    if found is None:
+        raise PriceListInvalid(option=season.code, problem="no such season")
+    return found
+
+
+def add_season(
+    community_id: int, code: str, title: Localized, first_on: date, last_on: date
+) -> int:
+    """Name days that may have prices of their own; return the season's id."""
+    if last_on < first_on:
+        raise PriceListInvalid(option=code, problem="a season ends before it begins")
+    with transaction() as session:
+        lock_community(session, community_id)
+        season = Season(
+            community_id=community_id, code=code, title=title, first_on=first_on, last_on=last_on
+        )
+        session.add(season)
+        session.flush()
+        return season.id
+
+
+def add_promo_code(
+    community_id: int, discount: Discount, first_on: date, last_on: date, most_uses: int
+) -> int:
+    """Offer a discount whose bearer is named, for departures on some days; return its id."""
+    with transaction() as session:
+        lock_community(session, community_id)
+        promo = PromoCode(
+            community_id=community_id,
+            code=discount.code.strip().upper(),
+            bp=discount.bp,
+            amount_satang=discount.amount_satang,
+            bearer=discount.bearer,
+            first_on=first_on,
+            last_on=last_on,
+            most_uses=most_uses,
+        )
+        session.add(promo)
+        session.flush()
+        return promo.id
+
+
+def add_rule(community_id: int, option_id: int, rule: Rule) -> int:
+    """Let an option depart by a rule; its departures are opened apart. Raises ScheduleInvalid."""
+    recurrence = to_rrule_text(rule)
+    with transaction() as session:
+        owner = session.scalar(
+            select(Experience.community_id)
+            .join(Option, Option.experience_id == Experience.id)
+            .where(Option.id == option_id)
+        )
+        if owner != community_id:
+            raise NotFound(thing="option")
+        row = ScheduleRule(
+            option_id=option_id,
+            recurrence=recurrence,
+            starts_at=rule.starts_at,
+            first_on=rule.first_on,
+            last_on=rule.last_on,
+        )
+        session.add(row)
+        session.flush()
+        return row.id
 
 
 def _open_outside_account(session: Session, book_id: int, cost: CostRate) -> None:

@@ -3,15 +3,16 @@
 import logging
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
 from cbt.db import db, transaction
-from cbt.errors import MethodClosed, NotFound, StateForbids
+from cbt.errors import MethodClosed, NotFound, RefundTooLarge, StateForbids
 from cbt.ledger import services as ledger
 from cbt.payments import posting
-from cbt.payments.models import Capture, Refund
+from cbt.payments.credits import issue_credit
+from cbt.payments.models import Capture, CaptureBalance, Refund
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import RefundFacts
 from cbt.payments.provider import Provider, Providers, RefundReason, RefundState
@@ -20,22 +21,78 @@ log = logging.getLogger("cbt.payments")
 
 
 def request_refund(
-    session: Session, capture: Capture, reason: RefundReason, payer: Payer, now: datetime
+    session: Session,
+    capture_id: int,
+    amount_satang: int,
+    reason: RefundReason,
+    payer: Payer,
+    now: datetime,
 ) -> None:
-    """Note that a capture must go back, and tell the guest. A step."""
+    """Note that money of a capture must go back, and tell the guest. A step.
+
+    The count of what goes back moves by one guarded statement, so that never more goes back than
+    came in; its CHECK constraint stands behind it. Raises RefundTooLarge.
+    """
+    moved = session.scalar(
+        update(CaptureBalance)
+        .where(
+            CaptureBalance.capture_id == capture_id,
+            CaptureBalance.returning_satang + amount_satang <= CaptureBalance.amount_satang,
+        )
+        .values(returning_satang=CaptureBalance.returning_satang + amount_satang)
+        .returning(CaptureBalance.capture_id)
+    )
+    if moved is None:
+        raise RefundTooLarge(amount_satang=amount_satang)
+    last = session.scalar(select(func.max(Refund.number)).where(Refund.capture_id == capture_id))
+    number = 1 + (last or 0)
     session.add(
         Refund(
-            community_id=capture.community_id,
-            booking_id=capture.booking_id,
-            capture_id=capture.id,
-            amount_satang=capture.amount_satang,
+            community_id=payer.community_id,
+            booking_id=payer.booking_id,
+            capture_id=capture_id,
+            number=number,
+            amount_satang=amount_satang,
+            fee_returned_satang=0,
             reason=reason,
             state=RefundState.REQUESTED,
             requested_at=now,
         )
     )
-    amount = {"amount_satang": capture.amount_satang, "reason": str(reason)}
-    notify_guest(session, payer, "refund_coming", f"refund_coming:{capture.id}", amount, now)
+    session.flush()
+    amount = {"amount_satang": amount_satang, "reason": str(reason)}
+    key = f"refund_coming:{capture_id}:{number}"
+    notify_guest(session, payer, "refund_coming", key, amount, now)
+
+
+def return_money(
+    session: Session, booking_id: int, amount_satang: int, reason: RefundReason, now: datetime
+) -> None:
+    """Give a guest back some of what bought a booking: the newest payments first. A step.
+
+    What came out of a credit goes back into that credit's place, as a new one. Needs the booking's
+    lock. Raises RefundTooLarge.
+    """
+    payer = get_payer(session, booking_id)
+    left = amount_satang
+    for capture_id, free in _returnable(session, booking_id):
+        part = min(left, free)
+        if part:
+            request_refund(session, capture_id, part, reason, payer, now)
+            left -= part
+    if left:
+        issue_credit(session, booking_id, left, now)
+
+
+def _returnable(session: Session, booking_id: int) -> list[tuple[int, int]]:
+    """(capture, satang that can still go back) of what bought a booking, the newest first."""
+    rows = session.execute(
+        select(Capture.id, CaptureBalance.amount_satang - CaptureBalance.returning_satang)
+        .join(CaptureBalance, CaptureBalance.capture_id == Capture.id)
+        .where(Capture.booking_id == booking_id, Capture.buys.is_(True))
+        .order_by(Capture.id.desc())
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def send_refunds(providers: Providers, now: datetime) -> int:
@@ -127,6 +184,7 @@ def _complete(
         payer.reference,
         capture.provider,
         capture.payment_id,
+        refund.number,
         refund.amount_satang,
         fee_returned,
         village_day(now, payer.zone),

@@ -93,23 +93,40 @@ class CaptureFee(Base):
     reported_at: Mapped[datetime]
 
 
+class CaptureBalance(Base):
+    """How much of a capture goes or went back; the database itself refuses more than came in."""
+
+    __tablename__ = "capture_balance"
+    __table_args__ = (
+        CheckConstraint(
+            "returning_satang >= 0 AND returning_satang <= amount_satang", "never_more_than_came"
+        ),
+    )
+
+    capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"), primary_key=True)
+    amount_satang: Mapped[int]
+    returning_satang: Mapped[int] = mapped_column(default=0)
+
+
 class Refund(Base):
-    """Money to give back, until it has been given back. One capture has at most one."""
+    """Money to give back, until it has been given back; numbered from 1 within its capture."""
 
     __tablename__ = "refund"
     __table_args__ = (
-        UniqueConstraint("capture_id"),
+        UniqueConstraint("capture_id", "number"),
         CheckConstraint("amount_satang > 0 AND fee_returned_satang >= 0", "amounts"),
         one_of("state", RefundState),
         one_of("reason", RefundReason),
         CheckConstraint("(state = 'succeeded') = (done_at IS NOT NULL)", "done"),
         Index("ix_refund_community_id", "community_id", "state"),
+        Index("ix_refund_booking_id", "booking_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
     capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"))
+    number: Mapped[int]
     amount_satang: Mapped[int]
     fee_returned_satang: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str]
@@ -118,6 +135,45 @@ class Refund(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
     proof: Mapped[str | None]
+
+
+class Credit(Base):
+    """Money that a guest left with the community for another trip: owed, and nobody's income yet."""
+
+    __tablename__ = "credit"
+    __table_args__ = (
+        CheckConstraint("amount_satang > 0", "positive"),
+        CheckConstraint("used_satang >= 0 AND used_satang <= amount_satang", "never_overused"),
+        Index("ix_credit_booking_id", "booking_id"),
+        Index("ix_credit_community_id", "community_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
+    amount_satang: Mapped[int]
+    used_satang: Mapped[int] = mapped_column(default=0)
+    issued_at: Mapped[datetime]
+
+
+class CreditUse(Base):
+    """Credit that went into a booking: a fact, never changed."""
+
+    __tablename__ = "credit_use"
+    __table_args__ = (
+        UniqueConstraint("credit_id", "booking_id", "number"),
+        CheckConstraint("amount_satang > 0", "positive"),
+        Index("ix_credit_use_booking_id", "booking_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    credit_id: Mapped[int] = mapped_column(ForeignKey("credit.id"))
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
+    number: Mapped[int]
+    amount_satang: Mapped[int]
+    used_at: Mapped[datetime]
 
 
 class TransferConfirmation(Base):

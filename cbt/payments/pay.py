@@ -6,22 +6,21 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from cbt.bookings import services as bookings
+from cbt.bookings import hold as bookings
+from cbt.bookings.hold import Locked
 from cbt.bookings.models import Booking, Departure
-from cbt.bookings.services import Locked
 from cbt.bookings.states import PAID, BookingState
 from cbt.db import db, transaction
 from cbt.errors import DetailsIncomplete, HoldLapsed, MethodClosed, NotFound, StateForbids
 from cbt.payments import queries
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
-from cbt.payments.take_in import move_attempt
+from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
 
 REVIEW_FOR = timedelta(hours=24)
 """How long a hold lives while a host looks for a transfer that the guest reported."""
 
 _AMOUNT_KEPT_FOR = timedelta(hours=24)
-_MOST_EXTRA_SATANG = 99
 _OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
 
 
@@ -51,16 +50,17 @@ class _Prepared:
     asked: Asked
     booking_id: int
     is_started: bool
+    is_held: bool
 
 
 def _prepare(session: Session, reference: str, provider: Provider, now: datetime) -> _Prepared:
     booking = session.execute(
         select(
             Booking.id,
-            Booking.price_satang,
             Booking.community_id,
             Booking.guest_name,
             Departure.begins_at,
+            Departure.ends_at,
         )
         .join(Departure, Departure.id == Booking.departure_id)
         .where(Booking.reference == reference)
@@ -68,11 +68,12 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
     if booking is None:
         raise NotFound(thing="booking")
     locked = bookings.lock_booking(session, booking.id)
-    _require_payable(locked, now)
+    due = locked.price_satang - queries.get_money(session, locked.id).kept_satang
+    _require_payable(locked, due, now)
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
     account = lock_account(session, booking.community_id, provider.name)
-    attempt = _find_open_attempt(session, booking.id, account.id, now)
+    attempt = _find_open_attempt(session, booking.id, account.id, due, now)
     if attempt is None:
         attempt = Attempt(
             booking_id=booking.id,
@@ -80,10 +81,10 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
             provider=provider.name,
             number=1 + (_last_number(session, booking.id) or 0),
             state=AttemptState.PENDING,
-            amount_satang=_amount(session, account, provider, booking.price_satang, now),
+            amount_satang=_amount(session, account, provider, due, now),
             qr_payload="",
             created_at=now,
-            expires_at=locked.held_until,
+            expires_at=_payable_until(locked, booking.ends_at),
         )
         session.add(attempt)
         session.flush()
@@ -93,14 +94,23 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
         number=attempt.number,
         amount_satang=attempt.amount_satang,
         receiver=account.receiver,
-        hold_ends_at=locked.held_until,
-        trip_begins_at=booking.begins_at,
+        hold_ends_at=_payable_until(locked, booking.ends_at),
+        trip_begins_at=booking.ends_at if locked.state in PAID else booking.begins_at,
     )
-    return _Prepared(asked, booking.id, attempt.provider_ref is not None)
+    return _Prepared(
+        asked, booking.id, attempt.provider_ref is not None, locked.state == BookingState.HELD
+    )
 
 
-def _require_payable(booking: Locked, now: datetime) -> None:
-    if booking.state in PAID:
+def _payable_until(booking: Locked, trip_ends_at: datetime) -> datetime:
+    """A hold is paid while it lives; what a change added, until the trip is over."""
+    return trip_ends_at if booking.state in PAID else booking.held_until
+
+
+def _require_payable(booking: Locked, due_satang: int, now: datetime) -> None:
+    if booking.state in PAID and due_satang > 0:
+        return
+    if booking.state in PAID or booking.state == BookingState.REQUESTED:
         raise StateForbids(thing="booking", state=booking.state, wanted="paid")
     if booking.state != BookingState.HELD or booking.held_until <= now:
         raise HoldLapsed
@@ -120,11 +130,13 @@ def lock_account(session: Session, community_id: int, provider: str) -> PaymentA
 
 
 def _find_open_attempt(
-    session: Session, booking_id: int, account_id: int, now: datetime
+    session: Session, booking_id: int, account_id: int, due_satang: int, now: datetime
 ) -> Attempt | None:
+    """An attempt that still asks for what is due now."""
     return session.scalars(
         select(Attempt)
         .where(
+            Attempt.amount_satang.between(due_satang, due_satang + MOST_EXTRA_SATANG),
             Attempt.booking_id == booking_id,
             Attempt.payment_account_id == account_id,
             Attempt.state.in_(_OPEN),
@@ -154,7 +166,7 @@ def _amount(
         session.scalars(
             select(Attempt.amount_satang).where(
                 Attempt.payment_account_id == account.id,
-                Attempt.amount_satang.between(price, price + _MOST_EXTRA_SATANG),
+                Attempt.amount_satang.between(price, price + MOST_EXTRA_SATANG),
                 or_(
                     Attempt.created_at > now - _AMOUNT_KEPT_FOR,
                     Attempt.state == AttemptState.REPORTED,
@@ -162,14 +174,15 @@ def _amount(
             )
         )
     )
-    for amount in range(price, price + _MOST_EXTRA_SATANG + 1):
+    for amount in range(price, price + MOST_EXTRA_SATANG + 1):
         if amount not in taken:
             return amount
     raise MethodClosed(method=provider.name)
 
 
 def _note_started(session: Session, prepared: _Prepared, started: Started, now: datetime) -> None:
-    bookings.extend_hold(session, prepared.booking_id, started.expires_at, now)
+    if prepared.is_held:
+        bookings.extend_hold(session, prepared.booking_id, started.expires_at, now)
     session.execute(
         update(Attempt)
         .where(Attempt.id == prepared.asked.attempt_id)

@@ -15,6 +15,7 @@ from cbt.notices import services as notices
 class Payer:
     """A booking's guest and community, as far as posting its money needs them."""
 
+    booking_id: int
     community_id: int
     book_id: int
     zone: str
@@ -26,6 +27,7 @@ class Payer:
 def get_payer(session: Session, booking_id: int) -> Payer:
     row = session.execute(
         select(
+            Booking.id,
             Community.id,
             Community.book_id,
             Community.zone,

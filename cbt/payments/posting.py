@@ -36,27 +36,52 @@ class FeeFacts:
 
 @dataclass(frozen=True)
 class RefundFacts:
-    """Money given back, and what the provider gave back of its fee."""
+    """Money given back, numbered within its payment, and what came back of the provider's fee."""
 
     reference: str
     provider: str
     payment_id: str
+    number: int
     amount_satang: int
     fee_returned_satang: int
     made_on: date
+
+
+@dataclass(frozen=True)
+class CreditFacts:
+    """Money of a booking that its guest leaves with the community for another trip."""
+
+    reference: str
+    code: str
+    amount_satang: int
+    issued_on: date
+
+
+@dataclass(frozen=True)
+class CreditUseFacts:
+    """Credit that went into a booking, numbered within credit and booking."""
+
+    reference: str
+    code: str
+    number: int
+    amount_satang: int
+    used_on: date
+
+
+Facts = CaptureFacts | FeeFacts | RefundFacts | CreditFacts | CreditUseFacts
 
 
 def capture_draft(facts: CaptureFacts, actor: str) -> Draft:
     """From the payment account to guest deposits: nothing is income yet."""
     account = chart.payment(facts.provider)
     legs = (Leg(account, chart.GUEST_DEPOSIT, facts.amount_satang, "captured"),)
-    return _draft("capture", facts, facts.paid_on, legs, actor)
+    return _draft("capture", facts, _payment(facts), facts.paid_on, legs, actor)
 
 
 def fee_draft(facts: FeeFacts, actor: str) -> Draft:
     """The fee leaves the payment account; the booking's split pays it back."""
     legs = (Leg(chart.PAYMENT_FEE, chart.payment(facts.provider), facts.fee_satang, "fee"),)
-    return _draft("fee", facts, facts.reported_on, legs, actor)
+    return _draft("fee", facts, _payment(facts), facts.reported_on, legs, actor)
 
 
 def refund_draft(facts: RefundFacts, actor: str) -> Draft:
@@ -65,28 +90,43 @@ def refund_draft(facts: RefundFacts, actor: str) -> Draft:
     legs = [Leg(chart.GUEST_DEPOSIT, account, facts.amount_satang, "refunded")]
     if facts.fee_returned_satang:
         legs.append(Leg(account, chart.PAYMENT_FEE, facts.fee_returned_satang, "fee_returned"))
-    return _draft("refund", facts, facts.made_on, tuple(legs), actor)
+    name = f"{_payment(facts)}:{facts.number}"
+    return _draft("refund", facts, name, facts.made_on, tuple(legs), actor)
+
+
+def credit_draft(facts: CreditFacts, actor: str) -> Draft:
+    """From a booking's deposit to what is owed as credit: it stays out of everybody's income."""
+    legs = (Leg(chart.GUEST_DEPOSIT, chart.GUEST_CREDIT, facts.amount_satang, "credited"),)
+    return _draft("credit", facts, facts.code, facts.issued_on, legs, actor)
+
+
+def credit_use_draft(facts: CreditUseFacts, actor: str) -> Draft:
+    """From credit to the deposit of the booking that it goes into."""
+    legs = (Leg(chart.GUEST_CREDIT, chart.GUEST_DEPOSIT, facts.amount_satang, "credit_used"),)
+    name = f"{facts.code}:{facts.reference}:{facts.number}"
+    return _draft("credit_use", facts, name, facts.used_on, legs, actor)
+
+
+def _payment(facts: CaptureFacts | FeeFacts | RefundFacts) -> str:
+    return f"{facts.provider}:{facts.payment_id}"
 
 
 def _draft(
-    kind: str,
-    facts: CaptureFacts | FeeFacts | RefundFacts,
-    on: date,
-    legs: tuple[Leg, ...],
-    actor: str,
+    kind: str, facts: Facts, name: str, on: date, legs: tuple[Leg, ...], actor: str
 ) -> Draft:
+    """An entry about a booking; `kind` and `name` together are its key."""
     return Draft(
         kind=kind,
         subject=f"booking:{facts.reference}",
         effective_on=on,
         legs=legs,
-        key=f"{kind}:{facts.provider}:{facts.payment_id}",
+        key=f"{kind}:{name}",
         actor=actor,
         input_hash=sha256(facts_text(kind, facts).encode()).hexdigest(),
     )
 
 
-def facts_text(kind: str, facts: CaptureFacts | FeeFacts | RefundFacts) -> str:
+def facts_text(kind: str, facts: Facts) -> str:
     """The facts as the text whose hash the entry carries: one a line, days as YYYY-MM-DD."""
     lines = [f"cbt-{kind}/1", *(f"{name}:{value}" for name, value in asdict(facts).items())]
     return "".join(line + "\n" for line in lines)

@@ -100,6 +100,9 @@ class RefundReason(StrEnum):
     NO_PLACE_LEFT = "no_place_left"
     PAID_TWICE = "paid_twice"
     AMOUNT_DIFFERS = "amount_differs"
+    CANCELLED = "cancelled"
+    CALLED_OFF = "called_off"
+    PRICE_LOWERED = "price_lowered"
 
 
 @dataclass(frozen=True)

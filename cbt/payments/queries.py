@@ -1,11 +1,11 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
@@ -15,10 +15,32 @@ from cbt.db import Condition, columns
 from cbt.errors import NotFound
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
-from cbt.payments.models import Attempt, Capture, CaptureFee, PaymentAccount, Refund
-from cbt.payments.posting import CaptureFacts, FeeFacts, RefundFacts
+from cbt.payments.models import (
+    Attempt,
+    Capture,
+    CaptureFee,
+    Credit,
+    CreditUse,
+    PaymentAccount,
+    Refund,
+)
+from cbt.payments.posting import (
+    CaptureFacts,
+    CreditFacts,
+    CreditUseFacts,
+    FeeFacts,
+    RefundFacts,
+)
 from cbt.payments.provider import AttemptState, RefundReason, RefundState
-from cbt.payments.records import AttemptCard, CaptureCard, Method, RefundCard, RefundedCard
+from cbt.payments.records import (
+    AttemptCard,
+    CaptureCard,
+    CreditCard,
+    Method,
+    Money,
+    RefundCard,
+    RefundedCard,
+)
 
 LOOK_UP_FOR = timedelta(days=7)
 
@@ -169,31 +191,111 @@ def list_refunds(session: Session, booking_id: int) -> list[RefundedCard]:
     ]
 
 
-def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments and refunds call for, by key."""
-    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
+def get_money(session: Session, booking_id: int) -> Money:
+    return list_money(session, [booking_id])[booking_id]
+
+
+def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
+    """What was taken for some bookings and is still there for the trip. One statement."""
+    ids = list(booking_ids)
+    sums: dict[int, list[int]] = {booking_id: [0, 0, 0, 0] for booking_id in ids}
+    parts = union_all(
+        select(Capture.booking_id, literal(0), Capture.amount_satang).where(
+            Capture.booking_id.in_(ids), Capture.buys.is_(True)
+        ),
+        select(CreditUse.booking_id, literal(1), CreditUse.amount_satang).where(
+            CreditUse.booking_id.in_(ids)
+        ),
+        select(Refund.booking_id, literal(2), Refund.amount_satang)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.booking_id.in_(ids), Capture.buys.is_(True)),
+        select(Credit.booking_id, literal(3), Credit.amount_satang).where(
+            Credit.booking_id.in_(ids)
+        ),
+    )
+    for booking_id, place, amount in session.execute(parts):
+        sums[booking_id][place] += amount
+    return {booking_id: Money(*each) for booking_id, each in sums.items()}
+
+
+def find_credit(session: Session, community_id: int, code: str) -> CreditCard | None:
+    row = session.execute(
+        select(*columns(Credit, CreditCard)).where(
+            Credit.community_id == community_id, Credit.code == code.strip().upper()
+        )
+    ).one_or_none()
+    return CreditCard(*row) if row else None
+
+
+def list_credits_of(session: Session, booking_id: int) -> list[CreditCard]:
     rows = session.execute(
-        select(Capture, Booking.reference, CaptureFee, Refund)
+        select(*columns(Credit, CreditCard))
+        .where(Credit.booking_id == booking_id)
+        .order_by(Credit.id)
+    )
+    return [CreditCard(*row) for row in rows]
+
+
+def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
+    """The entries that the records of payments, refunds and credits call for, by key."""
+    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
+    drafts = [
+        *_capture_drafts(session, community_id, zone),
+        *_refund_drafts(session, community_id, zone),
+        *_credit_drafts(session, community_id, zone),
+    ]
+    return {draft.key: draft for draft in drafts}
+
+
+def _capture_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    rows = session.execute(
+        select(Capture, Booking.reference, CaptureFee)
         .join(Booking, Booking.id == Capture.booking_id)
         .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .outerjoin(
-            Refund, (Refund.capture_id == Capture.id) & (Refund.state == RefundState.SUCCEEDED)
-        )
         .where(Capture.community_id == community_id)
         .execution_options(yield_per=1000)
     )
-    drafts = []
-    for capture, reference, fee, refund in rows:
+    for capture, reference, fee in rows:
         about = (reference, capture.provider, capture.payment_id)
         paid_on = village_day(capture.paid_at, zone)
-        drafts.append(
-            posting.capture_draft(CaptureFacts(*about, capture.amount_satang, paid_on), "")
-        )
+        yield posting.capture_draft(CaptureFacts(*about, capture.amount_satang, paid_on), "")
         if fee and fee.amount_satang:
             on = village_day(fee.reported_at, zone)
-            drafts.append(posting.fee_draft(FeeFacts(*about, fee.amount_satang, on), ""))
-        if refund and refund.done_at:
-            on = village_day(refund.done_at, zone)
-            money = (refund.amount_satang, refund.fee_returned_satang)
-            drafts.append(posting.refund_draft(RefundFacts(*about, *money, on), ""))
-    return {draft.key: draft for draft in drafts}
+            yield posting.fee_draft(FeeFacts(*about, fee.amount_satang, on), "")
+
+
+def _refund_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    rows = session.execute(
+        select(Refund, Booking.reference, Capture.provider, Capture.payment_id)
+        .join(Booking, Booking.id == Refund.booking_id)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.community_id == community_id, Refund.state == RefundState.SUCCEEDED)
+        .execution_options(yield_per=1000)
+    )
+    for refund, reference, provider, payment_id in rows:
+        money = (refund.amount_satang, refund.fee_returned_satang)
+        on = village_day(refund.done_at or refund.requested_at, zone)
+        facts = RefundFacts(reference, provider, payment_id, refund.number, *money, on)
+        yield posting.refund_draft(facts, "")
+
+
+def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    issued = session.execute(
+        select(Credit, Booking.reference)
+        .join(Booking, Booking.id == Credit.booking_id)
+        .where(Credit.community_id == community_id)
+    )
+    for credit, reference in issued:
+        on = village_day(credit.issued_at, zone)
+        facts = CreditFacts(reference, credit.code, credit.amount_satang, on)
+        yield posting.credit_draft(facts, "")
+    used = session.execute(
+        select(CreditUse, Credit.code, Booking.reference)
+        .join(Credit, Credit.id == CreditUse.credit_id)
+        .join(Booking, Booking.id == CreditUse.booking_id)
+        .where(Credit.community_id == community_id)
+    )
+    for use, code, reference in used:
+        on = village_day(use.used_at, zone)
+        facts_ = CreditUseFacts(reference, code, use.number, use.amount_satang, on)
+        yield posting.credit_use_draft(facts_, "")

@@ -72,3 +72,40 @@ class RefundedCard:
     amount_satang: int
     reason: RefundReason
     state: RefundState
+
+
+@dataclass(frozen=True)
+class Money:
+    """What was taken for a booking, in satang.
+
+    `captured` bought it, `from_credit` came out of credits; `returning` goes or went back to the
+    guest and `credited` became a credit.
+    """
+
+    captured_satang: int = 0
+    from_credit_satang: int = 0
+    returning_satang: int = 0
+    credited_satang: int = 0
+
+    @property
+    def kept_satang(self) -> int:
+        """What is there for the trip."""
+        came = self.captured_satang + self.from_credit_satang
+        return came - self.returning_satang - self.credited_satang
+
+
+@dataclass(frozen=True)
+class CreditCard:
+    """Money that a guest left with the community for another trip."""
+
+    id: int
+    code: str
+    community_id: int
+    booking_id: int
+    amount_satang: int
+    used_satang: int
+    issued_at: datetime
+
+    @property
+    def left_satang(self) -> int:
+        return self.amount_satang - self.used_satang

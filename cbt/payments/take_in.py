@@ -10,15 +10,15 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from cbt.bookings import services as bookings
-from cbt.bookings.services import Locked
-from cbt.bookings.states import PAID
+from cbt.bookings import hold as bookings
+from cbt.bookings.hold import Locked
+from cbt.bookings.states import PAID, BookingState
 from cbt.clock import village_day
 from cbt.db import db, transaction
 from cbt.ledger import services as ledger
 from cbt.payments import posting, queries
 from cbt.payments.give_back import request_refund
-from cbt.payments.models import Attempt, Capture, CaptureFee
+from cbt.payments.models import Attempt, Capture, CaptureBalance, CaptureFee
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import CaptureFacts, FeeFacts
 from cbt.payments.provider import (
@@ -33,6 +33,8 @@ from cbt.payments.records import AttemptCard
 
 log = logging.getLogger("cbt.payments")
 _ACTOR = "payments"
+MOST_EXTRA_SATANG = 99
+"""How many satang a transfer may ask for above the price, to be told apart from others."""
 
 
 def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
@@ -144,22 +146,35 @@ def _capture(
     )
     session.add(capture)
     session.flush()
-    if reason is None:
-        notify_guest(session, payer, "booking_confirmed", f"confirmed:{payer.reference}", {}, now)
+    session.execute(
+        insert(CaptureBalance),
+        {"capture_id": capture.id, "amount_satang": capture.amount_satang, "returning_satang": 0},
+    )
+    if reason is not None:
+        request_refund(session, capture.id, capture.amount_satang, reason, payer, now)
+    elif locked.state in PAID:
+        amount: dict[str, object] = {"amount_satang": capture.amount_satang}
+        notify_guest(session, payer, "balance_paid", f"balance:{capture.id}", amount, now)
     else:
-        request_refund(session, capture, reason, payer, now)
+        notify_guest(session, payer, "booking_confirmed", f"confirmed:{payer.reference}", {}, now)
     return capture.id
 
 
 def _confirm(
     session: Session, locked: Locked, asked_satang: int, received: Received, now: datetime
 ) -> RefundReason | None:
-    """Confirm the booking with this money, or say why it cannot buy it."""
-    if locked.state in PAID:
+    """Confirm the booking with this money, or say why it cannot buy it.
+
+    A confirmed booking whose price rose since takes what is still due.
+    """
+    if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
+        return RefundReason.CANCELLED
+    due = locked.price_satang - queries.get_money(session, locked.id).kept_satang
+    if due <= 0:
         return RefundReason.PAID_TWICE
-    if received.amount_satang != asked_satang:
+    if received.amount_satang != asked_satang or not 0 <= asked_satang - due <= MOST_EXTRA_SATANG:
         return RefundReason.AMOUNT_DIFFERS
-    if not bookings.confirm(session, locked, now):
+    if locked.state not in PAID and not bookings.confirm(session, locked, now, received.paid_at):
         return RefundReason.NO_PLACE_LEFT
     return None
 

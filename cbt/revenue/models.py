@@ -57,6 +57,28 @@ class ServiceRecord(Base):
     recorded_at: Mapped[datetime]
 
 
+class Preparation(Base):
+    """What a household bought or prepared for a departure, paid first from what is retained.
+
+    May be corrected until the departure is settled.
+    """
+
+    __tablename__ = "preparation"
+    __table_args__ = (
+        UniqueConstraint("departure_id", "line"),
+        CheckConstraint("cost_satang > 0", "positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    departure_id: Mapped[int] = mapped_column(ForeignKey("departure.id"))
+    line: Mapped[int]
+    household_id: Mapped[int] = mapped_column(ForeignKey("household.id"))
+    what: Mapped[str]
+    cost_satang: Mapped[int]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
 class Settlement(Base):
     """A departure whose money was split and shared out; `facts` is the text it was computed from."""
 

@@ -14,7 +14,7 @@ from cbt.communities import chart
 from cbt.ledger.entries import Draft, Leg
 from cbt.revenue.policy import Policy, canonical, identity
 from cbt.revenue.sharing import Work, share, weigh
-from cbt.revenue.split import Cost, Part, PartKind, split
+from cbt.revenue.split import Borne, Cost, Part, PartKind, split
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class BookingFacts:
     payment_fee_satang: int
     costs: tuple[Cost, ...]
     policy: Policy
+    discount: Borne | None = None
+    preparation_satang: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class SharingFacts:
 
     `pools` holds the provider money by policy: bookings sold under different policies are shared
     out under each one's own rates, so that a new policy never touches what was sold before it.
-    `register` lists the households that worked, in the community's register order.
+    `prepared` is what households get first, out of what cancelled bookings left for it. `register`
+    lists the households that worked or prepared, in the community's register order.
     """
 
     departure_id: int
@@ -44,10 +47,18 @@ class SharingFacts:
     pools: tuple[tuple[Policy, int], ...]
     work: tuple[Work, ...]
     register: tuple[str, ...]
+    prepared: tuple[tuple[str, int], ...] = ()
 
 
 def split_booking(facts: BookingFacts) -> tuple[Part, ...]:
-    return split(facts.captured_satang, facts.costs, facts.payment_fee_satang, facts.policy)
+    return split(
+        facts.captured_satang,
+        facts.costs,
+        facts.payment_fee_satang,
+        facts.policy,
+        discount=facts.discount,
+        preparation_satang=facts.preparation_satang,
+    )
 
 
 def provider_satang(parts: Sequence[Part]) -> int:
@@ -58,6 +69,7 @@ def provider_satang(parts: Sequence[Part]) -> int:
 def account_of(part: Part) -> str:
     """The ledger account that a part of the split flows into."""
     return {
+        PartKind.PREPARATION: chart.PROVIDER_POOL,
         PartKind.COST: chart.outside(part.code),
         PartKind.PAYMENT_FEE: chart.PAYMENT_FEE,
         PartKind.INTERMEDIARY: chart.INTERMEDIARY,
@@ -97,15 +109,26 @@ def split_input(facts: BookingFacts) -> str:
         f"captured:{facts.captured_satang}",
         f"payment_fee:{facts.payment_fee_satang}",
         *(f"cost:{cost.code}:{cost.amount_satang}" for cost in facts.costs),
+        *_discount_lines(facts.discount),
+        f"preparation:{facts.preparation_satang}",
         f"policy:{identity(canonical(facts.policy))}",
     ]
     return "".join(line + "\n" for line in lines)
 
 
+def _discount_lines(discount: Borne | None) -> list[str]:
+    return [f"discount:{discount.bearer}:{discount.amount_satang}"] if discount else []
+
+
 def share_out(facts: SharingFacts) -> list[tuple[Policy, dict[str, int]]]:
-    """What each household gets from each pool, in register order. Raises NoWorkRecorded."""
+    """What each household gets from each pool that holds money, in register order.
+
+    Raises NoWorkRecorded.
+    """
     results = []
     for policy, pool in facts.pools:
+        if not pool:
+            continue
         parts = share(pool, weigh(facts.work, policy.rates), facts.register, facts.number)
         ordered = {code: parts[code] for code in facts.register if code in parts}
         results.append((policy, ordered))
@@ -114,7 +137,7 @@ def share_out(facts: SharingFacts) -> list[tuple[Policy, dict[str, int]]]:
 
 def household_totals(facts: SharingFacts) -> dict[str, int]:
     """What each household gets from the departure altogether."""
-    totals: dict[str, int] = {}
+    totals: dict[str, int] = dict(facts.prepared)
     for _policy, parts in share_out(facts):
         for code, amount in parts.items():
             totals[code] = totals.get(code, 0) + amount
@@ -123,10 +146,15 @@ def household_totals(facts: SharingFacts) -> dict[str, int]:
 
 def sharing_draft(facts: SharingFacts, actor: str) -> Draft:
     """The entry that takes a departure's pool to its households."""
-    legs = tuple(
-        Leg(chart.PROVIDER_POOL, chart.household(code), amount, "by_work")
+    prepared = [(code, amount, "preparation") for code, amount in facts.prepared]
+    worked = [
+        (code, amount, "by_work")
         for _policy, parts in share_out(facts)
         for code, amount in parts.items()
+    ]
+    legs = tuple(
+        Leg(chart.PROVIDER_POOL, chart.household(code), amount, rule)
+        for code, amount, rule in (*prepared, *worked)
         if amount
     )
     policies = [identity(canonical(policy)) for policy, _pool in facts.pools]
@@ -150,6 +178,7 @@ def sharing_input(facts: SharingFacts) -> str:
         f"service_on:{facts.service_on.isoformat()}",
         f"number:{facts.number}",
         *(f"pool:{identity(canonical(policy))}:{pool}" for policy, pool in facts.pools),
+        *(f"prepared:{code}:{amount}" for code, amount in facts.prepared),
         *(f"work:{w.household}:{w.task}:{w.units}:{w.minutes}" for w in facts.work),
         f"register:{','.join(facts.register)}",
     ]

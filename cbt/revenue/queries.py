@@ -2,23 +2,33 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, Departure
-from cbt.bookings.states import PAID
+from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
 from cbt.db import Condition, columns
 from cbt.errors import NoPolicyInForce, NotFound
-from cbt.payments.models import Capture, CaptureFee
-from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
-from cbt.revenue.policy import Task
+from cbt.money import bp_of
+from cbt.payments.models import Capture, CaptureFee, Refund
+from cbt.payments.queries import list_money
+from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
+from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
-from cbt.revenue.records import AdoptedPolicy, SettlementCard, WorkRow, read_policy
+from cbt.revenue.preparation import allot
+from cbt.revenue.records import (
+    AdoptedPolicy,
+    PreparationRow,
+    SettlementCard,
+    WorkRow,
+    read_policy,
+)
 from cbt.revenue.sharing import Work
-from cbt.revenue.split import Cost
+from cbt.revenue.split import Borne, Cost
 
 _SETTLEMENT = columns(Settlement, SettlementCard)
 
@@ -65,37 +75,116 @@ def _policies(session: Session, *conditions: Condition) -> list[AdoptedPolicy]:
 def list_booking_facts(
     session: Session, departure_ids: Iterable[int]
 ) -> dict[int, list[BookingFacts]]:
-    """The split facts of the paid bookings of some departures, by departure and booking order."""
-    bookings = session.execute(
+    """The split facts of some departures' bookings, by departure and booking order.
+
+    Those are the paid ones, and the cancelled ones of which something was retained.
+    """
+    ids = list(departure_ids)
+    rows = session.execute(
         select(
             Booking.id,
             Booking.reference,
             Booking.departure_id,
+            Booking.state,
+            Booking.discount_satang,
+            Booking.discount_bearer,
             Departure.starts_on,
             PolicyVersion.text,
         )
         .join(Departure, Departure.id == Booking.departure_id)
         .join(PolicyVersion, PolicyVersion.id == Booking.policy_version_id)
-        .where(Booking.departure_id.in_(list(departure_ids)), Booking.state.in_(PAID))
+        .where(Booking.departure_id.in_(ids), Booking.state.in_((*PAID, BookingState.CANCELLED)))
         .order_by(Booking.departure_id, Booking.id)
     ).all()
-    ids = [row.id for row in bookings]
-    captured = _captured(session, ids)
-    costs = _costs(session, ids)
+    money = list_money(session, [row.id for row in rows])
+    fees = _fees(session, [row.id for row in rows])
+    costs = _costs(session, [row.id for row in rows if row.state in PAID])
     facts: dict[int, list[BookingFacts]] = defaultdict(list)
-    for row in bookings:
-        amount, fee = captured.get(row.id, (0, 0))
-        facts[row.departure_id].append(
-            BookingFacts(
-                row.reference,
-                row.starts_on,
-                amount,
-                fee,
-                tuple(costs[row.id]),
-                read_policy(row.text),
+    cancelled: set[str] = set()
+    for row in rows:
+        kept, fee = money[row.id].kept_satang, fees.get(row.id, 0)
+        policy = read_policy(row.text)
+        if row.state in PAID:
+            about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
+            facts[row.departure_id].append(
+                BookingFacts(row.reference, row.starts_on, kept, fee, *about)
             )
-        )
+        elif kept > 0:
+            cancelled.add(row.reference)
+            facts[row.departure_id].append(
+                BookingFacts(row.reference, row.starts_on, kept, min(fee, kept), (), policy)
+            )
+    return _with_preparation(session, facts, cancelled) if cancelled else facts
+
+
+def _borne(amount_satang: int, bearer: str | None) -> Borne | None:
+    """A discount that one bucket bears; one that everybody bears is simply less income."""
+    if not amount_satang or bearer not in set(Bucket):
+        return None
+    return Borne(amount_satang, Bucket(bearer))
+
+
+def _with_preparation(
+    session: Session, facts: dict[int, list[BookingFacts]], cancelled: set[str]
+) -> dict[int, list[BookingFacts]]:
+    """Let what cancelled bookings left pay first what households had prepared."""
+    costs = list_preparation_costs(session, facts)
+    for departure_id, group in facts.items():
+        left = [_available(each) for each in group if each.reference in cancelled]
+        wanted = costs.get(departure_id, {})
+        parts = iter(allot(wanted, left, tuple(wanted), 0).by_booking)
+        facts[departure_id] = [
+            replace(each, preparation_satang=next(parts)) if each.reference in cancelled else each
+            for each in group
+        ]
     return facts
+
+
+def _available(facts: BookingFacts) -> int:
+    """What a cancelled booking leaves once the fees on it are taken."""
+    taken = facts.payment_fee_satang + bp_of(facts.captured_satang, facts.policy.intermediary_bp)
+    return max(0, facts.captured_satang - taken)
+
+
+def list_preparation(
+    session: Session, departure_ids: Iterable[int]
+) -> dict[int, list[PreparationRow]]:
+    """What households prepared, by departure, in the order it was written down."""
+    rows = session.execute(
+        select(
+            Preparation.departure_id,
+            Household.code,
+            Household.name,
+            Preparation.what,
+            Preparation.cost_satang,
+        )
+        .join(Household, Household.id == Preparation.household_id)
+        .where(Preparation.departure_id.in_(list(departure_ids)))
+        .order_by(Preparation.departure_id, Preparation.line)
+    )
+    prepared: dict[int, list[PreparationRow]] = defaultdict(list)
+    for row in rows:
+        prepared[row.departure_id].append(
+            PreparationRow(row.code, row.name, row.what, row.cost_satang)
+        )
+    return prepared
+
+
+def list_preparation_costs(
+    session: Session, departure_ids: Iterable[int]
+) -> dict[int, dict[str, int]]:
+    """{household: satang} that was prepared, by departure, in register order."""
+    rows = session.execute(
+        select(Preparation.departure_id, Household.code, func.sum(Preparation.cost_satang))
+        .join(Household, Household.id == Preparation.household_id)
+        .where(Preparation.departure_id.in_(list(departure_ids)))
+        .group_by(Preparation.departure_id, Household.code, Household.position)
+        .order_by(Preparation.departure_id, Household.position)
+    )
+    costs: dict[int, dict[str, int]] = defaultdict(dict)
+    for departure_id, code, cost in rows:
+        costs[departure_id][code] = int(cost)
+    return costs
 
 
 def get_booking_facts(session: Session, departure_id: int, reference: str) -> BookingFacts:
@@ -106,25 +195,34 @@ def get_booking_facts(session: Session, departure_id: int, reference: str) -> Bo
     raise NotFound(thing="split")
 
 
-def _captured(session: Session, booking_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """(amount, fee) of what bought each booking; surplus goes back and is not income."""
-    rows = session.execute(
-        select(
-            Capture.booking_id,
-            func.sum(Capture.amount_satang),
-            func.sum(func.coalesce(CaptureFee.amount_satang, 0)),
-        )
-        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
+    """What providers kept of what bought each booking, less what they gave back of it."""
+    kept = session.execute(
+        select(Capture.booking_id, func.sum(CaptureFee.amount_satang))
+        .join(CaptureFee, CaptureFee.capture_id == Capture.id)
         .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
         .group_by(Capture.booking_id)
     )
-    return {booking_id: (int(amount), int(fee)) for booking_id, amount, fee in rows}
+    fees = {row[0]: int(row[1]) for row in kept}
+    returned = session.execute(
+        select(Refund.booking_id, func.sum(Refund.fee_returned_satang))
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.booking_id.in_(booking_ids), Capture.buys.is_(True))
+        .group_by(Refund.booking_id)
+    )
+    for booking_id, amount in returned:
+        fees[booking_id] = fees.get(booking_id, 0) - int(amount)
+    return fees
 
 
 def _costs(session: Session, booking_ids: Sequence[int]) -> dict[int, list[Cost]]:
     costs: dict[int, list[Cost]] = defaultdict(list)
     for row in session.execute(
         select(BookingCost.booking_id, BookingCost.code, BookingCost.amount_satang)
+        .join(
+            Booking,
+            (Booking.id == BookingCost.booking_id) & (Booking.revision == BookingCost.revision),
+        )
         .where(BookingCost.booking_id.in_(booking_ids))
         .order_by(BookingCost.booking_id, BookingCost.line)
     ):
@@ -176,6 +274,7 @@ def list_sharing_facts(
     """
     booked = list_booking_facts(session, settlements)
     work = list_work(session, settlements)
+    prepared = list_preparation_costs(session, settlements)
     return {
         departure_id: SharingFacts(
             departure_id=departure_id,
@@ -186,9 +285,18 @@ def list_sharing_facts(
                 Work(row.household, row.task, row.units, row.minutes) for row in work[departure_id]
             ),
             register=_register(work[departure_id]),
+            prepared=_prepared(booked[departure_id], prepared.get(departure_id, {}), number),
         )
         for departure_id, (number, service_on) in settlements.items()
     }
+
+
+def _prepared(
+    booked: Sequence[BookingFacts], costs: dict[str, int], number: int
+) -> tuple[tuple[str, int], ...]:
+    """What each household gets for what it prepared, out of what the bookings leave for it."""
+    left = [each.preparation_satang for each in booked if each.preparation_satang]
+    return tuple(allot(costs, left, tuple(costs), number).by_household.items())
 
 
 def _register(rows: Iterable[WorkRow]) -> tuple[str, ...]:

@@ -62,6 +62,16 @@ class WorkRow:
 
 
 @dataclass(frozen=True)
+class PreparationRow:
+    """What a household bought or prepared for a departure."""
+
+    household: str
+    household_name: Localized
+    what: str
+    cost_satang: int
+
+
+@dataclass(frozen=True)
 class SettlementCard:
     id: int
     departure_id: int
@@ -95,6 +105,15 @@ class NewWork:
     task: str
     units: int
     minutes: int
+
+
+@dataclass(frozen=True)
+class NewPreparation:
+    """A row as typed: who bought or prepared what, at which cost in satang."""
+
+    household: str
+    what: str
+    cost_satang: int
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries as bookings
+from cbt.bookings.hold import close_departure
 from cbt.bookings.models import Departure
-from cbt.bookings.services import close_departure
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.communities.queries import get_community_by_id, list_register
@@ -26,14 +26,15 @@ from cbt.errors import (
 )
 from cbt.ledger import services as ledger
 from cbt.revenue import posting, queries
-from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
+from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.records import NewWork, Preview, Resolution
+from cbt.revenue.records import NewPreparation, NewWork, Preview, Resolution
 
 MOST_ROWS = 200
 MOST_UNITS = 1_000
 MOST_MINUTES = 7 * 24 * 60
+MOST_COST_SATANG = 10_000_000
 
 
 # --- policy --------------------------------------------------------------------------------------
@@ -108,6 +109,49 @@ def record_work(
                         "task": row.task,
                         "units": row.units,
                         "minutes": row.minutes,
+                        "recorded_by": person_id,
+                        "recorded_at": now,
+                    }
+                    for number, row in enumerate(rows, start=1)
+                ],
+            )
+
+
+def record_preparation(
+    community_id: int,
+    departure_id: int,
+    rows: Sequence[NewPreparation],
+    person_id: int,
+    now: datetime,
+) -> None:
+    """Write down what households bought or prepared for a departure, in place of what stood before.
+
+    It is paid first out of what cancellations leave. Raises DepartureUnknown, AlreadySettled, or
+    WorkInvalid naming the row, and then writes nothing.
+    """
+    with transaction() as session:
+        lock_community(session, community_id)
+        if bookings.get_trip(session, community_id, departure_id).state == DepartureState.SETTLED:
+            raise AlreadySettled
+        register = {
+            household.code: household.id for household in list_register(session, community_id)
+        }
+        for number, row in enumerate(rows, start=1):
+            if row.household not in register:
+                raise WorkInvalid(row=number, problem="household")
+            if not 0 < row.cost_satang <= MOST_COST_SATANG or not row.what.strip():
+                raise WorkInvalid(row=number, problem="cost")
+        session.execute(delete(Preparation).where(Preparation.departure_id == departure_id))
+        if rows:
+            session.execute(
+                insert(Preparation),
+                [
+                    {
+                        "departure_id": departure_id,
+                        "line": number,
+                        "household_id": register[row.household],
+                        "what": row.what.strip(),
+                        "cost_satang": row.cost_satang,
                         "recorded_by": person_id,
                         "recorded_at": now,
                     }
@@ -196,6 +240,6 @@ def _facts(
     if not booked:
         raise NothingToSettle
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
-    if not sharing[departure_id].work:
+    if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
     return booked, sharing[departure_id]

@@ -1,6 +1,7 @@
 """One place that turns every refusal into a page, in the reader's language."""
 
 import logging
+from enum import StrEnum
 from typing import Any
 
 from flask import Flask, render_template, request
@@ -11,7 +12,8 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from cbt import errors
 from cbt.db import db
 from cbt.errors import CbtError
-from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, set_language
+from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, pick, set_language
+from cbt.web import labels
 
 log = logging.getLogger("cbt")
 
@@ -98,6 +100,8 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
+    errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
+    errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
@@ -136,12 +140,18 @@ _TEXTS = {
 
 def message_for(error: CbtError) -> str:
     """The sentence that explains a refusal to the reader."""
-    facts = {
-        name: format_baht(value) if name.endswith("_satang") and isinstance(value, int) else value
-        for name, value in error.facts.items()
-    }
+    facts = {name: _fact_words(name, value) for name, value in error.facts.items()}
     text = str(MESSAGES[type(error)])
     return text % facts if "%(" in text else text
+
+
+def _fact_words(name: str, value: object) -> object:
+    """A fact as the reader's language says it: money, the word for a code, a community's own text."""
+    if name.endswith("_satang") and isinstance(value, int):
+        return format_baht(value)
+    if type(value) in labels.LABELS and isinstance(value, StrEnum):
+        return labels.label(value)
+    return pick(value) if isinstance(value, dict) else value
 
 
 def init_errors(app: Flask) -> None:

@@ -5,21 +5,99 @@ from enum import StrEnum
 from typing import Any
 
 from cbt.audit.findings import Check, Fault, Finding, Result
-from cbt.bookings.states import BookingState, DepartureState
+from cbt.bookings.feeds import Problem as FeedProblem
+from cbt.bookings.parts import Part
+from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitState
+from cbt.bookings.terms import TermsProblem
+from cbt.bookings.things import ThingKind, ThingProblem
 from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
+from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
 from cbt.payments.provider import AttemptState, RefundReason
 from cbt.payments.providers.demo import Act
 from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
-from cbt.revenue.split import Part, PartKind
+from cbt.revenue.split import Part as SplitPart
+from cbt.revenue.split import PartKind
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     Unit: {
         Unit.ADULT: _l("Adults"),
+        Unit.YOUTH: _l("Youths"),
         Unit.CHILD: _l("Children"),
         Unit.INFANT: _l("Infants"),
+        Unit.SENIOR: _l("Seniors"),
+        Unit.STUDENT: _l("Students"),
+        Unit.FAMILY: _l("Families"),
+        Unit.GROUP: _l("Boats or groups"),
+    },
+    EndReason: {
+        EndReason.GUEST: _l("cancelled by the guest"),
+        EndReason.WEATHER: _l("for the weather"),
+        EndReason.TOO_FEW: _l("since too few guests booked"),
+        EndReason.COMMUNITY: _l("by the community"),
+    },
+    WaitState: {
+        WaitState.WAITING: _l("waiting in line"),
+        WaitState.OFFERED: _l("places are offered"),
+        WaitState.BOOKED: _l("booked"),
+        WaitState.LEFT: _l("left the line"),
+        WaitState.OVER: _l("the trip is over or was called off"),
+    },
+    ThingKind: {
+        ThingKind.BOAT: _l("Boat"),
+        ThingKind.KITCHEN: _l("Kitchen"),
+        ThingKind.ROOM: _l("Room"),
+        ThingKind.GUIDE: _l("Guide"),
+        ThingKind.LIFE_JACKET: _l("Life jackets"),
+        ThingKind.VILLAGE: _l("Guests in the village"),
+        ThingKind.OTHER: _l("Another thing"),
+    },
+    Part: {
+        Part.MORNING: _l("morning"),
+        Part.AFTERNOON: _l("afternoon"),
+        Part.EVENING: _l("evening"),
+        Part.NIGHT: _l("night"),
+        Part.DAY: _l("whole day"),
+    },
+    TermsProblem: {
+        TermsProblem.TEXT: _l("the text cannot be read"),
+        TermsProblem.NAME: _l("the name is missing or too long"),
+        TermsProblem.DAYS: _l("the days must lie between 0 and 730"),
+        TermsProblem.REFUND: _l("a refund must lie between 0 and 100 percent"),
+        TermsProblem.ORDER: _l("the days must fall from step to step"),
+        TermsProblem.RISING: _l("who cancels later cannot get more back"),
+    },
+    ScheduleProblem: {
+        ScheduleProblem.TEXT: _l("the text cannot be read"),
+        ScheduleProblem.NO_WEEKDAY: _l("no weekday is chosen"),
+        ScheduleProblem.WEEKDAY: _l("there is no such weekday"),
+        ScheduleProblem.MONTH: _l("there is no such month"),
+        ScheduleProblem.ENDS_BEFORE_START: _l("it ends before it begins"),
+        ScheduleProblem.TOO_LONG: _l("it reaches over ten years"),
+        ScheduleProblem.WINDOW_TOO_LONG: _l("it reaches over ten years"),
+        ScheduleProblem.REST_TOO_LONG: _l("more than a year of rest days at once"),
+        ScheduleProblem.STANDS: _l("there is one at this hour already"),
+    },
+    FeedProblem: {
+        FeedProblem.NOT_A_CALENDAR: _l("it is not a calendar"),
+        FeedProblem.TOO_LARGE: _l("it is too large"),
+        FeedProblem.TOO_MANY: _l("it holds too many events"),
+        FeedProblem.UNREADABLE: _l("it is damaged"),
+        FeedProblem.RULE: _l("it repeats by a rule that we do not read"),
+        FeedProblem.ZONE: _l("it uses a time zone that we do not know"),
+        FeedProblem.ADDRESS: _l("its address cannot be visited"),
+        FeedProblem.UNREACHABLE: _l("it cannot be reached"),
+        FeedProblem.TIMEOUT: _l("it takes too long to answer"),
+        FeedProblem.STATUS: _l("it answers with an error"),
+        FeedProblem.REDIRECTS: _l("it sends us from address to address"),
+        FeedProblem.ENCODING: _l("it is packed in a way that we do not read"),
+    },
+    ThingProblem: {
+        ThingProblem.CAPACITY: _l("how many there are must lie between 0 and 10,000"),
+        ThingProblem.NAME: _l("the name is missing"),
+        ThingProblem.CODE: _l("there is one of this name already"),
     },
     OutsideCost: {
         OutsideCost.INSURANCE: _l("Accident insurance"),
@@ -27,13 +105,19 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         OutsideCost.MATERIALS: _l("Materials from outside"),
     },
     BookingState: {
+        BookingState.REQUESTED: _l("asked for, not answered yet"),
         BookingState.HELD: _l("held, not paid yet"),
         BookingState.LAPSED: _l("lapsed"),
+        BookingState.DECLINED: _l("declined by the community"),
         BookingState.CONFIRMED: _l("confirmed"),
+        BookingState.CHOOSING: _l("called off, the guest chooses"),
+        BookingState.CANCELLED: _l("cancelled"),
         BookingState.SETTLED: _l("settled"),
     },
     DepartureState: {
         DepartureState.OPEN: _l("open"),
+        DepartureState.CLOSED: _l("closed for booking"),
+        DepartureState.CALLED_OFF: _l("called off"),
         DepartureState.SETTLED: _l("settled"),
     },
     AttemptState: {
@@ -48,6 +132,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         RefundReason.NO_PLACE_LEFT: _l("paid late, when no place was left"),
         RefundReason.PAID_TWICE: _l("paid twice"),
         RefundReason.AMOUNT_DIFFERS: _l("the amount differs from the price"),
+        RefundReason.CANCELLED: _l("the booking was cancelled"),
+        RefundReason.CALLED_OFF: _l("the community called the trip off"),
+        RefundReason.PRICE_LOWERED: _l("the price became lower"),
     },
     Act: {
         Act.PAY: _l("Pay"),
@@ -72,6 +159,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Bucket.REVOLVE: _l("Revolving fund"),
     },
     PartKind: {
+        PartKind.PREPARATION: _l("Bought or prepared before the cancellation"),
         PartKind.COST: _l("Outside costs"),
         PartKind.PAYMENT_FEE: _l("Payment fee"),
         PartKind.INTERMEDIARY: _l("Intermediary"),
@@ -102,6 +190,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
+        Check.SLOTS: _l("No boat, room or guide is given away twice, and the counts are right"),
         Check.RECEIPTS: _l("Receipt numbers run without a gap"),
     },
     Fault: {
@@ -150,6 +239,8 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "%(claimed)s places are counted as taken, but bookings take %(booked)s."
         ),
         Fault.OVERSOLD: _l("%(booked)s places are sold, but only %(capacity)s exist."),
+        Fault.SLOT_DIFFERS: _l("%(claimed)s are counted as taken, but bookings take %(needed)s."),
+        Fault.SLOT_OVERSOLD: _l("%(claimed)s are taken, but only %(capacity)s exist."),
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
@@ -163,6 +254,7 @@ _SUBJECTS = {
     "policy": _l("Policy %(name)s"),
     "receipt": _l("Receipt %(name)s"),
     "book": _l("The books"),
+    "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
 }
@@ -170,11 +262,14 @@ _ENTRIES = {
     "capture": _l("payment"),
     "fee": _l("payment fee"),
     "refund": _l("refund"),
+    "credit": _l("credit"),
+    "credit_use": _l("credit used"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
+    chart.GUEST_CREDIT: _l("Guests' credits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
     chart.PROVIDER_POOL: _l("Pool of the households that do the work"),
     chart.INTERMEDIARY: _l("Intermediary"),
@@ -236,7 +331,7 @@ def account_words(code: str) -> str:
     return _("Household %(name)s", name=name)
 
 
-def part_words(part: Part) -> str:
+def part_words(part: SplitPart) -> str:
     """A part of a split by its name: the fund, the outside cost, the fee."""
     if part.kind == PartKind.BUCKET:
         return label(Bucket(part.code))

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from cbt.bookings import services
+from cbt.bookings import forget
+from cbt.bookings import hold as services
+from cbt.bookings.hold import HOLD_FOR, Details, HoldRequest
 from cbt.bookings.models import Booking, BookingLine, Departure
 from cbt.bookings.queries import get_booking, get_price_parts
-from cbt.bookings.services import HOLD_FOR, Details, HoldRequest
 from cbt.db import db, transaction
 from cbt.errors import (
     DepartureFull,
@@ -180,12 +181,12 @@ def test_needs_are_forgotten_a_week_after_the_trip_and_the_guest_half_a_year_lat
     full = details(food_needs="no pork", access_needs="a hand", consent=True)
     services.save_details(reference, full, NOW)
     ends_at = db.session.scalar(select(Departure.ends_at))
-    services.forget_guests(ends_at + timedelta(days=6))
+    forget.forget_guests(ends_at + timedelta(days=6))
     assert get_booking(db.session(), reference).guest.food_needs == "no pork"
-    services.forget_guests(ends_at + timedelta(days=7, minutes=1))
+    forget.forget_guests(ends_at + timedelta(days=7, minutes=1))
     guest = get_booking(db.session(), reference).guest
     assert (guest.food_needs, guest.access_needs, guest.name) == (None, None, "Ann")
-    services.forget_guests(ends_at + timedelta(days=181))
+    forget.forget_guests(ends_at + timedelta(days=181))
     guest = get_booking(db.session(), reference).guest
     assert (guest.name, guest.email, guest.phone) == (None, None, None)
 

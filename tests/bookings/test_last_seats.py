@@ -9,9 +9,10 @@ import time
 import pytest
 from sqlalchemy import func, select, update
 
-from cbt.bookings import services
+from cbt.bookings import claims
+from cbt.bookings import hold as services
+from cbt.bookings.hold import HoldRequest
 from cbt.bookings.models import Booking, Departure
-from cbt.bookings.services import HoldRequest
 from cbt.db import db
 from cbt.errors import DepartureFull
 from tests import factories
@@ -78,7 +79,7 @@ def test_without_the_guard_seats_are_oversold(app, monkeypatch):
         values = {"claimed": seen.claimed + wanted}
         session.execute(update(Departure).where(Departure.id == departure_id).values(values))
 
-    monkeypatch.setattr(services, "claim_places", claim_what_was_seen)
+    monkeypatch.setattr(claims, "claim_places", claim_what_was_seen)
     sold, _refused = rush(app, village, before=look)
     assert len(sold) > SEATS
     assert count_bookings(village) > SEATS

@@ -6,10 +6,19 @@ from cbt.bookings.states import BookingState, require_step
 from cbt.errors import StateForbids
 
 ALLOWED = {
+    ("requested", "held"),
+    ("requested", "declined"),
+    ("requested", "lapsed"),
+    ("requested", "cancelled"),
     ("held", "confirmed"),
     ("held", "lapsed"),
+    ("held", "cancelled"),
     ("lapsed", "confirmed"),
     ("confirmed", "settled"),
+    ("confirmed", "cancelled"),
+    ("confirmed", "choosing"),
+    ("choosing", "confirmed"),
+    ("choosing", "cancelled"),
 }
 
 

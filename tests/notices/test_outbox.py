@@ -8,7 +8,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import select
 
-from cbt.bookings import services as bookings
+from cbt.bookings import hold as bookings
 from cbt.db import db
 from cbt.notices.mail import KINDS
 from cbt.notices.models import Notice

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from cbt.audit.verify import verify
+from cbt.bookings.hold import HOLD_FOR, lapse_overdue_holds
 from cbt.bookings.queries import get_booking
-from cbt.bookings.services import HOLD_FOR, lapse_overdue_holds
 from cbt.db import db
 from cbt.errors import (
     CommunityNotSample,
@@ -208,7 +208,7 @@ def test_a_lapsed_hold_cannot_be_paid(village):
 
 
 def test_without_a_name_nothing_can_be_paid(village):
-    from cbt.bookings import services
+    from cbt.bookings import hold as services
 
     request = services.HoldRequest(
         departure_id=village.departure_id,

@@ -6,9 +6,9 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.references import BookingLinks
-from cbt.bookings.services import lapse_overdue_holds
 from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.ledger.models import Entry

@@ -45,7 +45,7 @@ TABLE = {
     "public.home": EVERYBODY,
     "public.community": EVERYBODY,
     "public.experience": EVERYBODY,
-    "public.hold": EVERYBODY,
+    "public.hold_places": EVERYBODY,
     "public.privacy": EVERYBODY,
     "public.pieces": EVERYBODY,
     "public.sign_in": EVERYBODY,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from cbt.migrations.append_only import protect, unprotect
+from cbt.migrations.empty import require_empty_books
 
 revision = "0002"
 down_revision = "0001"
@@ -62,11 +63,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("capture_id", name=op.f("pk_capture_fee")),
     )
     protect(*ALTERED, "capture_fee")
-
-
-def require_empty_books(way_out: str) -> None:
-    if op.get_bind().scalar(sa.text("SELECT count(*) FROM community")):
-        raise RuntimeError(f"This database holds books of another shape. {way_out}")
 
 
 def downgrade() -> None:

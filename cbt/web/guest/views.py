@@ -5,11 +5,10 @@ from typing import cast
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings import calendar_file
-from cbt.bookings import services as bookings
+from cbt.bookings import calendar_file, hold
+from cbt.bookings.hold import Details
 from cbt.bookings.queries import get_booking_with_community, get_price_parts
 from cbt.bookings.records import PriceParts
-from cbt.bookings.services import Details
 from cbt.bookings.states import BookingState
 from cbt.clock import utc_now
 from cbt.db import db
@@ -85,7 +84,7 @@ def save_details(token: str) -> ResponseReturnValue:
             consent=form.consent.data,
         )
         try:
-            bookings.save_details(the_booking().reference, details, utc_now())
+            hold.save_details(the_booking().reference, details, utc_now())
         except DetailsIncomplete as error:
             _mark_missing(form, error)
         else:

@@ -7,10 +7,10 @@ from typing import Any
 from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings import services as bookings
+from cbt.bookings import hold
+from cbt.bookings.hold import HoldRequest
 from cbt.bookings.queries import list_departures
 from cbt.bookings.records import DepartureCard
-from cbt.bookings.services import HoldRequest
 from cbt.clock import month_before, month_of, next_month, read_day, utc_now, village_day
 from cbt.db import db
 from cbt.errors import CbtError, DepartureUnknown, Invalid, Refused
@@ -71,7 +71,7 @@ def experience(slug: str, experience: str) -> ResponseReturnValue:
 @bp.post(f"/{LANG}/c/<slug>/<experience>")
 @public
 @limit_hold
-def hold(slug: str, experience: str) -> ResponseReturnValue:
+def hold_places(slug: str, experience: str) -> ResponseReturnValue:
     now = utc_now()
     listing = get_listing(db.session(), slug, experience)
     choice = _read_choice(listing, request.form, now)
@@ -104,7 +104,7 @@ def _hold(choice: Choice, once_: str, now: datetime) -> tuple[str, datetime]:
         language=language(),
         request_key=once_,
     )
-    return bookings.hold(request_, now), choice.departure.ends_at
+    return hold.hold(request_, now), choice.departure.ends_at
 
 
 def _address(listing: Listing, choice: Choice, party: dict[str, int]) -> str:

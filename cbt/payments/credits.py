@@ -1,0 +1,132 @@
+"""Credit: money that a guest leaves with the community for another trip.
+
+It is owed and stays out of every household's income until it goes into a booking.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from cbt.bookings import hold as bookings
+from cbt.bookings.hold import Locked
+from cbt.bookings.states import PAID, BookingState
+from cbt.clock import village_day
+from cbt.db import transaction
+from cbt.errors import CreditSpent, DetailsIncomplete, HoldLapsed, StateForbids
+from cbt.ledger import services as ledger
+from cbt.payments import posting, queries
+from cbt.payments.models import Credit, CreditUse
+from cbt.payments.payer import Payer, get_payer, notify_guest
+from cbt.payments.posting import CreditFacts, CreditUseFacts
+
+_ACTOR = "payments"
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LETTERS = 8
+
+
+def issue_credit(session: Session, booking_id: int, amount_satang: int, now: datetime) -> str:
+    """Keep some of a booking's deposit as credit; tell the guest its code. A step."""
+    payer = get_payer(session, booking_id)
+    number = session.scalar(
+        select(func.count()).select_from(Credit).where(Credit.booking_id == booking_id)
+    )
+    code = _code(f"{payer.reference}:{number}")
+    session.execute(
+        insert(Credit),
+        {
+            "code": code,
+            "community_id": payer.community_id,
+            "booking_id": booking_id,
+            "amount_satang": amount_satang,
+            "used_satang": 0,
+            "issued_at": now,
+        },
+    )
+    facts = CreditFacts(payer.reference, code, amount_satang, village_day(now, payer.zone))
+    ledger.post(session, payer.book_id, posting.credit_draft(facts, _ACTOR), now)
+    values = {"amount_satang": amount_satang, "code": code}
+    notify_guest(session, payer, "credit_issued", f"credit:{code}", values, now)
+    return code
+
+
+def _code(seed: str) -> str:
+    number = int.from_bytes(sha256(f"credit:{seed}".encode()).digest())
+    letters = ""
+    for _ in range(_LETTERS):
+        number, index = divmod(number, len(_ALPHABET))
+        letters += _ALPHABET[index]
+    return f"C-{letters[:4]}-{letters[4:]}"
+
+
+def use_credit(reference: str, code: str, now: datetime) -> int:
+    """Put a credit into a booking that is held, or has something left to pay; return the satang used.
+
+    A held booking that is paid in full by it is confirmed. Raises CreditSpent, HoldLapsed,
+    DetailsIncomplete, NotFound, or StateForbids where there is nothing to pay.
+    """
+    with transaction() as session:
+        booking = bookings.lock_by_reference(session, reference)
+        _require_payable(session, booking, now)
+        due = booking.price_satang - queries.get_money(session, booking.id).kept_satang
+        if due <= 0:
+            raise StateForbids(thing="booking", state="paid", wanted="paid")
+        credit_id, amount = _take(session, booking.community_id, code, due)
+        payer = get_payer(session, booking.id)
+        _note_use(session, credit_id, code.strip().upper(), payer, amount, now)
+        if booking.state == BookingState.HELD and amount == due:
+            bookings.confirm(session, booking, now)
+            key = f"confirmed:{payer.reference}"
+            notify_guest(session, payer, "booking_confirmed", key, {}, now)
+        return amount
+
+
+def _require_payable(session: Session, booking: Locked, now: datetime) -> None:
+    if booking.state not in (*PAID, BookingState.HELD):
+        raise HoldLapsed
+    if booking.state == BookingState.HELD and booking.held_until <= now:
+        raise HoldLapsed
+    if not bookings.has_details(session, booking.id):
+        raise DetailsIncomplete(missing=("name",))
+
+
+def _take(session: Session, community_id: int, code: str, due: int) -> tuple[int, int]:
+    """Take up to `due` out of a credit by one guarded statement, under which its rest is read."""
+    row = session.execute(
+        update(Credit)
+        .where(Credit.community_id == community_id, Credit.code == code.strip().upper())
+        .values(used_satang=Credit.used_satang)
+        .returning(Credit.id, Credit.amount_satang - Credit.used_satang)
+    ).one_or_none()
+    if row is None or row[1] <= 0:
+        raise CreditSpent(code=code.strip().upper())
+    amount = min(due, int(row[1]))
+    session.execute(
+        update(Credit).where(Credit.id == row[0]).values(used_satang=Credit.used_satang + amount)
+    )
+    return int(row[0]), amount
+
+
+def _note_use(
+    session: Session, credit_id: int, code: str, payer: Payer, amount: int, now: datetime
+) -> None:
+    last = session.scalar(
+        select(func.max(CreditUse.number)).where(
+            CreditUse.credit_id == credit_id, CreditUse.booking_id == payer.booking_id
+        )
+    )
+    number = 1 + (last or 0)
+    session.execute(
+        insert(CreditUse),
+        {
+            "credit_id": credit_id,
+            "booking_id": payer.booking_id,
+            "number": number,
+            "amount_satang": amount,
+            "used_at": now,
+        },
+    )
+    used_on = village_day(now, payer.zone)
+    facts = CreditUseFacts(payer.reference, code, number, amount, used_on)
+    ledger.post(session, payer.book_id, posting.credit_use_draft(facts, _ACTOR), now)
