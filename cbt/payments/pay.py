@@ -215,15 +215,34 @@ def _cancel_others(prepared: _Prepared, providers: Providers, now: datetime) -> 
 def report_transfer(attempt_id: int, now: datetime) -> None:
     """The guest says that the transfer is made: the hold waits for a person to look.
 
+    Only a PromptPay code that still waits can be reported, and only a booking's first report
+    keeps its places longer: saying it again, or of another code, changes nothing about the hold.
     A hold that is over already stays over; the transfer can still be confirmed, like any late one.
+    Raises MethodClosed for a way to pay that needs no person to look.
     """
     attempt = queries.get_attempt(db.session(), attempt_id)
+    if attempt.provider != "promptpay":
+        raise MethodClosed(method=attempt.provider)
     with transaction() as session:
         locked = bookings.lock_booking(session, attempt.booking_id)
+        if queries.get_attempt(session, attempt_id).state != AttemptState.PENDING:
+            return
+        is_first = not _is_reported(session, attempt.booking_id)
         move_attempt(session, attempt_id, AttemptState.REPORTED, now)
-        if locked.state == BookingState.HELD and locked.held_until > now:
+        if is_first and locked.state == BookingState.HELD and locked.held_until > now:
             begins_at = session.scalar(
                 select(Departure.begins_at).where(Departure.id == locked.departure_id)
             )
             assert begins_at is not None
             bookings.extend_hold(session, locked.id, min(now + REVIEW_FOR, begins_at), now)
+
+
+def _is_reported(session: Session, booking_id: int) -> bool:
+    """Whether a transfer for the booking was reported before, whatever became of it."""
+    return bool(
+        session.scalar(
+            select(func.count()).where(
+                Attempt.booking_id == booking_id, Attempt.reported_at.is_not(None)
+            )
+        )
+    )

@@ -262,6 +262,50 @@ def test_an_open_code_keeps_the_hold_and_a_reported_transfer_keeps_it_longer(vil
     assert queries.get_attempt(db.session(), attempt.id).state == "reported"
 
 
+def test_reporting_again_does_not_keep_the_places_longer(app):
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=30))
+    reference = factories.hold(village)
+    attempt = factories.start(reference, "promptpay")
+    pay.report_transfer(attempt.id, NOW)
+    for hours in (1, 20):
+        pay.report_transfer(attempt.id, NOW + timedelta(hours=hours))
+    assert get_booking(db.session(), reference).held_until == NOW + pay.REVIEW_FOR
+    assert queries.get_attempt(db.session(), attempt.id).reported_at == NOW
+
+
+def test_reporting_another_code_does_not_keep_the_places_longer(app):
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=30))
+    reference = factories.hold(village)
+    pay.report_transfer(factories.start(reference, "promptpay").id, NOW)
+    later = NOW + timedelta(hours=20)
+    second = factories.start(reference, "promptpay", later)
+    assert second.number == 2
+    pay.report_transfer(second.id, later)
+    assert queries.get_attempt(db.session(), second.id).state == "reported"
+    assert get_booking(db.session(), reference).held_until == NOW + pay.REVIEW_FOR
+
+
+def test_a_pretended_payment_cannot_be_reported(village):
+    reference = factories.hold(village)
+    attempt = factories.start(reference)
+    held_until = get_booking(db.session(), reference).held_until
+    with pytest.raises(MethodClosed):
+        pay.report_transfer(attempt.id, NOW)
+    assert queries.get_attempt(db.session(), attempt.id).state == "pending"
+    assert get_booking(db.session(), reference).held_until == held_until
+
+
+def test_reporting_a_code_that_was_given_up_changes_nothing(village):
+    reference = factories.hold(village)
+    attempt = factories.start(reference, "promptpay")
+    factories.start(reference)
+    held_until = get_booking(db.session(), reference).held_until
+    pay.report_transfer(attempt.id, NOW + timedelta(minutes=10))
+    given_up = queries.get_attempt(db.session(), attempt.id)
+    assert (given_up.state, given_up.reported_at) == ("cancelled", None)
+    assert get_booking(db.session(), reference).held_until == held_until
+
+
 def confirm(village, attempt, bank_reference="", now=NOW):
     transfers.confirm_transfer(village.id, attempt.id, bank_reference, village.person_id, now)
     take_in.take_in(attempt.id, PROVIDERS, now)
