@@ -13,6 +13,7 @@ from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
+from cbt.payments import give_back
 from cbt.payments.models import Attempt, Capture
 from tests.site import NOW, SECRET
 from tests.web.forms import post, sign_in, token
@@ -315,6 +316,62 @@ def test_after_the_hold_every_page_says_so_and_offers_the_same_again(client):
             assert "ADULT=3" in answer.text
     booking = db.session.scalars(select(Booking).order_by(Booking.id.desc())).first()
     assert booking.state == "lapsed"
+
+
+def start_paying(client, method, **party):
+    """Hold places and begin to pay; returns the addresses of the booking and of the attempt."""
+    link = hold(client, **party).location
+    give_details(client, link)
+    return link, post(client, f"{link}/pay", method=method).location
+
+
+def test_late_money_that_bought_nothing_is_acknowledged_and_its_way_back_shown(client, sample_app):
+    link, attempt = start_paying(client, "demo")
+    post(client, f"{attempt}/act", attempt, act="pay_late")
+    with time_machine.travel("2026-11-23 05:32 +0000"):
+        lapse_overdue_holds(NOW.replace(minute=32))
+        for _party in range(2):
+            assert hold(client, ADULT=8).status_code == 303
+        page = client.get(attempt, follow_redirects=True).text
+        assert "The hold is over" in page
+        assert "nothing was paid" not in page
+        assert "The community received ฿1,700.00 from you." in page
+        assert "฿1,700.00 will be returned to you: paid late, when no place was left." in page
+        give_back.send_refunds(sample_app.extensions["providers"], NOW.replace(minute=32))
+        page = client.get(link).text
+        assert "nothing was paid" not in page
+        assert "฿1,700.00 was returned to you." in page
+        refused = post(client, f"{link}/pay", "/en/sign-in", method="demo")
+        assert refused.status_code == 409
+        assert "฿1,700.00 was returned to you." in refused.text
+
+
+@pytest.mark.parametrize("method", ["promptpay", "demo"])
+def test_a_code_cannot_be_paid_when_its_hold_is_over(client, method):
+    _link, attempt = start_paying(client, method)
+    wanted = {"promptpay": "I have made the transfer", "demo": "Pay twice"}[method]
+    assert wanted in client.get(attempt).text
+    with time_machine.travel("2026-11-23 06:01 +0000"):
+        page = client.get(attempt).text  # nobody swept the hold yet
+        assert "The hold is over" in page
+        assert wanted not in page
+        lapse_overdue_holds(NOW.replace(hour=6, minute=1))
+        page = client.get(attempt).text
+        assert "The hold is over" in page
+        assert "qr-code" not in page
+
+
+def test_a_reported_transfer_is_still_looked_for_when_its_hold_is_over(client):
+    _link, attempt = start_paying(client, "promptpay")
+    post(client, f"{attempt}/report", attempt)
+    page = client.get(attempt).text
+    assert "Your places stay held" in page
+    assert "qr-code" in page
+    with time_machine.travel("2026-11-24 05:01 +0000"):
+        page = client.get(attempt).text
+    assert "still looking for your transfer" in page
+    assert "Your places stay held" not in page
+    assert "qr-code" not in page
 
 
 @pytest.mark.parametrize("page", ["", "/pay", "/receipt", "/trip.ics", "/pay/1"])

@@ -39,11 +39,10 @@ bp = Blueprint("guest", __name__)
 @by_link
 def booking(token: str) -> ResponseReturnValue:
     shown = the_booking()
-    now = utc_now()
     if shown.is_paid:
         return _show_voucher(token)
-    if shown.state == BookingState.LAPSED or shown.held_until <= now:
-        return render_template("guest/lapsed.html", **_common(token))
+    if _is_over():
+        return _show_lapsed(token)
     if shown.guest.name and "change" not in request.args:
         return redirect(url_for("guest.choose_method", token=token), code=303)
     return _show_details(token, _filled_form())
@@ -150,6 +149,8 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
     if shown.state == AttemptState.PAID:
         return redirect(url_for("guest.booking", token=token), code=303)
+    if _is_over() and shown.state != AttemptState.REPORTED:
+        return _show_lapsed(token)
     provider = _providers()[shown.provider]
     return render_template(
         "guest/attempt_demo.html"
@@ -159,6 +160,7 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         qr=qr.draw(shown.qr_payload) if shown.qr_payload else "",
         acts=list(Act),
         form=ReportForm(),
+        is_over=_is_over(),
         flow=_expected_flow(provider, shown.amount_satang),
         **_common(token),
     )
@@ -185,6 +187,13 @@ def act_as_bank(token: str, number: int) -> ResponseReturnValue:
     act(shown.provider_ref, Act(wanted), shown.amount_satang, the_booking().held_until, now)
     take_in.take_in(shown.id, _providers(), now)
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
+
+
+def _is_over() -> bool:
+    """Whether the time to pay has passed: a code that is still open must not be paid any more."""
+    shown = the_booking()
+    has_lapsed = shown.state == BookingState.LAPSED or shown.held_until <= utc_now()
+    return has_lapsed and not shown.is_paid
 
 
 def _is_payable() -> bool:
@@ -254,6 +263,17 @@ def voucher(code: str) -> ResponseReturnValue:
     return render_template("guest/check.html", booking=shown, community=community, is_host=is_host)
 
 
+def _show_lapsed(token: str) -> str:
+    """That the hold is over, and what became of money that arrived all the same."""
+    shown = the_booking()
+    return render_template(
+        "guest/lapsed.html",
+        captures=queries.list_captures(db.session(), [shown.id]),
+        refunds=queries.list_refunds(db.session(), shown.id),
+        **_common(token),
+    )
+
+
 # --- shared --------------------------------------------------------------------------------------
 
 
@@ -319,7 +339,7 @@ def _paid_flow() -> Flow:
 def lapsed_hold(_error: HoldLapsed) -> ResponseReturnValue:
     """A hold that ended while the guest typed or paid: say so, and offer the same choice again."""
     token = (request.view_args or {}).get("token", "")
-    return render_template("guest/lapsed.html", **_common(token)), 409
+    return _show_lapsed(token), 409
 
 
 bp.register_error_handler(HoldLapsed, lapsed_hold)
