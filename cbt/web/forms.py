@@ -70,7 +70,7 @@ def typed(field: Field) -> str:
 
 def once() -> HiddenField:
     """A random value that makes a double submit recognisable."""
-    return HiddenField(default=lambda: secrets.token_urlsafe(12), validators=[Length(max=64)])
+    return HiddenField(default=lambda: secrets.token_urlsafe(12), validators=[Length(12, 64)])
 
 
 def trim(value: str | None) -> str:

@@ -1,10 +1,11 @@
 """The experience page: a day, a party, its price, and where each baht of it goes."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from cbt.bookings import hold
@@ -31,7 +32,7 @@ from cbt.web.flow import Flow, draw
 from cbt.web.forms import AskForm, Form, first_error, once
 from cbt.web.layout import LANG
 from cbt.web.limits import limit_hold
-from cbt.web.public.forms import party_form, party_of
+from cbt.web.public.forms import party_form, party_of, request_key
 from cbt.web.public.views import bp
 
 
@@ -79,8 +80,8 @@ def hold_places(slug: str, experience: str) -> ResponseReturnValue:
     if request.form.get("do") != "hold":  # without script: only work the price out again
         party = party_of(choice.form, choice.option)
         return redirect(_address(listing, choice, party), code=303)
-    if not form.validate():
-        choice.problem = choice.problem or message_for(Invalid())
+    if not form.validate() or "once" not in request.form or "visitor" not in session:
+        abort(400)  # a stale form: it never came from a page that we showed this visitor
     if choice.problem:
         return _show(choice)
     try:
@@ -96,13 +97,16 @@ def _hold(choice: Choice, once_: str, now: datetime) -> tuple[str, datetime]:
     if choice.departure is None:
         raise DepartureUnknown
     community = choice.listing.community
+    party = party_of(choice.form, choice.option)
     policy = get_policy_in_force(db.session(), community.id, village_day(now, community.zone))
     request_ = HoldRequest(
         departure_id=choice.departure.id,
-        party=party_of(choice.form, choice.option),
+        party=party,
         policy_version_id=policy.id,
         language=language(),
-        request_key=once_,
+        request_key=request_key(
+            session["visitor"], once_, choice.departure.id, choice.option.code, party
+        ),
     )
     return hold.hold(request_, now), choice.departure.ends_at
 
@@ -187,6 +191,7 @@ def _refreshed(choice: Choice, now: datetime) -> Choice:
 
 def _show(choice: Choice, status: int = 422) -> ResponseReturnValue:
     """The page; with a problem it answers `status`."""
+    session.setdefault("visitor", secrets.token_urlsafe(12))  # see `request_key`
     now = utc_now()
     listing = choice.listing
     today = village_day(now, listing.community.zone)

@@ -1,6 +1,7 @@
 """What visitors type: a search, a party, a sign-in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from wtforms import IntegerField, PasswordField, SelectField
@@ -61,3 +62,15 @@ def party_form(option: OptionCard, typed: Any) -> AskForm:
 def party_of(form: AskForm, option: OptionCard) -> dict[str, int]:
     """{unit: count} as typed, where it could be read."""
     return {price.unit: form[price.unit].data or 0 for price in option.prices}
+
+
+def request_key(
+    visitor: str, once: str, departure_id: int, option: str, party: Mapping[str, int]
+) -> str:
+    """What makes a double submit one hold: the same visitor, the same form, asking for the same.
+
+    Other content (after going back) is another hold, and nobody else's form can lead to it.
+    """
+    asked = [f"{unit}={count}" for unit, count in sorted(party.items()) if count]
+    parts = [visitor, once, str(departure_id), option, *asked]
+    return sha256("\n".join(parts).encode()).hexdigest()
