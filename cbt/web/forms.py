@@ -99,10 +99,16 @@ class DayField(Field):
 
 def first_error(form: FlaskForm) -> str:
     """The first thing that is wrong, for a short notice at the top."""
-    for errors in form.errors.values():
-        if errors:
-            return str(errors[0])
-    return ""
+    return _first_of(form.errors)
+
+
+def _first_of(errors: Any) -> str:
+    """The first sentence among errors, which rows of a form nest as mappings in lists."""
+    if isinstance(errors, dict):
+        errors = list(errors.values())
+    if isinstance(errors, list | tuple):
+        return next((found for each in errors if (found := _first_of(each))), "")
+    return str(errors)
 
 
 def add_error(field: Field, message: str) -> None:

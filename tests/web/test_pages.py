@@ -15,6 +15,8 @@ from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
 from cbt.payments import give_back
 from cbt.payments.models import Attempt, Capture
+from cbt.revenue.models import ServiceRecord
+from cbt.revenue.services import MOST_ROWS
 from tests.site import NOW, SECRET
 from tests.web.forms import post, sign_in, token
 
@@ -483,12 +485,80 @@ def test_a_work_record_that_cannot_be_right_names_the_row_and_keeps_what_was_typ
     assert "Row 1 of the work record is not complete." in answer.text
 
 
+def test_a_wrong_number_in_a_later_line_of_work_is_told_in_words(host):
+    answer = post(
+        host, unsettled(host), **{**work({0: "H01", 1: "H02"}), "rows-1-units": "0"}, do="save"
+    )
+    [notice] = re.findall(r'<div class="notice bad".*?</div>\s*</div>', answer.text, re.S)
+    assert "Please enter a whole number from 1 to 1,000." in notice
+    assert "{" not in notice
+
+
 def test_more_lines_keep_what_was_typed(host):
     address = unsettled(host)
     rows = {"rows-0-household": "H01", "rows-0-task": "boat", "rows-0-units": "3", "do": "more"}
     page = post(host, address, **rows, **{"rows-0-minutes": "77"}).text
     assert 'value="77"' in page
     assert page.count("-household") >= 4 * 2
+
+
+def work(rows, **more):
+    """Rows of the work form, as {number in the form: household}."""
+    fields = dict(more)
+    for number, household in rows.items():
+        start = f"rows-{number}"
+        fields |= {f"{start}-household": household, f"{start}-task": "boat"}
+        fields |= {f"{start}-units": "1", f"{start}-minutes": str(number)}
+    return fields
+
+
+def recorded():
+    """Minutes of all records of the newest work, by which the tests tell them apart."""
+    db.session.rollback()
+    latest = select(func.max(ServiceRecord.recorded_at)).scalar_subquery()
+    rows = select(ServiceRecord.minutes).where(ServiceRecord.recorded_at == latest)
+    return sorted(db.session.scalars(rows))
+
+
+@pytest.mark.parametrize("most", [58, 59, 60, 61, MOST_ROWS - 1, MOST_ROWS])
+def test_as_many_lines_of_work_as_may_be_written_are_shown_again(host, most):
+    address = unsettled(host)
+    answer = post(host, address, **work(dict.fromkeys(range(most), "H01")), do="save")
+    assert answer.status_code == 303
+    assert recorded() == list(range(most))
+    page = host.get(address)
+    assert page.status_code == 200
+    assert page.text.count('<option selected value="H01">') == most
+    more = post(host, address, **work(dict.fromkeys(range(most), "H01")), do="more")
+    assert more.status_code == 200
+    assert more.text.count('<fieldset class="work-row">') == most + 3
+
+
+@pytest.mark.parametrize("do", ["save", "more"])
+@pytest.mark.parametrize("rows", [MOST_ROWS + 1, MOST_ROWS + 5, MOST_ROWS + 6, 900])
+def test_more_lines_of_work_than_may_be_written_are_refused_and_never_dropped(host, do, rows):
+    address = unsettled(host)
+    post(host, address, **work({0: "H01"}), do="save")
+    answer = post(host, address, **work(dict.fromkeys(range(rows), "H02")), do=do)
+    if do == "save" or rows > MOST_ROWS + 2:
+        assert answer.status_code == 422
+        assert "A departure can hold at most 200 lines of work" in answer.text
+    assert recorded() == [0]
+
+
+def test_blank_lines_at_the_end_may_reach_the_edge_of_the_form(host):
+    address = unsettled(host)
+    rows = {number: "H01" if number < MOST_ROWS else "" for number in range(MOST_ROWS + 5)}
+    assert post(host, address, **work(rows), do="save").status_code == 303
+    assert len(recorded()) == MOST_ROWS
+
+
+def test_the_wrong_line_of_work_is_named_by_its_place_in_the_form(host):
+    address = unsettled(host)
+    rows = {0: "", 1: "H01", 2: "", 3: "", 4: "H99"}
+    answer = post(host, address, **work(rows), do="save")
+    assert answer.status_code == 422
+    assert "Row 5 of the work record is not complete." in answer.text
 
 
 def test_a_departure_is_recorded_and_settled_once(host):

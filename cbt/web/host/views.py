@@ -11,14 +11,14 @@ from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_households
 from cbt.db import db
 from cbt.errors import NothingToSettle, NoWorkRecorded, PreviewOutdated, ReferenceUsed, WorkInvalid
-from cbt.i18n import pick
+from cbt.i18n import _, pick
 from cbt.payments import give_back, queries, take_in, transfers
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.revenue import queries as revenue
 from cbt.revenue import services as settlement
 from cbt.revenue.posting import split_booking
-from cbt.revenue.records import Preview
+from cbt.revenue.records import NewWork, Preview
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.flow import draw
@@ -166,20 +166,42 @@ def _recorded_work(departure_id: int) -> WorkForm:
 @only(*HOSTS)
 def record_work(slug: str, departure_id: int) -> ResponseReturnValue:
     form = WorkForm()
+    if form.is_too_long(request.form):
+        return _show_departure(departure_id, form, _too_long()), 422
     if request.form.get("do") == "more":
-        for _more in range(3):
-            form.rows.append_entry({"units": 1, "minutes": 60})
+        if not form.add_lines(3):
+            return _show_departure(departure_id, form, _too_long()), 422
         return _show_departure(departure_id, form)
     if not form.validate():
         return _show_departure(departure_id, form, first_error(form)), 422
+    work = form.work()
     try:
         settlement.record_work(
-            the_community().id, departure_id, form.work(), the_reader().person_id, utc_now()
+            the_community().id,
+            departure_id,
+            list(work.values()),
+            the_reader().person_id,
+            utc_now(),
         )
     except WorkInvalid as error:
+        error.facts["row"] = _row_in_form(work, error)
         return _show_departure(departure_id, form, message_for(error)), error.status
     address = url_for("host.departure", slug=slug, departure_id=departure_id, _anchor="settle")
     return redirect(address, code=303)
+
+
+def _row_in_form(work: dict[int, NewWork], error: WorkInvalid) -> int:
+    """The line that the person sees: unlike the rule, the form also counts its blank lines."""
+    row = error.facts["row"]
+    assert isinstance(row, int)
+    return list(work)[row - 1]
+
+
+def _too_long() -> str:
+    return _(
+        "A departure can hold at most %(most)s lines of work. Nothing was saved.",
+        most=settlement.MOST_ROWS,
+    )
 
 
 @bp.post(f"/{LANG}/host/<slug>/departures/<int:departure_id>/settle")
