@@ -31,6 +31,27 @@ class Flow:
     height: int
 
 
+def add_up(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Parts of several bookings as one for each kind and code, in the order of first appearance.
+
+    A sum keeps its parts' basis points; under policies that differ they are what the amounts come
+    to, rounded half up.
+    """
+    alike: dict[tuple[PartKind, str], list[Part]] = {}
+    for part in parts:
+        alike.setdefault((part.kind, part.code), []).append(part)
+    return tuple(_sum(each) for each in alike.values())
+
+
+def _sum(parts: Sequence[Part]) -> Part:
+    amount = sum(part.amount_satang for part in parts)
+    base = sum(part.base_satang for part in parts)
+    bp = parts[0].bp
+    if any(part.bp != bp for part in parts):
+        bp = (amount * 10_000 + base // 2) // base if base else 0
+    return Part(parts[0].kind, parts[0].code, amount, bp, base)
+
+
 def draw(parts: Sequence[Part]) -> Flow:
     """Rows in the order of the parts, households first; parts of nothing at the end keep no stream.
 

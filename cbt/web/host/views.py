@@ -21,7 +21,7 @@ from cbt.revenue.posting import split_booking
 from cbt.revenue.records import NewWork, Preview
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
-from cbt.web.flow import draw
+from cbt.web.flow import add_up, draw
 from cbt.web.forms import Form, add_error, first_error, typed
 from cbt.web.host.forms import RefundForm, SettleForm, TransferForm, WorkForm, work_rows
 from cbt.web.layout import LANG
@@ -243,7 +243,7 @@ def _show_departure(departure_id: int, form: WorkForm, problem: str = "") -> str
         form=form,
         problem=problem,
         preview=preview,
-        flow=draw([part for each in preview.bookings for part in split_booking(each)])
+        flow=draw(add_up([part for each in preview.bookings for part in split_booking(each)]))
         if preview
         else None,
         why_not=why_not,
