@@ -1,14 +1,15 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import literal, or_, select, union_all
+from sqlalchemy import Row, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
+from cbt.bookings.states import BookingState
 from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.db import Condition, columns
@@ -40,6 +41,7 @@ from cbt.payments.records import (
     Money,
     RefundCard,
     RefundedCard,
+    TransferCard,
 )
 
 LOOK_UP_FOR = timedelta(days=7)
@@ -106,14 +108,15 @@ def list_attempts(session: Session, booking_id: int) -> list[AttemptCard]:
 
 def list_transfers_to_confirm(
     session: Session, community_id: int, now: datetime
-) -> list[AttemptCard]:
+) -> list[TransferCard]:
     """PromptPay attempts that a person has not confirmed: those that guests reported come first.
 
     A code that was opened may be paid whatever the guest pressed, so every one is listed for some
     days, and a reported one until somebody has looked.
     """
-    attempts = _list(
+    rows = _rows(
         session,
+        [*_ATTEMPT, Booking.departure_id, Booking.guest_name, Booking.state],
         PaymentAccount.community_id == community_id,
         Attempt.provider == "promptpay",
         Attempt.provider_ref.is_not(None),
@@ -122,7 +125,12 @@ def list_transfers_to_confirm(
             (Attempt.state != AttemptState.PAID) & (Attempt.created_at > now - LOOK_UP_FOR),
         ),
     )
-    return sorted(attempts, key=lambda attempt: attempt.state != AttemptState.REPORTED)
+    own = len(_ATTEMPT)
+    transfers = [
+        TransferCard(_card(row[:own]), row[own], row[own + 1], BookingState(row[own + 2]))
+        for row in rows
+    ]
+    return sorted(transfers, key=lambda each: each.attempt.state != AttemptState.REPORTED)
 
 
 def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
@@ -136,15 +144,23 @@ def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
 
 
 def _list(session: Session, *conditions: Condition) -> list[AttemptCard]:
+    return [_card(row) for row in _rows(session, _ATTEMPT, *conditions)]
+
+
+def _card(row: Sequence[Any]) -> AttemptCard:
+    card = AttemptCard(*row)
+    return replace(card, state=AttemptState(card.state))
+
+
+def _rows(session: Session, wanted: list[Any], *conditions: Condition) -> list[Row[Any]]:
     rows = session.execute(
-        select(*_ATTEMPT)
+        select(*wanted)
         .join(Booking, Booking.id == Attempt.booking_id)
         .join(PaymentAccount, PaymentAccount.id == Attempt.payment_account_id)
         .where(*conditions)
         .order_by(Attempt.id)
     )
-    cards = [AttemptCard(*row) for row in rows]
-    return [replace(card, state=AttemptState(card.state)) for card in cards]
+    return list(rows)
 
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
 from cbt.payments.provider import AttemptState, RefundReason, RefundState
 
@@ -32,6 +33,20 @@ class AttemptCard:
     expires_at: datetime
     reported_at: datetime | None
     receiver_name: Localized
+
+
+@dataclass(frozen=True)
+class TransferCard:
+    """A code that a transfer may have paid, and whose booking it is for."""
+
+    attempt: AttemptCard
+    departure_id: int
+    guest_name: str | None
+    booking_state: BookingState
+
+    @property
+    def is_of_paid_booking(self) -> bool:
+        return self.booking_state in PAID
 
 
 @dataclass(frozen=True)

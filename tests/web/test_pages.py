@@ -467,6 +467,50 @@ def test_a_transfer_is_confirmed_once_and_reaches_the_books(host):
     assert count(Entry) == before + 1
 
 
+def test_a_transfer_to_look_for_names_guest_trip_and_state_of_its_booking(host):
+    start_paying(host, "promptpay", ADULT=3)
+    page = host.get("/en/host/buna-dara/transfers").text
+    [card] = [each for each in re.findall(r"<article.*?</article>", page, re.S) if "Ann" in each]
+    assert "฿2,550.00" in card
+    assert "One night in a homestay by the bay" in card
+    assert "24 Dec 2026" in card
+    assert "held, not paid yet" in card
+
+
+def test_codes_of_paid_bookings_stand_apart_behind_a_warning(host):
+    before = host.get("/en/host/buna-dara").text
+    link, _code = start_paying(host, "promptpay")
+    waiting = host.get("/en/host/buna-dara").text
+    attempt = post(host, f"{link}/pay", method="demo").location
+    post(host, f"{attempt}/act", attempt, act="pay")
+    page = host.get("/en/host/buna-dara/transfers").text
+    to_look_for, _details, paid = page.partition("<details")
+    assert "Ann" not in to_look_for
+    paid, _end, _rest = paid.partition("</details>")
+    assert "Ann" in paid
+    assert "confirmed" in paid
+    assert "given up for another way" in paid
+    assert "These bookings are paid already." in paid
+    assert "The money is in the account" in paid  # it may have been paid twice all the same
+    number = r"(\d+) transfers? to look for"
+    counts = [re.search(number, each)[1] for each in (before, waiting)]
+    assert int(counts[1]) == int(counts[0]) + 1
+    assert re.search(number, host.get("/en/host/buna-dara").text)[1] == counts[0]
+
+
+def test_a_refused_reference_for_a_paid_bookings_code_is_shown_where_it_was_typed(host):
+    link, _code = start_paying(host, "promptpay")
+    attempt = post(host, f"{link}/pay", method="demo").location
+    post(host, f"{attempt}/act", attempt, act="pay")
+    page = host.get("/en/host/buna-dara/transfers").text
+    address = re.search(
+        r'action="(/en/host/buna-dara/transfers/\d+)"', page.partition("<details")[2]
+    )[1]
+    refused = post(host, address, "/en/host/buna-dara/transfers", bank_reference="x" * 61)
+    assert refused.status_code == 422
+    assert "This is too long." in refused.text.partition('<details class="paid-already" open>')[2]
+
+
 def test_a_work_record_that_cannot_be_right_names_the_row_and_keeps_what_was_typed(host):
     address = unsettled(host)
     rows = {

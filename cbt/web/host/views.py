@@ -39,6 +39,7 @@ def today(slug: str) -> ResponseReturnValue:
     community = the_community()
     day = village_day(now, community.zone)
     trips = bookings.list_trips_with_bookings(db.session(), community.id, day, day + _AHEAD)
+    open_transfers = queries.list_transfers_to_confirm(db.session(), community.id, now)
     arriving = bookings.list_bookings(db.session(), community.id, [trip.id for trip in trips])
     return render_template(
         "host/today.html",
@@ -49,7 +50,7 @@ def today(slug: str) -> ResponseReturnValue:
         by_trip={trip.id: [each for each in arriving if each.trip.id == trip.id] for trip in trips},
         lines=bookings.list_price_lines(db.session(), [each.id for each in arriving]),
         to_settle=bookings.list_unsettled_trips(db.session(), community.id, now),
-        to_confirm=queries.list_transfers_to_confirm(db.session(), community.id, now),
+        to_confirm=[each for each in open_transfers if not each.is_of_paid_booking],
         to_give_back=queries.list_refunds_to_make(db.session(), community.id),
     )
 
@@ -135,11 +136,13 @@ def _show_transfers(
     refund_form: RefundForm | None = None,
     refund_id: int | None = None,
 ) -> str:
-    now = utc_now()
+    found = queries.list_transfers_to_confirm(db.session(), the_community().id, utc_now())
     return render_template(
         "host/transfers.html",
         community=the_community(),
-        to_confirm=queries.list_transfers_to_confirm(db.session(), the_community().id, now),
+        to_confirm=[each for each in found if not each.is_of_paid_booking],
+        paid_already=[each for each in found if each.is_of_paid_booking],
+        trips=bookings.list_trips(db.session(), {each.departure_id for each in found}),
         to_give_back=queries.list_refunds_to_make(db.session(), the_community().id),
         form=form,
         form_for=attempt_id,
