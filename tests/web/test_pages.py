@@ -49,6 +49,14 @@ def hold(client, address=HOMESTAY, on="2026-12-24", **party):
     return client.post(address, data=data)
 
 
+def hold_as_sent(client, address, on="2026-12-24", **fields):
+    """Send a hold with exactly these fields, whatever the page offered."""
+    page = client.get(address).text
+    once = re.search(r'name="once"[^>]*value="([^"]+)"', page)[1]
+    data = {"csrf_token": token(page), "once": once, "on": on, "do": "hold", **fields}
+    return client.post(address, data=data)
+
+
 def give_details(client, link, **changes):
     values = {"name": "Ann", "email": "ann@example.org", "phone": "", "food_needs": ""}
     return post(client, link, f"{link}?change=1", **{**values, **changes})
@@ -230,6 +238,51 @@ def test_a_hold_that_cannot_be_is_refused_and_writes_nothing(client, changes, st
     assert answer.status_code == status
     assert count(Booking) == before
     assert 'class="notice bad"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("party", "message"),
+    [
+        ({}, "Please enter how many people are coming"),
+        ({"SENIOR": "2"}, "This kind of guest is not on the price list."),
+        ({"ADULT": "2", "SENIOR": "1"}, "This kind of guest is not on the price list."),
+        ({"adult": "2"}, "This kind of guest is not on the price list."),
+        ({"INFANT": "1"}, "This kind of guest is not on the price list."),
+    ],
+)
+def test_a_hold_books_nobody_whom_it_did_not_name(client, party, message):
+    before = count(Booking)
+    answer = hold_as_sent(client, "/en/c/buna-dara/cooking", option="lunch", **party)
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert count(Booking) == before
+
+
+def test_a_kind_of_guest_that_is_not_sold_may_be_sent_as_nobody(client):
+    """Without script a party typed for one round can be sent with another that sells fewer kinds."""
+    address = "/en/c/buna-dara/cooking"
+    answer = hold_as_sent(client, address, option="lunch", ADULT="2", INFANT="0")
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("on", "option", "message"),
+    [
+        ("2026-12-26", "evening", "This round does not depart on this day. Please choose another."),
+        (
+            "2026-12-25",
+            "afternoon",
+            "This round does not depart on this day. Please choose another.",
+        ),
+        ("2026-12-26", "", "Please choose a round."),  # a Saturday, when both depart
+    ],
+)
+def test_a_hold_books_no_other_round_than_the_one_it_named(client, on, option, message):
+    before = count(Booking)
+    answer = hold_as_sent(client, BOAT, on, option=option, ADULT="2")
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert count(Booking) == before
 
 
 def test_without_script_the_price_is_worked_out_by_a_button(client):

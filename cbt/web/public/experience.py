@@ -14,8 +14,8 @@ from cbt.bookings.queries import list_departures
 from cbt.bookings.records import DepartureCard
 from cbt.clock import month_before, month_of, next_month, read_day, utc_now, village_day
 from cbt.db import db
-from cbt.errors import CbtError, DepartureUnknown, Invalid, Refused
-from cbt.experiences.pricing import Quote, quote
+from cbt.errors import CbtError, DepartureUnknown, Invalid, Refused, UnitNotSold
+from cbt.experiences.pricing import Quote, Unit, quote
 from cbt.experiences.queries import get_listing
 from cbt.experiences.records import Listing, OptionCard
 from cbt.i18n import _, language
@@ -34,6 +34,9 @@ from cbt.web.layout import LANG
 from cbt.web.limits import limit_hold
 from cbt.web.public.forms import party_form, party_of, request_key
 from cbt.web.public.views import bp
+
+_FIELDS = {"csrf_token", "once", "on", "month", "option", "do"}
+"""What a hold sends beside its party; anything else counts guests."""
 
 
 class HoldForm(Form):
@@ -75,9 +78,10 @@ def experience(slug: str, experience: str) -> ResponseReturnValue:
 def hold_places(slug: str, experience: str) -> ResponseReturnValue:
     now = utc_now()
     listing = get_listing(db.session(), slug, experience)
-    choice = _read_choice(listing, request.form, now)
+    is_hold = request.form.get("do") == "hold"
+    choice = _read_choice(listing, request.form, now, is_hold=is_hold)
     form = HoldForm()
-    if request.form.get("do") != "hold":  # without script: only work the price out again
+    if not is_hold:  # without script: only work the price out again
         party = party_of(choice.form, choice.option)
         return redirect(_address(listing, choice, party), code=303)
     if not form.validate() or "once" not in request.form or "visitor" not in session:
@@ -125,8 +129,12 @@ def _address(listing: Listing, choice: Choice, party: dict[str, int]) -> str:
 # --- reading what was chosen ---------------------------------------------------------------------
 
 
-def _read_choice(listing: Listing, typed: Any, now: datetime) -> Choice:
-    """Read day, option and party from the address or form; what is wrong becomes a problem."""
+def _read_choice(listing: Listing, typed: Any, now: datetime, *, is_hold: bool = False) -> Choice:
+    """Read day, option and party from the address or form; what is wrong becomes a problem.
+
+    Who looks around is shown a usual party and the first round. A hold gets neither: it books what
+    was sent or nothing.
+    """
     today = village_day(now, listing.community.zone)
     on, problem = _read_day(typed.get("on", ""), today)
     month = _read_month(typed.get("month", ""), on or today)
@@ -138,14 +146,16 @@ def _read_choice(listing: Listing, typed: Any, now: datetime) -> Choice:
     departure = next((each for each in on_day if each.option_id == option.id), None)
     if on and not problem and departure is None:
         problem = _("Nothing departs on this day. Please choose another.")
+    if is_hold and departure is not None:
+        problem = problem or _option_problem(option, typed.get("option", ""), len(on_day))
     units = {price.unit.value for price in option.prices}
-    is_given = bool(units & set(typed))
+    is_given = is_hold or bool(units & set(typed))
     form = party_form(option, typed if is_given else None)
     if is_given and not form.validate():
         problem = problem or first_error(form)
-    unknown = [unit for unit in ("ADULT", "CHILD", "INFANT") if unit in typed and unit not in units]
-    if unknown and any(typed.get(unit) not in ("", "0") for unit in unknown):
-        problem = problem or _("This kind of guest is not on the price list.")
+    unknown = (set(typed) - _FIELDS if is_hold else set(Unit) & set(typed)) - units
+    if any(typed.get(unit) not in ("", "0") for unit in unknown):
+        problem = problem or message_for(UnitNotSold())
     return Choice(listing, month, departures, on, on_day, departure, option, form, problem)
 
 
@@ -178,10 +188,17 @@ def _option(listing: Listing, code: str, on_day: list[DepartureCard]) -> OptionC
     return departing[0] if departing else listing.options[0]
 
 
+def _option_problem(option: OptionCard, asked: str, rounds: int) -> str:
+    """What is wrong when `option` would be booked though `asked` was; nothing is ever swapped."""
+    if asked and asked != option.code:
+        return _("This round does not depart on this day. Please choose another.")
+    return _("Please choose a round.") if not asked and rounds > 1 else ""
+
+
 def _refreshed(choice: Choice, now: datetime) -> Choice:
     """The same choice with free places as they are now, after somebody was quicker."""
     problem = choice.problem
-    fresh = _read_choice(choice.listing, request.form, now)
+    fresh = _read_choice(choice.listing, request.form, now, is_hold=True)
     fresh.problem = problem
     return fresh
 
