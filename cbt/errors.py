@@ -79,6 +79,10 @@ class PartyTooLarge(Invalid):
     """facts: most. More guests than the option can take."""
 
 
+class PartyBelowCosts(Invalid):
+    """facts: price_satang, costs_satang. The party pays less than what goes outside for it."""
+
+
 class UnitNeedsCompany(Invalid):
     """facts: unit, needs. This kind of guest comes only together with another kind."""
 

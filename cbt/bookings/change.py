@@ -14,7 +14,7 @@ from cbt.bookings.models import Booking
 from cbt.bookings.states import LIVE, BookingState, require_step
 from cbt.errors import DepartureUnknown, SalesClosed, StateForbids
 from cbt.experiences.models import PromoCode
-from cbt.experiences.pricing import Discount, Quote, quote
+from cbt.experiences.pricing import Discount, Quote, quote, require_pays_costs
 from cbt.experiences.queries import get_option
 
 CHANGEABLE = (BookingState.CONFIRMED, BookingState.CHOOSING)
@@ -48,7 +48,9 @@ def price_change(session: Session, booking: Locked, wanted: Wanted, now: datetim
         require_bookable(departure, now)
     option = get_option(session, departure.option_id)
     price_list = option.price_list_on(departure.starts_on)
-    return quote(wanted.party, price_list, wanted.add_ons, _discount(session, booking))
+    price = quote(wanted.party, price_list, wanted.add_ons, _discount(session, booking))
+    require_pays_costs(price)
+    return price
 
 
 def _discount(session: Session, booking: Locked) -> Discount | None:

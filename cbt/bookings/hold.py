@@ -38,7 +38,7 @@ from cbt.errors import (
     StateForbids,
 )
 from cbt.experiences.models import PromoCode
-from cbt.experiences.pricing import Discount, Quote, quote
+from cbt.experiences.pricing import Discount, Quote, quote, require_pays_costs
 from cbt.experiences.queries import get_option, get_promo
 from cbt.experiences.records import OptionCard
 
@@ -101,6 +101,7 @@ def hold_places(session: Session, request: HoldRequest, now: datetime) -> str:
     price = quote(
         request.party, option.price_list_on(departure.starts_on), request.add_ons, discount
     )
+    require_pays_costs(price)
     new = _New(departure, option, price, promo_id, discount)
     return with_lapsed_holds_ended(
         session, departure.community_id, now, lambda: _claim_and_write(session, request, new, now)

@@ -11,6 +11,7 @@ from cbt.errors import (
     AddOnUnknown,
     AmountInvalid,
     Invalid,
+    PartyBelowCosts,
     PartyEmpty,
     PartyTooLarge,
     PartyTooSmall,
@@ -234,8 +235,8 @@ def quote(
 ) -> Quote:
     """Price a party {unit: count} with add-ons {code: count}, in any order of either.
 
-    Raises UnitNotSold, PartyEmpty, UnitNeedsCompany, PartyTooSmall, PartyTooLarge, AddOnUnknown or
-    AddOnTooMany. A discount never leaves less than the outside costs and a satang.
+    Raises UnitNotSold, PartyEmpty, UnitNeedsCompany, PartyTooSmall, PartyTooLarge, AddOnUnknown
+    or AddOnTooMany. A discount never leaves less than the outside costs and a satang.
     """
     _require_sold(party, price_list)
     bare = Quote(_lines(party, price_list), ())
@@ -249,6 +250,12 @@ def quote(
         _add_on_lines(add_ons, price_list, bare.guests),
     )
     return replace(full, discount_satang=_discount_satang(discount, full)) if discount else full
+
+
+def require_pays_costs(price: Quote) -> None:
+    """Raise PartyBelowCosts for a party that would not even pay what goes outside for it."""
+    if price.costs_satang >= price.price_satang:
+        raise PartyBelowCosts(price_satang=price.price_satang, costs_satang=price.costs_satang)
 
 
 def _require_sold(party: Mapping[str, int], price_list: PriceList) -> None:

@@ -34,6 +34,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.PartyTooSmall: _l("This activity starts with at least %(least)s people."),
     errors.PartyTooLarge: _l("This activity takes at most %(most)s people at once."),
+    errors.PartyBelowCosts: _l(
+        "This party would pay %(price_satang)s, but insurance and other outside costs for it are"
+        " %(costs_satang)s. Please add somebody who pays."
+    ),
     errors.UnitNeedsCompany: _l(
         "This kind of guest cannot come alone: please add somebody who looks after them."
     ),

@@ -22,23 +22,28 @@ from cbt.experiences.pricing import (
 )
 from cbt.payments.providers.demo import DemoProvider
 from cbt.revenue.policy import DEFAULT, Bucket
+from cbt.revenue.preparation import allot
 from cbt.revenue.sharing import share
-from cbt.revenue.split import Cost, split
+from cbt.revenue.split import Borne, Cost, split
 
 
 def tables(name):
-    """Every table of a page of whole numbers, as [heading, ...] and rows of ints."""
+    """Every table of a page, as [heading, ...] and rows: whole numbers as ints, words as text."""
     page = (ROOT / "docs" / "algorithms" / name).read_text()
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", page, re.M):
         heading, _line, *rows = [
             [cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()
         ]
-        found.append((heading, [[int(cell) for cell in row] for row in rows]))
+        found.append((heading, [[_read(cell) for cell in row] for row in rows]))
     return found
 
 
-BUCKETS, WHOLE = tables("split.md")
+def _read(cell):
+    return int(cell) if cell.isdigit() else cell
+
+
+BUCKETS, WHOLE, DISCOUNTS, PREPARED = tables("split.md")
 [SHARES] = tables("sharing.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 
@@ -54,6 +59,24 @@ BOAT = GroupRate(6, 150_000, (Step(13, 140_000),))
 def test_the_default_policy(row):
     assert BUCKETS[0] == ["distributable", *Bucket]
     assert [part.amount_satang for part in split(row[0], [], 0, DEFAULT)[2:]] == row[1:]
+
+
+@pytest.mark.parametrize("row", DISCOUNTS[1], ids=str)
+def test_a_discount_that_one_bucket_bears(row):
+    received, amount, bearer, *parts = row
+    borne = Borne(amount, Bucket(bearer))
+    got = split(received, [], 0, DEFAULT, discount=borne)[2:]
+    assert [part.amount_satang for part in got] == parts
+    assert sum(parts) == received
+
+
+@pytest.mark.parametrize("row", PREPARED[1], ids=str)
+def test_preparation_is_paid_first(row):
+    first, second, left, paid, *households = row
+    available = [int(amount) for amount in str(left).split(", ")]
+    allotment = allot({"H01": first, "H02": second}, available, ("H01", "H02"), 0)
+    assert list(allotment.by_booking) == [int(amount) for amount in str(paid).split(", ")]
+    assert list(allotment.by_household.values()) == households
 
 
 @pytest.mark.parametrize("row", WHOLE[1], ids=str)

@@ -11,6 +11,7 @@ from cbt.errors import (
     AddOnTooMany,
     AddOnUnknown,
     AmountInvalid,
+    PartyBelowCosts,
     PartyEmpty,
     PartyTooLarge,
     PartyTooSmall,
@@ -33,6 +34,7 @@ from cbt.experiences.pricing import (
     in_season,
     quote,
     require_seasons,
+    require_pays_costs,
     require_sellable,
 )
 from cbt.revenue.policy import Bucket
@@ -538,3 +540,13 @@ def test_the_order_in_which_a_party_is_told_changes_nothing(wish, data):
             quote({**unknown, **others}, sold)
         with pytest.raises(AddOnUnknown, match="GHOST"):
             quote(party, sold, {**extras, **unknown})
+
+
+def test_a_party_that_would_not_pay_its_outside_costs_is_refused():
+    """One adult with many babies, each of them insured, would leave less than nothing to share."""
+    prices = (UnitPrice(Unit.ADULT, 45_000, 1, 12, None), UnitPrice(Unit.INFANT, 0, 0, 0, 3))
+    price_list = PriceList(prices, (CostRate(OutsideCost.INSURANCE, True, 4_500),), 1, 10)
+    require_pays_costs(quote({"ADULT": 1, "INFANT": 8}, price_list))
+    with pytest.raises(PartyBelowCosts) as refused:
+        require_pays_costs(quote({"ADULT": 1, "INFANT": 9}, price_list))
+    assert refused.value.facts == {"price_satang": 45_000, "costs_satang": 45_000}

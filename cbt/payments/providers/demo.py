@@ -89,7 +89,15 @@ class DemoProvider:
     def refund(
         self, key: str, payment_id: str, amount_satang: int, now: datetime
     ) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.SUCCEEDED, self.estimate_fee(amount_satang))
+        """Money goes back at once; the fee does only with the whole of a payment."""
+        provider_ref, _dash, number = payment_id.rpartition("-")
+        paid = db.session.scalar(
+            select(DemoEvent.amount_satang).where(
+                DemoEvent.provider_ref == provider_ref, DemoEvent.number == int(number)
+            )
+        )
+        fee = self.estimate_fee(amount_satang) if paid == amount_satang else 0
+        return NormalisedRefund(RefundState.SUCCEEDED, fee)
 
 
 def act(
