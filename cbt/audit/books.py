@@ -33,7 +33,8 @@ def check_chain(session: Session, book_id: int) -> Outcome:
 
 
 def check_legs(session: Session, book_id: int) -> Outcome:
-    """Each leg moves a positive amount between two accounts, and an entry's total is its legs'."""
+    """Each leg moves a positive amount between two accounts of its own book, and an entry's total
+    is its legs'."""
     findings: list[Finding] = []
     count = 0
     for entry in queries.stream_entries(session, book_id):
@@ -46,6 +47,10 @@ def check_legs(session: Session, book_id: int) -> Outcome:
             if leg.amount_satang <= 0 or leg.source == leg.target:
                 values = {"amount_satang": leg.amount_satang}
                 findings.append(Finding(Fault.LEG_INVALID, _name(entry), values))
+    for stray in queries.list_stray_legs(session, book_id):
+        subject = f"entry:{stray.seq}" if stray.book_id == book_id else f"account:{stray.account}"
+        where = {"account": stray.account, "entry": stray.seq}
+        findings.append(Finding(Fault.LEG_ELSEWHERE, subject, where))
     return Outcome(Check.LEGS, count, tuple(findings))
 
 

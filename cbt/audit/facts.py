@@ -2,27 +2,32 @@
 
 from datetime import date
 
-from sqlalchemy import case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.audit.findings import Check, Fault, Finding, Outcome
-from cbt.bookings.models import Booking, Departure
+from cbt.bookings.models import Booking, BookingAddOn, BookingLine, Departure
 from cbt.bookings.proof import prove_slots
-from cbt.bookings.states import LIVE, BookingState, DepartureState
+from cbt.bookings.states import BOUGHT, LIVE, PAID, BookingState, DepartureState
 from cbt.clock import village_day
 from cbt.communities import chart
+from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
 from cbt.ledger.models import Entry, EntryLeg, LedgerAccount
 from cbt.payments.models import Capture, Credit, CreditUse, Refund
 from cbt.payments.provider import RefundState
 from cbt.payments.queries import list_money
+from cbt.revenue.models import Settlement
 from cbt.revenue.policy import identity
 from cbt.revenue.queries import list_policies
 from cbt.revenue.records import AdoptedPolicy
 
 
 def check_deposits(session: Session, community: CommunityCard) -> Outcome:
-    """Per booking: captured and credit used = refunded + credited + still on deposit + split."""
+    """Per booking: captured and credit used = refunded + credited + still on deposit + split.
+
+    What counts as paid was bought, and its price is the sum of what its party pays.
+    """
     on_deposit = _deposits(session, community.book_id)
     expected = _expected_deposits(session, community.id)
     findings = [
@@ -37,7 +42,71 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
         for subject in sorted(expected.keys() | on_deposit.keys())
         if on_deposit.get(subject, 0) != expected.get(subject, 0)
     ]
-    return Outcome(Check.DEPOSITS, len(expected), tuple(findings))
+    findings += [
+        *_unlike_their_payments(session, community),
+        *_unlike_their_lines(session, community),
+    ]
+    count = session.scalar(select(func.count()).where(Booking.community_id == community.id))
+    return Outcome(Check.DEPOSITS, count or 0, tuple(findings))
+
+
+def _unlike_their_payments(session: Session, community: CommunityCard) -> list[Finding]:
+    """Bookings that count as paid without money that bought them, and the reverse."""
+    captured = select(Capture.booking_id).where(
+        Capture.community_id == community.id, Capture.buys.is_(True)
+    )
+    credited = (
+        select(CreditUse.booking_id)
+        .join(Credit, Credit.id == CreditUse.credit_id)
+        .where(Credit.community_id == community.id)
+    )
+    missing = Booking.state.in_(PAID) & Booking.id.not_in(captured) & Booking.id.not_in(credited)
+    unused = Booking.state.not_in(BOUGHT) & Booking.id.in_(captured)
+    rows = session.execute(
+        select(Booking.reference, missing)
+        .where(Booking.community_id == community.id, missing | unused)
+        .order_by(Booking.id)
+    )
+    return [
+        Finding(
+            Fault.PAYMENT_MISSING if is_missing else Fault.PAYMENT_UNUSED,
+            f"booking:{reference}",
+            {},
+        )
+        for reference, is_missing in rows
+    ]
+
+
+def _unlike_their_lines(session: Session, community: CommunityCard) -> list[Finding]:
+    """Bookings whose price and discount are not the sum of what their party pays."""
+    summed = _sum_of(BookingLine) + _sum_of(BookingAddOn)
+    rows = session.execute(
+        select(Booking.reference, Booking.price_satang, summed - Booking.discount_satang)
+        .where(
+            Booking.community_id == community.id,
+            Booking.price_satang + Booking.discount_satang != summed,
+        )
+        .order_by(Booking.id)
+    )
+    return [
+        Finding(
+            Fault.PRICE_DIFFERS,
+            f"booking:{reference}",
+            {"stated_satang": price, "summed_satang": int(total)},
+        )
+        for reference, price, total in rows
+    ]
+
+
+def _sum_of(table: type[BookingLine] | type[BookingAddOn]) -> ColumnElement[int]:
+    """What a booking's lines of one kind amount to, as it stands now, as a column beside Booking."""
+    amount = func.coalesce(func.sum(table.quantity * table.price_satang), 0)
+    return (
+        select(amount)
+        .where(table.booking_id == Booking.id, table.revision == Booking.revision)
+        .correlate(Booking)
+        .scalar_subquery()
+    )
 
 
 def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
@@ -156,7 +225,10 @@ def check_slots(session: Session, community: CommunityCard) -> Outcome:
 
 
 def check_receipts(session: Session, community: CommunityCard) -> Outcome:
-    """Receipt numbers run from 1 without a gap: a missing one would be money that vanished."""
+    """Receipt numbers run from 1 without a gap: a missing one would be money that vanished.
+
+    So do settlement numbers, as far as the community has counted them.
+    """
     numbers = list(
         session.scalars(
             select(Capture.receipt_number)
@@ -165,5 +237,23 @@ def check_receipts(session: Session, community: CommunityCard) -> Outcome:
         )
     )
     gaps = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
-    findings = tuple(Finding(Fault.RECEIPT_GAP, f"receipt:{number}", {}) for number in gaps)
-    return Outcome(Check.RECEIPTS, len(numbers), findings)
+    findings = [Finding(Fault.RECEIPT_GAP, f"receipt:{number}", {}) for number in gaps]
+    findings += _settlement_numbers(session, community)
+    return Outcome(Check.RECEIPTS, len(numbers), tuple(findings))
+
+
+def _settlement_numbers(session: Session, community: CommunityCard) -> list[Finding]:
+    counted = session.scalar(select(Community.settlements).where(Community.id == community.id)) or 0
+    recorded = set(
+        session.scalars(select(Settlement.number).where(Settlement.community_id == community.id))
+    )
+    expected = set(range(1, counted + 1))
+    missing = [
+        Finding(Fault.SETTLEMENT_GAP, f"settlement:{number}", {})
+        for number in sorted(expected - recorded)
+    ]
+    beyond = [
+        Finding(Fault.SETTLEMENT_UNCOUNTED, f"settlement:{number}", {"counted": counted})
+        for number in sorted(recorded - expected)
+    ]
+    return missing + beyond

@@ -41,6 +41,7 @@ class Fault(StrEnum):
     HEAD_DIFFERS = "head_differs"
     TOTAL_DIFFERS = "total_differs"
     LEG_INVALID = "leg_invalid"
+    LEG_ELSEWHERE = "leg_elsewhere"
     BALANCE_DIFFERS = "balance_differs"
     BALANCE_BELOW_ZERO = "balance_below_zero"
     ENTRY_MISSING = "entry_missing"
@@ -54,6 +55,9 @@ class Fault(StrEnum):
     FACTS_CHANGED = "facts_changed"
     FACTS_UNFIT = "facts_unfit"
     DEPOSIT_DIFFERS = "deposit_differs"
+    PAYMENT_MISSING = "payment_missing"
+    PAYMENT_UNUSED = "payment_unused"
+    PRICE_DIFFERS = "price_differs"
     POLICY_CHANGED = "policy_changed"
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
     PLACES_DIFFER = "places_differ"
@@ -61,6 +65,8 @@ class Fault(StrEnum):
     SLOT_DIFFERS = "slot_differs"
     SLOT_OVERSOLD = "slot_oversold"
     RECEIPT_GAP = "receipt_gap"
+    SETTLEMENT_GAP = "settlement_gap"
+    SETTLEMENT_UNCOUNTED = "settlement_uncounted"
     UNREADABLE = "unreadable"
 
 

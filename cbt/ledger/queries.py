@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from cbt.db import Condition, Query
@@ -111,6 +111,28 @@ def summed_balances(session: Session, book_id: int) -> dict[str, int]:
         .order_by(LedgerAccount.code)
     )
     return {code: int(total) for code, total in rows}
+
+
+@dataclass(frozen=True)
+class StrayLeg:
+    """A leg between two books: its entry's book and number, and the account of another book."""
+
+    book_id: int
+    seq: int
+    account: str
+
+
+def list_stray_legs(session: Session, book_id: int) -> list[StrayLeg]:
+    """Legs that tie a book to another, whichever of the two the entry stands in."""
+    queries = [
+        select(Entry.book_id, Entry.seq, LedgerAccount.code)
+        .join(EntryLeg, EntryLeg.entry_id == Entry.id)
+        .join(LedgerAccount, LedgerAccount.id == side)
+        .where(one_of_the_two == book_id, Entry.book_id != LedgerAccount.book_id)
+        for side in (EntryLeg.from_account_id, EntryLeg.to_account_id)
+        for one_of_the_two in (Entry.book_id, LedgerAccount.book_id)
+    ]
+    return [StrayLeg(*row) for row in session.execute(union_all(*queries))]
 
 
 def account_movement(session: Session, book_id: int, account: str, ends_before: date) -> int:

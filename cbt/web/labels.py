@@ -191,7 +191,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
         Check.SLOTS: _l("No boat, room or guide is given away twice, and the counts are right"),
-        Check.RECEIPTS: _l("Receipt numbers run without a gap"),
+        Check.RECEIPTS: _l("Receipt and settlement numbers run without a gap"),
     },
     Fault: {
         Fault.CHAIN_GAP: _l("Entries %(first)s to %(last)s are missing."),
@@ -203,6 +203,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ),
         Fault.LEG_INVALID: _l(
             "A leg has a wrong amount (%(amount_satang)s) or the same account on both sides."
+        ),
+        Fault.LEG_ELSEWHERE: _l(
+            "A leg ties it to the books of another community (%(account)s, entry %(entry)s)."
         ),
         Fault.BALANCE_DIFFERS: _l(
             "Its balance says %(running_satang)s, its entries sum to %(summed_satang)s."
@@ -233,6 +236,11 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.DEPOSIT_DIFFERS: _l(
             "On deposit %(posted_satang)s, but it should be %(computed_satang)s."
         ),
+        Fault.PAYMENT_MISSING: _l("It counts as paid, but no payment bought it."),
+        Fault.PAYMENT_UNUSED: _l("A payment bought it, but it does not count as paid."),
+        Fault.PRICE_DIFFERS: _l(
+            "Its price says %(stated_satang)s, but its lines sum to %(summed_satang)s."
+        ),
         Fault.POLICY_CHANGED: _l("Its text was changed after adoption."),
         Fault.POLICY_NOT_IN_FORCE: _l("It was sold under a policy that was not in force that day."),
         Fault.PLACES_DIFFER: _l(
@@ -242,6 +250,8 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.SLOT_DIFFERS: _l("%(claimed)s are counted as taken, but bookings take %(needed)s."),
         Fault.SLOT_OVERSOLD: _l("%(claimed)s are taken, but only %(capacity)s exist."),
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
+        Fault.SETTLEMENT_GAP: _l("This settlement number is missing."),
+        Fault.SETTLEMENT_UNCOUNTED: _l("The community counts only %(counted)s settlements."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -253,6 +263,7 @@ _SUBJECTS = {
     "entry": _l("Entry %(name)s"),
     "policy": _l("Policy %(name)s"),
     "receipt": _l("Receipt %(name)s"),
+    "settlement": _l("Settlement %(name)s"),
     "book": _l("The books"),
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),

@@ -245,6 +245,94 @@ def test_a_payment_taken_out_of_the_records(village):
     assert [fault for fault, _subject in faults[Check.SPLITS]] == [Fault.UNREADABLE]
 
 
+def take_out_payment(reference):
+    """Take a booking's money out of the records and out of the books, as if it had never come."""
+    tamper(
+        """DELETE FROM capture_fee WHERE capture_id IN (SELECT id FROM capture WHERE booking_id =
+           (SELECT id FROM booking WHERE reference = :reference))""",
+        "DELETE FROM capture WHERE booking_id = (SELECT id FROM booking WHERE reference = :reference)",
+        reference=reference,
+    )
+    for kind in ("capture", "fee"):
+        about = Entry.subject == f"booking:{reference}"
+        remove(one(select(Entry.id).where(Entry.kind == kind, about)).id)
+
+
+def test_a_payment_taken_out_of_the_records_and_of_the_books(village):
+    """Nothing is left of the money but a booking that somebody holds a voucher for."""
+    later = factories.make_departure(village.option_id, factories.TOMORROW + timedelta(days=3))
+    reference = factories.book(replace(village, departure_id=later))
+    take_out_payment(reference)
+    rebuild_chain(village)
+    assert (Fault.PAYMENT_MISSING, f"booking:{reference}") in found(village)[Check.DEPOSITS]
+
+
+def test_a_booking_called_paid_without_money(village):
+    later = factories.make_departure(village.option_id, factories.TOMORROW + timedelta(days=3))
+    reference = factories.hold(replace(village, departure_id=later))
+    tamper("UPDATE booking SET state = 'confirmed' WHERE reference = :r", r=reference)
+    assert found(village) == {Check.DEPOSITS: [(Fault.PAYMENT_MISSING, f"booking:{reference}")]}
+
+
+def test_a_paid_booking_called_unpaid(village):
+    """The guest's places are sold again, and the money stays on deposit for good."""
+    later = factories.make_departure(village.option_id, factories.TOMORROW + timedelta(days=3))
+    reference = factories.book(replace(village, departure_id=later))
+    tamper(
+        "UPDATE booking SET state = 'lapsed' WHERE reference = :r",
+        "UPDATE departure SET claimed = claimed - 2 WHERE id = :id",
+        r=reference,
+        id=later,
+    )
+    assert found(village) == {Check.DEPOSITS: [(Fault.PAYMENT_UNUSED, f"booking:{reference}")]}
+
+
+def test_a_price_that_is_not_the_sum_of_its_lines(village):
+    split = one(SPLIT)
+    reference = split.subject.removeprefix("booking:")
+    tamper("UPDATE booking SET price_satang = price_satang - 1 WHERE reference = :r", r=reference)
+    assert found(village) == {Check.DEPOSITS: [(Fault.PRICE_DIFFERS, split.subject)]}
+
+
+def test_a_settlement_counted_that_has_no_record(village):
+    tamper("UPDATE community SET settlements = settlements + 1")
+    assert found(village) == {Check.RECEIPTS: [(Fault.SETTLEMENT_GAP, "settlement:2")]}
+
+
+def test_a_settlement_recorded_that_is_not_counted(village):
+    tamper("UPDATE community SET settlements = 0")
+    assert found(village) == {Check.RECEIPTS: [(Fault.SETTLEMENT_UNCOUNTED, "settlement:1")]}
+
+
+def test_a_leg_moved_to_the_account_of_the_same_name_in_other_books(village):
+    """Every name and amount still reads the same; the money is another community's."""
+    stranger = factories.make_village()
+    sharing = one(SHARING)
+    tamper(
+        """UPDATE leg SET to_account_id =
+           (SELECT id FROM ledger_account WHERE book_id = :book AND code = 'household:H01')
+           WHERE entry_id = :id AND line = 1""",
+        """UPDATE account_balance SET balance_satang = balance_satang -
+           (SELECT amount_satang FROM leg WHERE entry_id = :id AND line = 1) WHERE account_id =
+           (SELECT id FROM ledger_account WHERE book_id = :own AND code = 'household:H01')""",
+        """UPDATE account_balance SET balance_satang = balance_satang +
+           (SELECT amount_satang FROM leg WHERE entry_id = :id AND line = 1) WHERE account_id =
+           (SELECT id FROM ledger_account WHERE book_id = :book AND code = 'household:H01')""",
+        id=sharing.id,
+        book=stranger.card.book_id,
+        own=village.card.book_id,
+    )
+    rebuild_chain(village)
+    assert found(village) == {Check.LEGS: [(Fault.LEG_ELSEWHERE, f"entry:{sharing.seq}")]}
+    assert found(stranger) == {Check.LEGS: [(Fault.LEG_ELSEWHERE, "account:household:H01")]}
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_a_book_whose_head_counts_other_than_its_entries(village, change):
+    tamper("UPDATE book SET head_seq = head_seq + :change", change=change)
+    assert found(village) == {Check.CHAIN: [(Fault.HEAD_DIFFERS, "book")]}
+
+
 def test_a_running_balance_changed(village):
     tamper("UPDATE account_balance SET balance_satang = balance_satang + 1")
     faults = found(village)
