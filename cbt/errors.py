@@ -143,6 +143,10 @@ class PolicyTooEarly(Invalid):
     """facts: earliest. A policy applies from the day after it is recorded, never to past sales."""
 
 
+class ResolutionInvalid(Invalid):
+    """facts: problem. The members' meeting, as recorded, cannot have adopted a policy."""
+
+
 class PriceListInvalid(Invalid):
     """facts: option, problem. What an option sells could not be booked or split."""
 
@@ -250,6 +254,10 @@ class NothingToSettle(Refused):
 
 class NoWorkRecorded(Refused):
     """No service record says who worked, so the pool waits."""
+
+
+class FeeNotReported(Refused):
+    """facts: reference. What the provider keeps of this booking's payment is not known yet."""
 
 
 class NoPolicyInForce(Refused):

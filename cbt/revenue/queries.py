@@ -72,6 +72,22 @@ def _policies(session: Session, *conditions: Condition) -> list[AdoptedPolicy]:
     return [AdoptedPolicy(*row) for row in rows]
 
 
+def find_unreported_fee(session: Session, departure_id: int) -> str | None:
+    """A booking's reference whose payment's fee is not known yet, or None when all are."""
+    return session.scalar(
+        select(Booking.reference)
+        .join(Capture, Capture.booking_id == Booking.id)
+        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+        .where(
+            Booking.departure_id == departure_id,
+            Capture.buys.is_(True),
+            CaptureFee.capture_id.is_(None),
+        )
+        .order_by(Booking.id)
+        .limit(1)
+    )
+
+
 def list_booking_facts(
     session: Session, departure_ids: Iterable[int]
 ) -> dict[int, list[BookingFacts]]:

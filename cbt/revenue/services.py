@@ -17,11 +17,13 @@ from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
     DepartureUnknown,
+    FeeNotReported,
     NothingToSettle,
     NotYetDelivered,
     NoWorkRecorded,
     PolicyTooEarly,
     PreviewOutdated,
+    ResolutionInvalid,
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
@@ -45,9 +47,10 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution, now: date
 
     It applies to what is sold from its first day on. That day must lie after the day on which it
     is recorded, unless nothing could be sold before: no sale changes its policy afterwards.
-    Raises PolicyInvalid or PolicyTooEarly, and then writes nothing.
+    Raises PolicyInvalid, ResolutionInvalid or PolicyTooEarly, and then writes nothing.
     """
     parse(text)
+    require_adopted(resolution)
     with transaction() as session:
         lock_community(session, community_id)
         today = village_day(now, get_community_by_id(session, community_id).zone)
@@ -73,6 +76,16 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution, now: date
                 "voted_for": resolution.voted_for,
             },
         ).scalar_one()
+
+
+def require_adopted(resolution: Resolution) -> None:
+    """Raise ResolutionInvalid unless more than half of the households that came agreed."""
+    if not 0 < resolution.present <= resolution.households:
+        raise ResolutionInvalid(problem="present")
+    if not resolution.present < 2 * resolution.voted_for <= 2 * resolution.present:
+        raise ResolutionInvalid(problem="voted_for")
+    if resolution.effective_from < resolution.adopted_on:
+        raise ResolutionInvalid(problem="effective_from")
 
 
 # --- work ----------------------------------------------------------------------------------------
@@ -177,7 +190,7 @@ def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
-    Raises DepartureUnknown, NothingToSettle or NoWorkRecorded.
+    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded or FeeNotReported.
     """
     session = db.session()
     number = 1 + get_community_by_id(session, community_id).settlements
@@ -192,8 +205,8 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, or PreviewOutdated when something changed
-    since; and then writes nothing.
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, FeeNotReported, or PreviewOutdated when
+    something changed since; and then writes nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
@@ -242,4 +255,7 @@ def _facts(
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
+    silent = queries.find_unreported_fee(session, departure_id)
+    if silent is not None:  # a split without the fee could never be put right afterwards
+        raise FeeNotReported(reference=silent)
     return booked, sharing[departure_id]

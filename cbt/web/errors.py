@@ -57,6 +57,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.PolicyTooEarly: _l(
         "A policy applies to what is sold from its first day on: %(earliest)s at the earliest."
     ),
+    errors.ResolutionInvalid: _l(
+        "This resolution cannot have been adopted. Please check how many households came, how many"
+        " agreed, and its first day."
+    ),
     errors.PriceListInvalid: _l("The price list of %(option)s cannot be sold: %(problem)s."),
     errors.CostsExceedIncome: _l(
         "Outside costs and fees are more than what was paid. Please check the price list."
@@ -98,6 +102,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.NothingToSettle: _l("There is no paid booking on this departure."),
     errors.NoWorkRecorded: _l(
         "Please record who worked first; without it the money cannot be shared out."
+    ),
+    errors.FeeNotReported: _l(
+        "The fee for the payment of booking %(reference)s is not known yet. Please settle once the"
+        " payment provider has reported it."
     ),
     errors.NoPolicyInForce: _l(
         "The community has not adopted a split policy yet, so bookings are not open."

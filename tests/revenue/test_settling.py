@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking, get_departure
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
     DepartureUnknown,
+    FeeNotReported,
     NoPolicyInForce,
     NothingToSettle,
     NotYetDelivered,
@@ -20,10 +21,13 @@ from cbt.errors import (
     PolicyInvalid,
     PolicyTooEarly,
     PreviewOutdated,
+    ResolutionInvalid,
     WorkInvalid,
 )
 from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances, list_entries_about
+from cbt.payments import take_in
+from cbt.payments.providers.demo import Act, DemoProvider, act
 from cbt.payments.queries import list_captures
 from cbt.revenue import queries, services
 from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
@@ -147,6 +151,34 @@ def test_without_service_records_the_pool_waits(village):
     assert village.card.settlements == 0
 
 
+class _Silent(DemoProvider):
+    """A provider that has not said yet what it keeps."""
+
+    def fetch(self, provider_ref, now):
+        payment = super().fetch(provider_ref, now)
+        received = tuple(replace(each, fee_satang=None) for each in payment.received)
+        return replace(payment, received=received)
+
+
+def test_until_every_fee_is_known_nothing_is_settled(village):
+    delivered(village)
+    reference = factories.hold(village)
+    attempt = factories.start(reference)
+    act(attempt.provider_ref, Act.PAY, attempt.amount_satang, attempt.expires_at, NOW)
+    take_in.take_in(attempt.id, {"demo": _Silent()}, NOW)
+    entries = count(Entry)
+    with pytest.raises(FeeNotReported) as refused:
+        services.preview_settlement(village.id, village.departure_id)
+    assert refused.value.facts == {"reference": reference}
+    with pytest.raises(FeeNotReported):
+        services.settle(village.id, village.departure_id, "", village.person_id, EVENING)
+    assert (count(Entry), count(Settlement)) == (entries, 0)
+    take_in.take_in(attempt.id, factories.PROVIDERS, NOW)
+    assert factories.settle(village, EVENING) == 1
+    outcomes = verify(db.session(), village.card)
+    assert [finding for outcome in outcomes for finding in outcome.findings] == []
+
+
 def test_without_paid_bookings_there_is_nothing_to_settle(village):
     factories.hold(village)
     factories.record_work(village, ("H01", "boat", 1))
@@ -248,12 +280,45 @@ def test_a_policy_never_reaches_back_to_what_could_be_sold_before_it(village, da
     assert count(PolicyVersion) == versions
 
 
+NO_MAJORITY = [
+    {"present": 4, "voted_for": 2},
+    {"present": 3, "voted_for": 4},
+    {"present": 0, "voted_for": 0},
+]
+
+
 @pytest.mark.parametrize(
-    "votes", [{"present": 4, "voted_for": 2}, {"present": 3, "voted_for": 4}, {"present": 0}]
+    "resolution",
+    [
+        *NO_MAJORITY,
+        {"present": 6},
+        {"present": -1, "voted_for": 1},
+        {"effective_from": factories.SPRING - timedelta(days=1)},
+    ],
 )
+def test_what_no_meeting_can_have_adopted_is_refused_and_writes_nothing(village, resolution):
+    versions = count(PolicyVersion)
+    with pytest.raises(ResolutionInvalid) as refused:
+        factories.adopt(village.id, **{"effective_from": date(2026, 1, 2), **resolution})
+    assert refused.value.facts["problem"]
+    assert count(PolicyVersion) == versions
+
+
+@pytest.mark.parametrize("votes", NO_MAJORITY)
 def test_without_a_majority_of_those_present_the_database_refuses(village, votes):
-    with pytest.raises(IntegrityError):
-        factories.adopt(village.id, effective_from=date(2026, 1, 2), **votes)
+    version = {
+        "community_id": village.id,
+        "number": 2,
+        "text": canonical(DEFAULT),
+        "sha256": identity(canonical(DEFAULT)),
+        "recorded_at": NOW,
+        "adopted_on": factories.SPRING,
+        "effective_from": factories.SPRING,
+        "meeting": factories.text("meeting"),
+        "households": 5,
+    }
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.execute(insert(PolicyVersion), {**version, **votes})
 
 
 def test_before_its_first_day_no_policy_is_in_force(village):

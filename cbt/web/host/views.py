@@ -10,7 +10,14 @@ from cbt.bookings.records import TripCard
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_households
 from cbt.db import db
-from cbt.errors import NothingToSettle, NoWorkRecorded, PreviewOutdated, ReferenceUsed, WorkInvalid
+from cbt.errors import (
+    FeeNotReported,
+    NothingToSettle,
+    NoWorkRecorded,
+    PreviewOutdated,
+    ReferenceUsed,
+    WorkInvalid,
+)
 from cbt.i18n import _, pick
 from cbt.payments import give_back, queries, take_in, transfers
 from cbt.people.queries import list_names
@@ -261,5 +268,5 @@ def _preview(trip: TripCard) -> tuple[Preview | None, str]:
     """What settling would post, or why it cannot be done yet."""
     try:
         return settlement.preview_settlement(the_community().id, trip.id), ""
-    except (NoWorkRecorded, NothingToSettle) as error:
+    except (FeeNotReported, NoWorkRecorded, NothingToSettle) as error:
         return None, message_for(error)
