@@ -24,6 +24,7 @@ from cbt.payments.models import (
     CreditUse,
     PaymentAccount,
     Refund,
+    TransferConfirmation,
 )
 from cbt.payments.posting import (
     CaptureFacts,
@@ -134,12 +135,18 @@ def list_transfers_to_confirm(
 
 
 def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
-    """Attempts that may still be paid, declined and given up ones included: money has its own mind."""
+    """Attempts that may still be paid, declined and given up ones included: money has its own mind.
+
+    One whose transfer a person has confirmed is listed until it is captured, however old it is.
+    """
+    captured = select(Capture.attempt_id).where(Capture.attempt_id == Attempt.id).exists()
     return _list(
         session,
-        Attempt.state != AttemptState.PAID,
         Attempt.provider_ref.is_not(None),
-        Attempt.created_at > now - LOOK_UP_FOR,
+        or_(
+            (Attempt.state != AttemptState.PAID) & (Attempt.created_at > now - LOOK_UP_FOR),
+            Attempt.id.in_(select(TransferConfirmation.attempt_id)) & ~captured,
+        ),
     )
 
 

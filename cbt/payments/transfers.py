@@ -1,6 +1,7 @@
 """A person of the community confirms that a PromptPay transfer arrived."""
 
 from datetime import datetime
+from unicodedata import decimal, normalize
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +20,7 @@ def confirm_transfer(
 
     The caller then lets `take_in` bring it into the books. Raises NotFound for an attempt of
     another community, StateForbids when it was confirmed before, ReferenceUsed when the bank
-    reference already proves another payment.
+    reference, in whatever case and spacing, already proves another payment.
     """
     with transaction() as session:
         account = session.execute(
@@ -41,7 +42,7 @@ def confirm_transfer(
                 payment_account_id=account.id,
                 attempt_id=attempt_id,
                 amount_satang=session.get_one(Attempt, attempt_id).amount_satang,
-                bank_reference=bank_reference or None,
+                bank_reference=_letters_and_digits(bank_reference) or None,
                 confirmed_by=person_id,
                 confirmed_at=now,
             )
@@ -50,3 +51,9 @@ def confirm_transfer(
             session.flush()
         except IntegrityError:
             raise ReferenceUsed(reference=bank_reference) from None
+
+
+def _letters_and_digits(typed: str) -> str:
+    """A bank reference without what people write differently: case, width, spaces, marks."""
+    plain = normalize("NFKC", typed).casefold()
+    return "".join(str(decimal(each, each)) for each in plain if each.isalnum())

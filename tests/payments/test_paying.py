@@ -22,7 +22,7 @@ from cbt.errors import (
 from cbt.ledger.queries import balances, list_entries_about
 from cbt.notices.models import Notice
 from cbt.payments import accounts, give_back, pay, queries, take_in, transfers
-from cbt.payments.models import Attempt, Capture, Refund
+from cbt.payments.models import Attempt, Capture, Refund, TransferConfirmation
 from cbt.payments.provider import AttemptState, advance
 from cbt.payments.providers.demo import LATE_BY, Act, act
 from tests import factories
@@ -345,6 +345,39 @@ def test_a_bank_reference_proves_one_payment_only(village):
         confirm(village, second, "SAME")
     assert state(second.reference) == "held"
     assert count(Capture) == 1
+
+
+@pytest.mark.parametrize(
+    "again", ["same", " SAME ", "S-A-M-E", "s a m e", "\uff33\uff21\uff2d\uff25"]
+)
+def test_a_bank_reference_written_another_way_is_the_same_reference(village, again):
+    first = factories.start(factories.hold(village), "promptpay")
+    second = factories.start(factories.hold(village), "promptpay")
+    confirm(village, first, "SAME")
+    with pytest.raises(ReferenceUsed) as refused:
+        confirm(village, second, again)
+    assert refused.value.facts == {"reference": again}
+    assert count(TransferConfirmation) == 1
+
+
+def test_thai_digits_are_digits_and_marks_alone_are_no_reference(village):
+    attempts = [factories.start(factories.hold(village), "promptpay") for _each in range(2)]
+    with pytest.raises(ReferenceUsed):
+        for attempt, reference in zip(attempts, ("12", "\u0e51\u0e52"), strict=True):
+            confirm(village, attempt, reference)
+    confirm(village, attempts[1], " - ")
+    assert set(db.session.scalars(select(TransferConfirmation.bank_reference))) == {"12", None}
+
+
+def test_a_confirmed_transfer_that_never_reached_the_books_is_found_however_old(village):
+    """The process died between the confirmation and the books, and the attempt is old."""
+    late = NOW + queries.LOOK_UP_FOR + timedelta(days=1)
+    attempt = factories.start(factories.hold(village), "promptpay")
+    transfers.confirm_transfer(village.id, attempt.id, "REF1", village.person_id, late)
+    assert take_in.look_up_unpaid_attempts(PROVIDERS, late) == 1
+    assert count(Capture) == 1
+    assert take_in.look_up_unpaid_attempts(PROVIDERS, late) == 0
+    assert faults(village) == []
 
 
 def test_another_community_cannot_confirm(village):

@@ -13,7 +13,7 @@ from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
-from cbt.payments import give_back
+from cbt.payments import give_back, transfers
 from cbt.payments.models import Attempt, Capture
 from cbt.revenue.models import ServiceRecord
 from cbt.revenue.services import MOST_ROWS
@@ -562,6 +562,18 @@ def test_a_refused_reference_for_a_paid_bookings_code_is_shown_where_it_was_type
     refused = post(host, address, "/en/host/buna-dara/transfers", bank_reference="x" * 61)
     assert refused.status_code == 422
     assert "This is too long." in refused.text.partition('<details class="paid-already" open>')[2]
+
+
+def test_confirming_again_brings_in_what_a_crash_left_out_of_the_books(host):
+    """The confirmation was written, then the process died; the host presses the button again."""
+    page = host.get("/en/host/buna-dara/transfers").text
+    address = re.search(r'action="(/en/host/buna-dara/transfers/(\d+))"', page)
+    community = get_community(db.session(), "buna-dara")
+    transfers.confirm_transfer(community.id, int(address[2]), "BANK1", 1, NOW)
+    before = count(Entry)
+    again = post(host, address[1], "/en/host/buna-dara/transfers", bank_reference="BANK1")
+    assert again.status_code == 409
+    assert count(Entry) == before + 1
 
 
 def test_a_work_record_that_cannot_be_right_names_the_row_and_keeps_what_was_typed(host):

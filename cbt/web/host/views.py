@@ -16,6 +16,7 @@ from cbt.errors import (
     NoWorkRecorded,
     PreviewOutdated,
     ReferenceUsed,
+    StateForbids,
     WorkInvalid,
 )
 from cbt.i18n import _, pick
@@ -116,6 +117,9 @@ def confirm_transfer(slug: str, attempt_id: int) -> ResponseReturnValue:
     except ReferenceUsed as error:
         add_error(form.bank_reference, message_for(error))
         return _show_transfers(form, attempt_id), error.status
+    except StateForbids:  # confirmed before, but perhaps cut off before it reached the books
+        take_in.take_in(attempt_id, current_app.extensions["providers"], now)
+        raise
     take_in.take_in(attempt_id, current_app.extensions["providers"], now)
     return redirect(url_for("host.transfer_list", slug=slug), code=303)
 
