@@ -12,7 +12,7 @@ from cbt.audit.findings import Outcome, is_clean
 from cbt.audit.verify import verify
 from cbt.clock import utc_now
 from cbt.communities.queries import get_community
-from cbt.db import db, grants
+from cbt.db import grants, snapshot
 from cbt.demo import load
 from cbt.errors import DemoFileInvalid, NotFound
 from cbt.i18n import LANGUAGES, use_language
@@ -60,12 +60,13 @@ def audit() -> None:
 @with_appcontext
 def audit_verify(slug: str, language: str) -> None:
     """Recompute every split, check the invariants and the chain; exit 0 only if clean."""
-    try:
-        community = get_community(db.session(), slug)
-    except NotFound:
-        raise click.ClickException(f"there is no community {slug}") from None
+    with snapshot() as session:  # what is sold meanwhile must not look like a fault
+        try:
+            community = get_community(session, slug)
+        except NotFound:
+            raise click.ClickException(f"there is no community {slug}") from None
+        outcomes = verify(session, community)
     with use_language(language):
-        outcomes = verify(db.session(), community)
         _print_outcomes(outcomes)
     sys.exit(0 if is_clean(outcomes) else 1)
 
