@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from cbt.web import access, errors, fonts, headers, health, layout, limits
+from cbt.web import access, addresses, errors, fonts, headers, health, layout, limits
 from cbt.web.admin import views as admin
 from cbt.web.guest import views as guest
 from cbt.web.host import views as host
@@ -12,6 +12,7 @@ from cbt.web.public import experience as public  # holds the routes of public/vi
 
 
 def init_doors(app: Flask) -> None:
+    addresses.init_addresses(app)  # before anybody looks at what was sent
     layout.init_layout(app)
     headers.init_headers(app)
     limits.init_limits(app)

@@ -698,7 +698,18 @@ def test_without_service_records_the_page_says_why_it_cannot_be_settled(host):
     assert refused.status_code == 409
 
 
-@pytest.mark.parametrize("page", ["/departures/999999", "/bookings/B-222222", "/departures/0"])
+HUGE = 2**63
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("/departures/999999", "/bookings/B-222222", "/departures/0"),
+        *(f"/departures/{HUGE - 1}", f"/departures/{HUGE}", f"/departures/{'9' * 26}"),
+        f"/departures/{'9' * 5000}",
+    ],
+    ids=lambda page: page[:32],
+)
 def test_what_is_not_there_is_not_found(host, page):
     assert host.get(f"/en/host/buna-dara{page}").status_code == 404
 
