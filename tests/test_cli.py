@@ -1,5 +1,6 @@
 """The commands: what scripts rely on."""
 
+import re
 import sqlite3
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from cbt.communities.models import Community
 from cbt.communities.queries import list_communities
 from cbt.db import db, transaction
 from cbt.demo import load
+from cbt.errors import DemoFileInvalid
 from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
 from cbt.payments.models import Attempt, Capture
@@ -121,26 +123,109 @@ def test_without_pretended_payments_no_samples_are_loaded(app):
 GOOD = (load.FOLDER / "3-ban-thep-fai.toml").read_text()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "not toml at all: [",
-        'kind = "something else"',
-        'kind = "cbt-demo-community/1"',
-        GOOD.replace('slug = "ban-thep-fai"', ""),
-        GOOD.replace('code = "T1"', ""),
-        GOOD.replace('unit = "ADULT"', 'unit = "GIANT"', 1),
-        GOOD.replace('task = "craft"', 'task = "boat"', 1),
-        GOOD.replace('starts_at = "09:00"', 'starts_at = "25:00"'),
-        GOOD.replace("voted_for = 5", "voted_for = 7"),
-        GOOD.replace('th = "นั่งกี่ทอผ้ามัดหมี่"', "").replace("title = { , en", "title = { en", 1),
-    ],
-    ids=[
-        *("empty", "no-toml", "other-kind", "kind-alone", "no-slug", "no-code", "unknown-unit"),
-        *("nobody-does-it", "no-such-hour", "too-many-votes", "no-thai"),
-    ],
-)
+def changed(old, new, times=1):
+    """The good file with something else in one place (0: everywhere)."""
+    assert old in GOOD
+    return GOOD.replace(old, new, times or -1)
+
+
+BAD = {
+    "empty": "",
+    "no-toml": "not toml at all: [",
+    "no-text": "\0",
+    "too-deep": "kind = " + "[" * 5000,
+    "other-kind": 'kind = "something else"',
+    "kind-alone": 'kind = "cbt-demo-community/1"',
+    # the community
+    "no-slug": changed('slug = "ban-thep-fai"', ""),
+    "slug-of-other-letters": changed('slug = "ban-thep-fai"', 'slug = "Ban Thep Fai"'),
+    "slug-with-a-line": changed('slug = "ban-thep-fai"', 'slug = "ban\\nfai"'),
+    "slug-no-text": changed('slug = "ban-thep-fai"', "slug = 7"),
+    "no-such-zone": changed("Asia/Bangkok", "Asia/Nowhere"),
+    "zone-a-folder": changed("Asia/Bangkok", "Asia"),
+    "zone-a-path": changed("Asia/Bangkok", "/etc/passwd"),
+    "no-such-picture": changed("cover-weaving.svg", "cover-none.svg"),
+    "picture-elsewhere": changed("cover-weaving.svg", "../site.css"),
+    "province-no-code": changed('province_code = "32"', "province_code = 32"),
+    "no-thai": changed('th = "นั่งกี่ทอผ้ามัดหมี่"', "").replace("{ , en", "{ en"),
+    "thai-no-text": changed('th = "นั่งกี่ทอผ้ามัดหมี่"', "th = 7"),
+    "other-language": changed('th = "สมมุติ", en', 'th = "สมมุติ", xx'),
+    "text-missing": changed("story = ", "history = "),
+    "nul-in-a-text": changed("Surin", "Su\\u0000rin"),
+    # how it is paid
+    "unknown-kind-of-id": changed('kind = "ewallet"', 'kind = "cheque"'),
+    "id-too-short": changed('id = "000000000000000"', 'id = "123"'),
+    "id-no-text": changed('id = "000000000000000"', "id = 0"),
+    "no-receiver": changed("receiver_name", "receivers_name"),
+    # its policy and households
+    "too-many-votes": changed("voted_for = 5", "voted_for = 7"),
+    "no-majority": changed("voted_for = 5", "voted_for = 3"),
+    "nobody-present": changed("present = 6\nvoted_for = 5", "present = 0\nvoted_for = 0"),
+    "more-present-than-households": changed("present = 6", "present = 9"),
+    "votes-no-number": changed("voted_for = 5", 'voted_for = "5"'),
+    "half-a-vote": changed("voted_for = 5", "voted_for = 4.5"),
+    "a-share-missing": changed(
+        'name = "CBT-Default-1"', 'name = "x"\nshares = { provider = 10000 }'
+    ),
+    "no-households": changed("[[households]]", "[[houses]]", 0),
+    "no-code": changed('code = "T1"', ""),
+    "one-code-twice": changed('code = "T2"', 'code = "T1"'),
+    "code-of-an-office": changed('code = "T1"', 'code = "HOST"'),
+    "code-with-a-line": changed('code = "T1"', 'code = "T\\n1"'),
+    "members-below-none": changed("members = 2", "members = -1"),
+    "half-a-member": changed("members = 2", "members = 2.5"),
+    "members-yes": changed("members = 2", "members = true"),
+    "nobody-does-it": changed('task = "craft"', 'task = "boat"'),
+    "unknown-task": changed('"craft"', '"sing"', 0),
+    "tasks-no-list": changed('tasks = ["craft", "cook"]', 'tasks = "craft"'),
+    # what it offers
+    "no-experiences": GOOD.partition("[[experiences]]")[0] + "experiences = []\n",
+    "one-experience-twice": changed('slug = "indigo"', 'slug = "weaving"'),
+    "experience-of-other-letters": changed('slug = "indigo"', 'slug = "In Digo"'),
+    "experience-without-picture": changed('picture = "dyeing.svg"', 'picture = "none.svg"'),
+    "one-option-twice": GOOD + GOOD[GOOD.rindex("[[experiences.options]]") :],
+    "option-of-other-letters": changed('code = "morning"', 'code = "MORNING?"'),
+    "no-such-hour": changed('starts_at = "09:00"', 'starts_at = "25:00"'),
+    "hour-with-a-zone": changed('starts_at = "09:00"', 'starts_at = "09:00+07:00"'),
+    "no-duration": changed("duration_minutes = 180", "duration_minutes = 0"),
+    "endless": changed("duration_minutes = 180", "duration_minutes = 99999999999999"),
+    "nights-below-none": changed("nights = 0", "nights = -1"),
+    "party-of-none": changed("min_party = 1", "min_party = 0"),
+    "party-above-its-most": changed("min_party = 1", "min_party = 7"),
+    "no-capacity": changed("capacity = 6", "capacity = 0"),
+    "capacity-no-number": changed("capacity = 6", 'capacity = "6"'),
+    "weekday-eight": changed("weekdays = [2, 5, 6]", "weekdays = [2, 5, 8]"),
+    "no-weekdays": changed("weekdays = [2, 5, 6]", "weekdays = []"),
+    "weekdays-by-name": changed("weekdays = [2, 5, 6]", 'weekdays = ["sat"]'),
+    "weekdays-no-list": changed("weekdays = [2, 5, 6]", "weekdays = 6"),
+    "unknown-unit": changed('unit = "ADULT"', 'unit = "GIANT"'),
+    "no-adults": changed('unit = "ADULT"', 'unit = "INFANT"'),
+    "one-unit-twice": changed('unit = "CHILD"', 'unit = "ADULT"'),
+    "price-below-none": changed("price = 480", "price = -480"),
+    "part-of-a-satang": changed("price = 480", "price = 480.005"),
+    "price-no-number": changed("price = 480", "price = nan"),
+    "price-without-end": changed("price = 480", "price = inf"),
+    "price-beyond-measure": changed("price = 480", "price = 1e18"),
+    "age-below-none": changed("min_age = 8, max_age = 11", "min_age = 8, max_age = 7"),
+    "unknown-cost": changed('code = "materials"', 'code = "bribe"'),
+    "cost-above-the-price": changed("amount = 45", "amount = 481"),
+    "cost-above-a-childs-price": changed("price = 320", "price = 0").replace(
+        "amount = 45", "amount = 300"
+    ),
+    "cost-of-nothing": changed("amount = 45", "amount = 0"),
+    "cost-per-something": changed("per_guest = true", 'per_guest = "yes"'),
+    "work-per-guests-below-none": changed("per_guests = 3", "per_guests = -1"),
+    "work-per-guests-no-number": changed("per_guests = 3", 'per_guests = "3"'),
+    "minutes-below-none": changed("minutes = 210", "minutes = -1"),
+    "minutes-of-a-month": changed("minutes = 210", "minutes = 43200"),
+    "more-work-than-rows": changed("capacity = 6", "capacity = 500").replace(
+        "per_guests = 3", "per_guests = 1"
+    ),
+    "no-work": re.sub(r"work = \[\n.*?\n\]", "work = []", GOOD, count=1, flags=re.S),
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_a_file_that_is_no_sample_community_is_refused_and_writes_nothing(app, tmp_path, content):
     cli.init_app(app)
     file = tmp_path / "village.toml"
@@ -152,6 +237,31 @@ def test_a_file_that_is_no_sample_community_is_refused_and_writes_nothing(app, t
     assert count(Community) == 0
     assert count(Person) == 0
     assert count(Notice) == 0
+
+
+GOOD_BUT_UNUSUAL = {
+    "adults-alone": re.sub(r'    \{ unit = "CHILD".*\n', "", GOOD),
+    "large-parties-only": changed("min_party = 1", "min_party = 6", 0),
+    "one-guest-at-a-time": re.sub("(max_party|capacity) = [68]", r"\1 = 1", GOOD),
+    "a-day-and-a-night": changed("duration_minutes = 180", "duration_minutes = 4000"),
+    "names-in-thai-alone": re.sub(r', en = "[^"]*house"', "", GOOD),
+    "two-places-each": changed("places = 1", "places = 2", 0),
+}
+
+
+@pytest.mark.parametrize("content", GOOD_BUT_UNUSUAL.values(), ids=GOOD_BUT_UNUSUAL)
+def test_a_file_that_passes_is_loaded_to_its_end(sqlite_app, tmp_path, content):
+    file = tmp_path / "village.toml"
+    file.write_text(content)
+    load.load_file(file, PROVIDERS, NOW)
+    assert count(Settlement) > 0
+
+
+def test_without_pretended_payments_no_file_is_loaded(app):
+    file = load.FOLDER / "3-ban-thep-fai.toml"
+    with pytest.raises(DemoFileInvalid):
+        load.load_file(file, {"promptpay": PROVIDERS["promptpay"]}, NOW)
+    assert count(Community) == 0
 
 
 def test_a_community_that_is_loaded_already_is_refused(sample_app):

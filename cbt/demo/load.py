@@ -26,9 +26,10 @@ from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
+from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.errors import CbtError, DemoFileInvalid
 from cbt.experiences import services as experiences
-from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
+from cbt.experiences.pricing import CostRate, OutsideCost, Quote, Unit, UnitPrice
 from cbt.experiences.records import NewExperience, NewOption
 from cbt.payments.accounts import open_payment_account
 from cbt.payments.pay import report_transfer, start_attempt
@@ -49,6 +50,10 @@ PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts 
 DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
 _MENTORED = ("buna-dara", "ban-thep-fai")
+_UNREADABLE = (
+    *(ArithmeticError, AttributeError, IndexError, KeyError),
+    *(OSError, TypeError, ValueError),
+)
 _NEEDS: tuple[dict[str, str], ...] = (
     {"th": "แพ้กุ้ง", "en": "Allergic to shrimp"},
     {"th": "ไม่กินเนื้อวัว", "en": "No beef"},
@@ -102,6 +107,8 @@ def list_sign_ins() -> list[tuple[str, str]]:
 
 def load_file(file: Path, providers: Providers, now: datetime) -> str:
     """Load one community; return its slug. Raises DemoFileInvalid, and then writes nothing."""
+    if "demo" not in providers:
+        raise DemoFileInvalid(file=file.name, problem="pretended payments are switched off here")
     plan = _read(file)
     loaded = _found(plan, providers, now)
     _play(loaded, providers, now)
@@ -111,53 +118,26 @@ def load_file(file: Path, providers: Providers, now: datetime) -> str:
 def _read(file: Path) -> dict[str, Any]:
     try:
         plan = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise DemoFileInvalid(file=file.name, problem="not TOML") from None
     if plan.get("kind") != KIND:
         raise DemoFileInvalid(file=file.name, problem=f"kind is not {KIND}")
     try:
-        _new_experiences(plan)
-        _policy(plan["policy"])
         _founding(plan)
-        _require_whole(plan)
-    except (KeyError, TypeError, ValueError, ArithmeticError, CbtError) as error:
+        require_whole(plan, _new_experiences(plan), _policy(plan["policy"]))
+        revenue.require_adopted(_resolution(plan, date.min))
+    except (*_UNREADABLE, CbtError) as error:
         raise DemoFileInvalid(file=file.name, problem=repr(error)) from None
-    taken = db.session.scalar(select(Community.id).where(Community.slug == plan["slug"]))
-    if taken is not None:
+    if _is_taken(plan["slug"]):
         raise DemoFileInvalid(file=file.name, problem="this community is loaded already")
     return plan
 
 
-def _require_whole(plan: dict[str, Any]) -> None:
-    """Everything that is read later must be there before the first row is written."""
-    able = {task for household in plan["households"] for task in household["tasks"]}
-    needed = {
-        work["task"]
-        for experience in plan["experiences"]
-        for option in experience["options"]
-        for work in option["work"]
-    }
-    if not needed <= able:
-        raise ValueError(f"no household does {sorted(needed - able)}")
-    for household in plan["households"]:
-        _ = household["code"], household["name"]["th"], int(household["members"])
-    _ = plan["payment"]["promptpay"]["kind"], plan["payment"]["promptpay"]["id"]
-    _ = plan["payment"]["receiver_name"]["th"], plan["policy"]["meeting"]["th"]
-    if not 0 < plan["policy"]["voted_for"] <= plan["policy"]["present"]:
-        raise ValueError("votes do not fit those present")
-    _require_thai(plan)
-
-
-def _require_thai(value: Any) -> None:
-    """Every text stands at least in Thai, the source language."""
-    if isinstance(value, dict):
-        if "en" in value and not value.get("th"):
-            raise ValueError(f"no Thai beside {value['en']!r}")
-        for each in value.values():
-            _require_thai(each)
-    elif isinstance(value, list):
-        for each in value:
-            _require_thai(each)
+def _is_taken(slug: str) -> bool:
+    """Whether the community, or somebody with a sign-in name of its people, is there already."""
+    community = select(Community.id).where(Community.slug == slug)
+    person = select(Person.id).where(Person.sign_in_name.endswith(f".{slug}", autoescape=True))
+    return any(db.session.scalar(query.limit(1)) is not None for query in (community, person))
 
 
 # --- founding ------------------------------------------------------------------------------------
@@ -174,14 +154,7 @@ def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
     policy_id = revenue.adopt_policy(
         community_id,
         canonical(_policy(plan["policy"])),
-        Resolution(
-            adopted_on=founded_on,
-            effective_from=founded_on,
-            meeting=plan["policy"]["meeting"],
-            households=len(register),
-            present=plan["policy"]["present"],
-            voted_for=plan["policy"]["voted_for"],
-        ),
+        _resolution(plan, founded_on),
         founded_at,
     )
     for name, receiver in (("demo", {}), ("promptpay", plan["payment"]["promptpay"])):
@@ -213,7 +186,7 @@ def _add_people(community_id: int, plan: dict[str, Any], at: datetime, on: date)
         if number <= 4:  # some members have a sign-in of their own
             person = add_person(
                 f"{each['code'].lower()}.{slug}",
-                f"{each['name']['th']} / {each['name']['en']}",
+                " / ".join(each["name"].values()),
                 PASSWORD,
                 "th",
                 at,
@@ -225,6 +198,17 @@ def _add_people(community_id: int, plan: dict[str, Any], at: datetime, on: date)
 def _founding(plan: dict[str, Any]) -> Founding:
     keys = ("slug", "picture", "zone", "province_code")
     return Founding(is_sample=True, **{key: plan[key] for key in keys}, **plan["text"])
+
+
+def _resolution(plan: dict[str, Any], on: date) -> Resolution:
+    return Resolution(
+        adopted_on=on,
+        effective_from=on,
+        meeting=plan["policy"]["meeting"],
+        households=len(plan["households"]),
+        present=plan["policy"]["present"],
+        voted_for=plan["policy"]["voted_for"],
+    )
 
 
 def _policy(plan: dict[str, Any]) -> Policy:
@@ -273,8 +257,11 @@ def _new_option(plan: dict[str, Any]) -> NewOption:
 
 
 def _satang(baht: float) -> int:
-    """Baht as a sample file writes them, in satang."""
-    return int(Decimal(str(baht)) * 100)
+    """Baht as a sample file writes them, in satang. Raises ValueError for a part of a satang."""
+    satang = Decimal(str(baht)) * 100
+    if satang != int(satang) or isinstance(baht, bool):
+        raise ValueError(f"{baht} is not an amount of baht and satang")
+    return int(satang)
 
 
 def _days(weekdays: list[int], first_day: date, today: date) -> Iterator[date]:
@@ -323,6 +310,7 @@ def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
     left = {each.id for each in over if each.begins_at >= now - _LEFT_UNSETTLED or each == over[-1]}
     for departure in over:
         evening = to_instant(departure.starts_on, time(18), loaded.zone) + timedelta(days=1)
+        evening = max(evening, departure.ends_at)
         plan(evening, partial(_work, loaded, departure.id, turns))
         if departure.id not in left:
             plan(evening + timedelta(hours=1), partial(_settle, loaded, departure.id))
@@ -335,22 +323,29 @@ def _parties(
     loaded: Loaded, departure: DepartureCard, random: Random, now: datetime
 ) -> Iterator[tuple[datetime, dict[str, int], str]]:
     """Up to three parties on a departure: when each books, who comes, and the request's key."""
-    option = loaded.options[departure.option_id]
-    guests = 0
+    option = _new_option(loaded.options[departure.option_id])
+    places = 0
     for number in range(1, random.randint(1, 3) + 1):
         party = {
-            "ADULT": random.randint(option["min_party"], 4),
+            "ADULT": random.randint(option.min_party, max(MOST_ADULTS, option.min_party)),
             "CHILD": random.choice((0, 0, 1, 2)),
         }
         ahead = timedelta(days=random.randint(2, 12), minutes=random.randint(0, 540))
         at = min(departure.begins_at - ahead, now - timedelta(minutes=random.randint(60, 1800)))
-        if sum(party.values()) > option["max_party"]:
+        price = _price(option, party)
+        if price is None:
             continue
-        guests += sum(party.values())
-        if guests > departure.capacity:
+        places += price.places
+        if places > departure.capacity:
             break
         key = f"sample {loaded.slug} {departure.option_id} {departure.starts_on} {number}"
         yield at, party, key
+
+
+def _price(option: NewOption, party: dict[str, int]) -> Quote | None:
+    """What a party pays, or None when it cannot book."""
+    prices = parties(option.min_party, option.price_list)
+    return next((price for each, price in prices if each == party), None)
 
 
 def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at: datetime) -> str:
@@ -418,9 +413,23 @@ def _leave_a_transfer_to_confirm(loaded: Loaded, providers: Providers, now: date
     departures = list_departures(
         db.session(), loaded.options, soon, soon + timedelta(days=DAYS_AHEAD)
     )
-    departure = next(each for each in departures if each.free >= 2)
+    able = ((each, _small_party(loaded, each)) for each in departures)
+    departure, party = next(((each, party) for each, party in able if party), (None, None))
+    if departure is None or party is None:
+        return
     at = now - timedelta(minutes=20)
     key = f"sample {loaded.slug} transfer {departure.starts_on}"
-    reference = _hold(loaded, departure.id, {"ADULT": 2}, key, at)
+    reference = _hold(loaded, departure.id, party, key, at)
     number = start_attempt(reference, "promptpay", providers, at)
     report_transfer(get_attempt_of(db.session(), reference, number).id, at + timedelta(minutes=3))
+
+
+def _small_party(loaded: Loaded, departure: DepartureCard) -> dict[str, int] | None:
+    """Two adults, or the fewest that may come, if the departure has room for them."""
+    option = _new_option(loaded.options[departure.option_id])
+    for adults in (2, option.min_party):
+        party = {"ADULT": adults, "CHILD": 0}
+        price = _price(option, party)
+        if price is not None and price.places <= departure.free:
+            return {"ADULT": adults}
+    return None
