@@ -9,7 +9,8 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from cbt.bookings.references import BookingLinks
-from cbt.config import Settings
+from cbt.bookings.vouchers import Vouchers, make_key
+from cbt.config import SettingInvalid, Settings, kept
 from cbt.db import db
 from cbt.payments.provider import Provider
 from cbt.payments.providers.demo import DemoProvider
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["providers"] = build_providers(settings)
     app.extensions["booking_links"] = BookingLinks(settings.secret_key)
+    app.extensions["vouchers"] = build_vouchers(settings)
     db.init_app(app)
     Migrate(app, db, directory=str(app.root_path) + "/migrations", render_as_batch=True)
     CSRFProtect(app)
@@ -58,6 +60,14 @@ def build_providers(settings: Settings) -> dict[str, Provider]:
     if settings.demo_payments:
         providers.append(DemoProvider())
     return {provider.name: provider for provider in providers}
+
+
+def build_vouchers(settings: Settings) -> Vouchers:
+    """What signs this installation's vouchers. Raises SettingInvalid when the key is not one."""
+    try:
+        return Vouchers(kept(settings.voucher_key, make_key))
+    except (OSError, ValueError):
+        raise SettingInvalid("VOUCHER_KEY: expected a file with a P-256 key in PEM") from None
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:

@@ -34,7 +34,7 @@ def read_year(typed: int) -> int:
 def read_day(text: str) -> date:
     """Read `YYYY-MM-DD`, with the year in either era. Raises ValueError, also far from our time."""
     year, month, day = (int(part) for part in text.strip().split("-"))
-    if not YEARS[0] <= read_year(year) <= YEARS[1]:
+    if not (YEARS[0] <= read_year(year) <= YEARS[1] and 1 <= month <= 12 and 1 <= day <= 31):
         raise ValueError(text)
     return date(read_year(year), month, day)
 

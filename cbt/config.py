@@ -89,6 +89,11 @@ class Settings:
         "{instance}/secret_key",
         "Signs cookies and links, at least 32 characters. When unset, one is generated once into the instance folder.",
     )
+    voucher_key: Path = _setting(
+        _folder,
+        "{instance}/voucher_key",
+        "File with the private key (P-256, PEM) that signs voucher codes. When there is none, a key is made once; whoever has it can forge vouchers.",
+    )
     public_url: str = _setting(
         _web_address,
         "http://127.0.0.1:8000",
@@ -110,6 +115,11 @@ class Settings:
         "0",
         "How many reverse proxies stand before the server, so that the guest's address is read from the right header.",
     )
+    feeds_from_private_addresses: bool = _setting(
+        _switch,
+        "off",
+        "Whether outside calendars may come from addresses of the own machine and net: `on` or `off`. For tests and development only.",
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -120,7 +130,7 @@ class Settings:
             text = environment.get(name) or each.metadata["default"]
             text = text.replace("{instance}", str(values.get("instance", "")))
             if each.name == "secret_key" and not environment.get(name):
-                text = _generated_secret(Path(text))
+                text = kept(Path(text), _new_secret)
             try:
                 values[each.name] = each.metadata["read"](text)
             except ValueError as error:
@@ -128,12 +138,16 @@ class Settings:
         return cls(**values)
 
 
-def _generated_secret(file: Path) -> str:
+def _new_secret() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def kept(file: Path, make: Callable[[], str]) -> str:
     """The secret in `file`, made at the first call. Processes that race agree on one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         with tempfile.NamedTemporaryFile("w", dir=file.parent) as new:  # readable by us alone
-            new.write(secrets.token_urlsafe(48))
+            new.write(make())
             new.flush()
             with suppress(FileExistsError):
                 os.link(new.name, file)

@@ -276,6 +276,10 @@ class RefundTooLarge(Refused):
     """facts: amount_satang. More would go back than came in."""
 
 
+class NameTaken(Refused):
+    """facts: code. The community has one of this name already."""
+
+
 class CreditSpent(Refused):
     """facts: code. No such credit here, or nothing is left of it."""
 

@@ -14,28 +14,42 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import calendar_file
 from cbt.bookings.departures import keep_ready
+from cbt.bookings.feed_sync import refresh_all
+from cbt.bookings.fetch import fetch_calendar
 from cbt.bookings.forget import forget_guests
 from cbt.bookings.hold import lapse_overdue_holds
-from cbt.bookings.queries import get_booking
+from cbt.bookings.queries import (
+    get_booking_with_community,
+    get_departure,
+    get_trip,
+    list_price_lines,
+)
+from cbt.bookings.records import BookingCard
 from cbt.bookings.references import BookingLinks
+from cbt.bookings.states import BookingState, EndReason
 from cbt.bookings.waitlist import offer_places
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
 from cbt.config import Settings
 from cbt.db import db
-from cbt.i18n import _, format_day, format_hour, other_era, use_language
+from cbt.i18n import use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
-from cbt.payments.call_off import refund_undecided
+from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
+from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import send_refunds
 from cbt.payments.provider import Providers, RefundReason
+from cbt.payments.queries import get_money, list_credits_of
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
 from cbt.web.health import WORKER
-from cbt.web.labels import label
+from cbt.web.labels import LABELS, label
 
 log = logging.getLogger("cbt.worker")
+
+_UNUSABLE = (RefundReason.NO_PLACE_LEFT, RefundReason.PAID_TWICE, RefundReason.AMOUNT_DIFFERS)
+"""Why money goes back that never bought anything."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,7 @@ def duties(app: Flask) -> list[Duty]:
     """What the worker does for an application, and how often."""
     settings: Settings = app.extensions["settings"]
     providers: Providers = app.extensions["providers"]
+    fetch = partial(fetch_calendar, allow_private=settings.feeds_from_private_addresses)
     list_ = [
         Duty("beat", timedelta(seconds=20), partial(beat, WORKER)),
         Duty("end overdue holds", timedelta(seconds=5), lapse_overdue_holds),
@@ -59,8 +74,10 @@ def duties(app: Flask) -> list[Duty]:
         ),
         Duty("offer free places", timedelta(seconds=30), partial(offer_places, policy_for)),
         Duty("refund the undecided", timedelta(hours=1), refund_undecided),
+        Duty("return stranded credit", timedelta(minutes=1), return_stranded_credit),
         Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
+        Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
         Duty("forget mails", timedelta(hours=6), forget_old),
     ]
@@ -78,34 +95,90 @@ def policy_for(session: Session, community_id: int, now: datetime) -> int:
 
 
 def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A function that adds to a notice's facts what its mail says: trip, link, calendar file."""
+    """A function that adds to a notice's facts what its mail says: trip, money, link, calendar file."""
     links: BookingLinks = app.extensions["booking_links"]
     settings: Settings = app.extensions["settings"]
 
     def complete(facts: dict[str, Any]) -> dict[str, Any]:
-        booking = get_booking(db.session(), facts["reference"])
-        community = get_community_by_id(db.session(), booking.community_id)
+        session = db.session()
+        if "reference" not in facts:
+            full = {**facts, **_trip_facts(session, facts["departure_id"], settings)}
+            if "waiting_id" in facts:
+                full["token"] = links.sign_waiting(facts["waiting_id"], full["trip"].ends_at)
+            return full
+        booking, community = get_booking_with_community(session, facts["reference"])
         token = links.sign(booking.reference, booking.trip.ends_at)
         address = f"{settings.public_url}/{booking.language}/b/{token}"
-        trip = booking.trip
         with use_language(booking.language):
-            hour = format_hour(trip.begins_at, community.zone)
             full = {
                 **facts,
+                **_words(facts),
+                **_money_facts(session, booking, facts),
                 "community": community,
                 "booking": booking,
-                "trip": trip,
+                "trip": booking.trip,
+                "party": _party_words(session, booking),
+                "public_url": settings.public_url,
                 "address": address,
-                "day_and_hour": f"{format_day(trip.starts_on, 'full')} ({other_era(trip.starts_on)}) "
-                + _("%(hour)s (Thailand time)", hour=hour),
+                "choose_until": _choose_until(booking),
             }
-            if "reason" in facts:
-                full["reason_words"] = label(RefundReason(facts["reason"]))
-            if booking.is_paid:
+            if booking.confirmed_at:
                 full["calendar"] = calendar_file.write(booking, community, address).decode()
         return full
 
     return complete
+
+
+def _trip_facts(session: Session, departure_id: int, settings: Settings) -> dict[str, Any]:
+    """What is said of a departure to those who only waited for it, in the language of the letter."""
+    community_id = get_departure(session, departure_id).community_id
+    trip = get_trip(session, community_id, departure_id)
+    why = trip.called_off_for
+    return {
+        "community": get_community_by_id(session, community_id),
+        "trip": trip,
+        "why_words": LABELS[EndReason][why] if why else "",
+        "public_url": settings.public_url,
+    }
+
+
+def _words(facts: dict[str, Any]) -> dict[str, Any]:
+    """The words for the reasons that a notice carries."""
+    words: dict[str, Any] = {}
+    if "why" in facts:
+        words["why_words"] = label(EndReason(facts["why"]))
+    if "reason" in facts:
+        words["reason_words"] = label(RefundReason(facts["reason"]))
+        words["is_unusable"] = facts["reason"] in _UNUSABLE
+    return words
+
+
+def _money_facts(session: Session, booking: BookingCard, facts: dict[str, Any]) -> dict[str, int]:
+    """How a booking's money stands, in satang; of what a cancellation gave back, in which form."""
+    money = get_money(session, booking.id)
+    issued = list_credits_of(session, booking.id)
+    as_credit = sum(each.amount_satang for each in issued if each.issued_at == booking.ended_at)
+    return {
+        "paid_satang": money.captured_satang + money.from_credit_satang,
+        "back_satang": money.returning_satang + money.credited_satang,
+        "kept_satang": money.kept_satang,
+        "due_satang": max(0, booking.price_satang - money.kept_satang),
+        "over_satang": max(0, money.kept_satang - booking.price_satang),
+        "as_credit_satang": as_credit,
+        "as_money_satang": facts.get("amount_satang", 0) - as_credit,
+    }
+
+
+def _party_words(session: Session, booking: BookingCard) -> str:
+    lines = list_price_lines(session, [booking.id])[booking.id]
+    return ", ".join(f"{label(line.unit)} {line.quantity}" for line in lines)
+
+
+def _choose_until(booking: BookingCard) -> datetime | None:
+    """Until when the guest of a trip that was called off may choose; None once it is chosen."""
+    if booking.state != BookingState.CHOOSING or booking.ended_at is None:
+        return None
+    return booking.ended_at + CHOOSE_WITHIN
 
 
 def run_due(app: Flask, due: dict[str, datetime], now: datetime) -> None:

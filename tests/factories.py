@@ -5,18 +5,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 
-from cbt.bookings import departures
+from cbt.bookings import departures, shared, waitlist
 from cbt.bookings import hold as holding
+from cbt.bookings.change import Wanted
 from cbt.bookings.hold import Details, HoldRequest
-from cbt.bookings.queries import get_booking, list_departures
+from cbt.bookings.queries import get_booking, get_price_parts, list_departures
+from cbt.bookings.states import EndReason
+from cbt.bookings.things import ThingKind
+from cbt.bookings.waitlist import Joining
 from cbt.communities import services as communities
 from cbt.communities.queries import get_community_by_id
 from cbt.communities.records import CommunityCard, Founding
 from cbt.db import db
 from cbt.experiences import services as experiences
 from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
-from cbt.experiences.records import NewExperience, NewOption
-from cbt.payments import accounts, pay, queries, take_in
+from cbt.experiences.records import AddOnCard, NewExperience, NewOption
+from cbt.payments import accounts, call_off, cancel, pay, queries, take_in
+from cbt.payments import change as changing
 from cbt.payments.provider import Providers
 from cbt.payments.providers.demo import Act, DemoProvider, act
 from cbt.payments.providers.promptpay import PromptPayProvider
@@ -25,7 +30,7 @@ from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from cbt.revenue import services as revenue
 from cbt.revenue.policy import DEFAULT, Policy, canonical
-from cbt.revenue.records import NewWork, Resolution
+from cbt.revenue.records import NewPreparation, NewWork, Resolution
 from tests.site import NOW
 
 PROVIDERS: Providers = {each.name: each for each in (DemoProvider(), PromptPayProvider())}
@@ -128,7 +133,12 @@ def adopt(
 
 
 def make_village(
-    *, capacity: int = 12, households: int = 5, on: date = TOMORROW, policy: Policy = DEFAULT
+    *,
+    capacity: int = 12,
+    households: int = 5,
+    on: date = TOMORROW,
+    policy: Policy = DEFAULT,
+    **changes: object,
 ) -> Village:
     """A community with households, a policy, a way to be paid and one departure."""
     community_id = make_community()
@@ -140,7 +150,7 @@ def make_village(
         accounts.open_payment_account(community_id, provider, receiver, text("receiver"))
     person_id = make_person()
     people.grant_role(person_id, Grant(Role.COORDINATOR, community_id), NOW)
-    option_id = make_option(community_id, capacity=capacity)
+    option_id = make_option(community_id, capacity=capacity, **changes)
     return Village(
         id=community_id,
         slug=get_community_by_id(db.session(), community_id).slug,
@@ -152,17 +162,96 @@ def make_village(
     )
 
 
+# --- things that two products share --------------------------------------------------------------
+
+KAYAK = AddOnCard("kayak", text("kayak"), 30_000, per_guest=False, most=3)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A village whose two products share boats, life jackets, a guide, kayaks and the ceiling.
+
+    A boat takes `seats` guests of one product; `things` gives the ids by code.
+    """
+
+    mangrove: Village
+    sunrise: Village
+    things: dict[str, int]
+    seats: int
+
+
+def make_thing(
+    community_id: int,
+    code: str,
+    kind: ThingKind = ThingKind.OTHER,
+    capacity: int = 1,
+    **changes: object,
+) -> int:
+    new = shared.NewThing(code=code, kind=kind, title=text(code), capacity=capacity)
+    return shared.add_thing(community_id, replace(new, **changes))
+
+
+def set_needs(village: Village, *needs: tuple[int, int, int, str], now: datetime = NOW) -> None:
+    """What a village's product takes: (thing, per places, units, extra or "")."""
+    departures.set_needs(village.id, village.option_id, needs, now)
+
+
+def make_fleet(
+    *,
+    boats: int = 3,
+    seats: int = 4,
+    jackets: int = 20,
+    guides: int = 2,
+    kayaks: int = 4,
+    ceiling: int = 20,
+    capacity: int = 12,
+    households: int = 3,
+    on: date = TOMORROW,
+    **option: object,
+) -> Fleet:
+    """Two products of one village on one morning, and the things that they share."""
+    option = {"add_ons": (KAYAK,), **option}
+    mangrove = make_village(capacity=capacity, households=households, on=on, **option)
+    option_id = make_option(mangrove.id, starts_at=time(9), **{"capacity": 12, **option})
+    sunrise = replace(mangrove, option_id=option_id, departure_id=make_departure(option_id, on))
+    things = {
+        "boat": make_thing(mangrove.id, "boat", ThingKind.BOAT, boats),
+        "jacket": make_thing(mangrove.id, "jacket", ThingKind.LIFE_JACKET, jackets),
+        "guide": make_thing(mangrove.id, "guide", ThingKind.GUIDE, guides),
+        "kayak": make_thing(mangrove.id, "kayak", ThingKind.OTHER, kayaks),
+        "village": make_thing(mangrove.id, "village", ThingKind.VILLAGE, ceiling, per_day=True),
+    }
+    needs = (
+        (things["boat"], seats, 1, ""),
+        (things["jacket"], 1, 1, ""),
+        (things["guide"], 0, 1, ""),
+        (things["kayak"], 0, 1, "kayak"),
+        (things["village"], 1, 1, ""),
+    )
+    set_needs(mangrove, *needs)
+    set_needs(sunrise, *needs)
+    return Fleet(mangrove, sunrise, things, seats)
+
+
+# --- bookings ------------------------------------------------------------------------------------
+
+
 def hold(
-    village: Village, party: Mapping[str, int] | None = None, now: datetime = NOW, key: str = ""
+    village: Village,
+    party: Mapping[str, int] | None = None,
+    now: datetime = NOW,
+    key: str = "",
+    **changes: object,
 ) -> str:
     """A held booking with its guest's details; returns its reference."""
-    request = HoldRequest(
+    asked = HoldRequest(
         departure_id=village.departure_id,
         party=party or {"ADULT": 2},
         policy_version_id=village.policy_id,
         language="en",
         request_key=key or f"key-{next(_numbers)}",
     )
+    request = replace(asked, **changes)
     reference = holding.hold(request, now)
     details = Details(
         name="Guest",
@@ -189,9 +278,14 @@ def pay_by_demo(reference: str, now: datetime = NOW, what: Act = Act.PAY) -> Non
     take_in.take_in(attempt.id, PROVIDERS, now)
 
 
-def book(village: Village, party: Mapping[str, int] | None = None, now: datetime = NOW) -> str:
+def book(
+    village: Village,
+    party: Mapping[str, int] | None = None,
+    now: datetime = NOW,
+    **changes: object,
+) -> str:
     """A paid booking; returns its reference."""
-    reference = hold(village, party, now)
+    reference = hold(village, party, now, **changes)
     pay_by_demo(reference, now)
     return reference
 
@@ -204,3 +298,70 @@ def record_work(village: Village, *rows: tuple[str, str, int], now: datetime = N
 def settle(village: Village, now: datetime) -> int:
     previewed = revenue.preview_settlement(village.id, village.departure_id).fingerprint
     return revenue.settle(village.id, village.departure_id, previewed, village.person_id, now)
+
+
+def record_preparation(village: Village, *rows: tuple[str, int], now: datetime = NOW) -> None:
+    """What households prepared: (household, satang)."""
+    prepared = [NewPreparation(code, "rice", cost) for code, cost in rows]
+    person_id = village.person_id
+    revenue.record_preparation(village.id, village.departure_id, prepared, person_id, now)
+
+
+# --- after the booking ---------------------------------------------------------------------------
+
+
+def cancel_booking(reference: str, now: datetime = NOW, *, as_credit: bool = False) -> int:
+    """Cancel as quoted; returns the satang that come back."""
+    quoted = cancel.quote_cancellation(reference, now)
+    cancel.cancel(reference, quoted, now, as_credit=as_credit)
+    return quoted.refund.refund_satang
+
+
+def wanted_of(reference: str, **changes: object) -> Wanted:
+    """A booking as it stands, with what shall be different."""
+    booking = get_booking(db.session(), reference)
+    parts = get_price_parts(db.session(), booking.id)
+    as_it_is = Wanted(
+        departure_id=booking.trip.id,
+        party={str(line.unit): line.quantity for line in parts.lines},
+        add_ons={extra.code: extra.quantity for extra in parts.add_ons},
+    )
+    return replace(as_it_is, **changes)
+
+
+def change_booking(reference: str, now: datetime = NOW, **changes: object) -> changing.ChangeQuote:
+    """Change as quoted; returns the quote."""
+    wanted = wanted_of(reference, **changes)
+    quoted = changing.quote_change(reference, wanted, now)
+    changing.change(reference, wanted, quoted, now)
+    return quoted
+
+
+def call_off_departure(
+    village: Village, now: datetime = NOW, reason: EndReason = EndReason.WEATHER
+) -> call_off.CalledOff:
+    return call_off.call_off(village.id, village.departure_id, reason, now)
+
+
+def join_line(
+    village: Village,
+    party: Mapping[str, int] | None = None,
+    now: datetime = NOW,
+    **changes: object,
+) -> int:
+    """A party in the waiting list; returns its id."""
+    joining = Joining(
+        departure_id=village.departure_id,
+        party=party or {"ADULT": 2},
+        least=99,
+        language="en",
+        request_key=f"waiting-{next(_numbers)}",
+        name="Waiting",
+        email="waiting@example.org",
+        phone="",
+    )
+    return waitlist.join(replace(joining, **changes), now)
+
+
+def offer_places(village: Village, now: datetime = NOW) -> int:
+    return waitlist.offer_places(lambda *_: village.policy_id, now)

@@ -7,6 +7,7 @@ books, as host, household, mentor and caretaker.
 import re
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -83,7 +84,8 @@ def visitor(camera: Camera, root: str) -> None:
 
 def guest(camera: Camera, root: str) -> None:
     page = camera.page
-    page.goto(f"{root}/c/buna-dara/homestay")
+    far = utc_now() + timedelta(days=60)
+    page.goto(f"{root}/c/buna-dara/homestay?month={far:%Y-%m}")
     page.locator("a.day.free").last.click()
     page.locator("button[value=hold]:not([disabled])").wait_for()
     camera.shoot("experience-chosen")
@@ -115,6 +117,51 @@ def guest(camera: Camera, root: str) -> None:
     camera.shoot("voucher")
     link = page.url
     camera.visit(f"{link}/receipt", "receipt")
+    after_booking(camera, link)
+    waiting(camera, root)
+    requested(camera, root)
+
+
+def after_booking(camera: Camera, link: str) -> None:
+    page = camera.page
+    camera.visit(f"{link}?change=1", "names-and-needs")
+    camera.visit(f"{link}/change", "change")
+    page.locator("[name=ADULT]").fill("3")
+    page.locator("button[formaction]").click()
+    page.wait_for_url("**/quote?**")
+    camera.shoot("change-quote")
+    page.locator("form button.wide").click()
+    camera.shoot("voucher-with-rest")
+    camera.visit(f"{link}/pay", "pay-rest")
+    camera.visit(f"{link}/cancel", "cancel")
+    page.locator("[value=credit]").check()
+    page.locator("form button.wide").click()
+    camera.shoot("cancelled")
+
+
+def waiting(camera: Camera, root: str) -> None:
+    page = camera.page
+    page.goto(f"{root}/c/buna-dara/kolae-craft")
+    page.locator("a.day.waiting").first.click()
+    page.locator("#wait").wait_for()
+    camera.shoot("experience-full")
+    page.locator("#wait button").click()
+    camera.shoot("waiting-refused")
+    page.locator("#wait [name=name]").fill("ทดสอบ Test")
+    page.locator("#wait [name=phone]").fill("081 234 5678")
+    page.locator("#wait button").click()
+    camera.shoot("waiting")
+
+
+def requested(camera: Camera, root: str) -> None:
+    page = camera.page
+    far = utc_now() + timedelta(days=60)
+    page.goto(f"{root}/c/buna-dara/sunset-boat?month={far:%Y-%m}")
+    page.locator("a.day.free, a.day.few").last.click()
+    page.locator("button[value=hold]:not([disabled])").wait_for()
+    camera.shoot("experience-on-request")
+    page.locator("button[value=hold]").click()
+    camera.shoot("requested")
 
 
 def host(camera: Camera, root: str) -> None:
@@ -124,10 +171,49 @@ def host(camera: Camera, root: str) -> None:
     camera.page.locator("ul.rows a").first.click()
     camera.shoot("host-booking")
     camera.visit(f"{root}/host/buna-dara/transfers", "host-transfers")
+    camera.visit(f"{root}/host/buna-dara/check-in", "host-check-in")
+    camera.visit(f"{root}/host/buna-dara/day-sheet", "host-day-sheet")
+    camera.visit(f"{root}/host/buna-dara/feeds", "host-feeds")
     camera.page.goto(f"{root}/host/buna-dara")
     camera.page.locator(".todo a[href*=departures]").first.click()
     camera.shoot("host-departure")
+    host_arranges(camera, f"{root}/host/buna-dara")
     camera.visit(f"{root}/mentor", "error-403")
+
+
+def host_arranges(camera: Camera, root: str) -> None:
+    """The calendar, a guest on the telephone, calling off, rules, rest, things, seasons, codes."""
+    page = camera.page
+    camera.visit(f"{root}/calendar", "host-week")
+    tomorrow = page.locator("a[href*='/day?on=']").last.get_attribute("href") or ""
+    on = tomorrow.partition("?")[2]
+    camera.visit(f"{root}/day?{on}", "host-day")
+    camera.visit(f"{root}/more", "host-more")
+    camera.visit(f"{root}/book?{on}", "host-walk-in")
+    page.locator("ul.places a").first.click()
+    camera.shoot("host-book")
+    page.locator("[name=name]").fill("ทดสอบ Test")
+    page.locator("[name=phone]").fill("081-234-5678")
+    page.locator("button[value=hold]").click()
+    camera.shoot("host-booking-held")
+    page.locator("a[href*='/departures/']").first.click()
+    page.locator("a[href*='reason=weather']").click()
+    camera.shoot("host-call-off")
+    camera.visit(f"{root}/rules", "host-rules")
+    page.locator("ul.places a").first.click()
+    camera.shoot("host-rule")
+    page.locator("[name=weekdays]").first.click()
+    page.locator("button[value=preview]").click()
+    camera.shoot("host-rule-preview")
+    camera.visit(f"{root}/rest", "host-rest")
+    camera.visit(f"{root}/things", "host-things")
+    page.locator("#needs a").first.click()
+    camera.shoot("host-needs")
+    page.goto(f"{root}/things")
+    page.locator("ul.places a").first.click()
+    camera.shoot("host-thing")
+    camera.visit(f"{root}/seasons", "host-seasons")
+    camera.visit(f"{root}/codes", "host-codes")
 
 
 def household(camera: Camera, root: str) -> None:

@@ -25,7 +25,7 @@ _TEMPLATE = "cbt_template"
 class Server:
     """A running server; `url(name)` addresses one of its databases for SQLAlchemy."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, *, waits_for_disk: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cbt-postgresql-"))
         self._user = {"user": "nobody"} if os.geteuid() == 0 else {}
         if self._user:
@@ -39,7 +39,7 @@ class Server:
         data = self.run / "data"
         self._call(binaries / "initdb", "-D", data, "--auth=trust", "--username=cbt", "--no-sync")
         self._process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *_settings(self.run)],
+            [binaries / "postgres", "-D", data, *_settings(self.run, waits_for_disk)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.run,
@@ -77,22 +77,23 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _settings(sockets: Path) -> list[str]:
+def _settings(sockets: Path, waits_for_disk: bool) -> list[str]:
+    safe = "on" if waits_for_disk else "off"
     values = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
+        "fsync": safe,
+        "synchronous_commit": safe,
+        "full_page_writes": safe,
         "max_connections": "200",
     }
     return [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
 
 
-def start() -> Server | None:
-    """Start a server, or None where none can be had."""
+def start(*, waits_for_disk: bool = False) -> Server | None:
+    """Start a server, or None where none can be had. Tests do not wait for the disk."""
     binaries = _find_binaries()
-    return Server(binaries) if binaries else None
+    return Server(binaries, waits_for_disk=waits_for_disk) if binaries else None
 
 
 def _find_binaries() -> Path | None:

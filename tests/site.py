@@ -58,9 +58,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(instance: Path, *, worker: bool = True, **settings: str) -> Iterator[str]:
+def served(instance: Path, *, worker: bool = True, port: int = 0, **settings: str) -> Iterator[str]:
     """Serve an instance folder by gunicorn, with its worker, and give the address."""
-    port = free_port()
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,

@@ -10,16 +10,19 @@ from sqlalchemy import func, select, text
 
 from cbt import cli
 from cbt.app import create_app
-from cbt.bookings.models import Booking
-from cbt.bookings.queries import list_unsettled_trips
-from cbt.communities.models import Community
+from cbt.bookings.departures import keep_ready
+from cbt.bookings.models import Booking, BookingAddOn, Departure, NoShow, Slot, WaitingParty
+from cbt.bookings.proof import prove_places, prove_slots
+from cbt.bookings.queries import get_departure, list_unsettled_trips
+from cbt.communities.models import Community, RestDay
 from cbt.communities.queries import list_communities
 from cbt.db import db, transaction
 from cbt.demo import load
 from cbt.errors import DemoFileInvalid
+from cbt.experiences.models import ScheduleRule, Season
 from cbt.ledger.models import Entry
 from cbt.notices.models import Notice
-from cbt.payments.models import Attempt, Capture
+from cbt.payments.models import Attempt, Capture, Refund
 from cbt.people.models import Person
 from cbt.pulse import last_beat
 from cbt.revenue.models import Settlement
@@ -81,8 +84,35 @@ def test_the_sample_month_is_paid_delivered_worked_and_settled(sample_app):
     assert count(Capture) >= 200
     slugs = set(db.session.scalars(select(Community.slug)))
     assert slugs == {"buna-dara", "ban-mok-ngam", "ban-thep-fai"}
-    assert set(db.session.scalars(select(Booking.state))) == {"settled", "confirmed", "held"}
+    states = {"settled", "confirmed", "held", "requested", "choosing", "cancelled"}
+    assert set(db.session.scalars(select(Booking.state))) == states
     assert "reported" in set(db.session.scalars(select(Attempt.state)))
+
+
+def test_the_samples_tell_what_happens_beside_the_usual(sample_app):
+    """A full departure with its line, a guest who stayed away, extras, a code, money given back."""
+    for model in (WaitingParty, NoShow, BookingAddOn, Refund, ScheduleRule, RestDay, Season):
+        assert count(model) > 0, model
+    waiting = db.session.scalars(select(WaitingParty)).one()
+    assert get_departure(db.session(), waiting.departure_id).free == 0
+    assert set(db.session.scalars(select(Refund.state))) == {"succeeded"}
+    assert db.session.scalar(select(func.count()).where(Booking.discount_satang > 0)) == 1
+
+
+def test_what_samples_sold_fits_the_things_they_share(sample_app):
+    assert prove_places(db.session()) == []
+    assert prove_slots(db.session()).wrong == ()
+    assert db.session.scalar(select(func.sum(Slot.claimed))) > 300
+
+
+def test_the_worker_keeps_a_year_of_sample_departures_ready(sample_app):
+    ahead = select(func.max(Departure.starts_on))
+    assert (db.session.scalar(ahead) - NOW.date()).days <= load.DAYS_AHEAD
+    db.session.rollback()
+    assert keep_ready(NOW) > 1_000
+    assert (db.session.scalar(ahead) - NOW.date()).days >= 364
+    db.session.rollback()
+    assert keep_ready(NOW) == 0
 
 
 def test_entries_of_the_samples_stand_in_the_order_of_their_time(sample_app):
@@ -129,6 +159,20 @@ def changed(old, new, times=1):
     return GOOD.replace(old, new, times or -1)
 
 
+def beside(text):
+    """The good file with another table."""
+    return GOOD.replace("[scenes]", f"{text}\n[scenes]", 1)
+
+
+TITLE = 'title = { th = "ก" }\n'
+PROMO = """[[promos]]
+code = "X"
+bp = 100
+bearer = "mgmt"
+from_day = 0
+to_day = 9
+most_uses = 5
+"""
 BAD = {
     "empty": "",
     "no-toml": "not toml at all: [",
@@ -192,8 +236,8 @@ BAD = {
     "nights-below-none": changed("nights = 0", "nights = -1"),
     "party-of-none": changed("min_party = 1", "min_party = 0"),
     "party-above-its-most": changed("min_party = 1", "min_party = 7"),
-    "no-capacity": changed("capacity = 6", "capacity = 0"),
-    "capacity-no-number": changed("capacity = 6", 'capacity = "6"'),
+    "no-capacity": changed("capacity = 6\nweekdays", "capacity = 0\nweekdays"),
+    "capacity-no-number": changed("capacity = 6\nweekdays", 'capacity = "6"\nweekdays'),
     "weekday-eight": changed("weekdays = [2, 5, 6]", "weekdays = [2, 5, 8]"),
     "no-weekdays": changed("weekdays = [2, 5, 6]", "weekdays = []"),
     "weekdays-by-name": changed("weekdays = [2, 5, 6]", 'weekdays = ["sat"]'),
@@ -218,9 +262,40 @@ BAD = {
     "work-per-guests-no-number": changed("per_guests = 3", 'per_guests = "3"'),
     "minutes-below-none": changed("minutes = 210", "minutes = -1"),
     "minutes-of-a-month": changed("minutes = 210", "minutes = 43200"),
-    "more-work-than-rows": changed("capacity = 6", "capacity = 500").replace(
+    "more-work-than-rows": changed("capacity = 6\nweekdays", "capacity = 500\nweekdays").replace(
         "per_guests = 3", "per_guests = 1"
     ),
+    # what its departures share, and what is beside the listings
+    "thing-without-thai": changed('th = "กี่ทอผ้า"', 'th = ""'),
+    "unknown-kind-of-thing": changed('kind = "other"', 'kind = "rocket"'),
+    "one-thing-twice": changed('code = "indigo-pots"', 'code = "looms"'),
+    "fewer-than-none": changed("capacity = 4", "capacity = -4"),
+    "half-a-thing": changed("capacity = 4", "capacity = 4.5"),
+    "need-of-nothing-there": changed('thing = "looms"', 'thing = "boats"'),
+    "need-below-none": changed("per_places = 2, units", "per_places = -2, units"),
+    "need-of-none": changed("per_places = 2, units = 1", "per_places = 2, units = 0"),
+    "need-of-no-extra": changed(
+        "per_places = 2, units = 1", 'per_places = 2, units = 1, add_on = "x"'
+    ),
+    "cutoff-no-number": changed("min_party = 1", "cutoff_minutes = 1.5\nmin_party = 1"),
+    "request-without-time": changed("min_party = 1", "request_hours = 0\nmin_party = 1"),
+    "boat-without-seats": changed(
+        "min_party = 1", "group_rate = { seats = 0, price = 10 }\nmin_party = 1"
+    ),
+    "unknown-season": changed(
+        "min_party = 1", 'seasons = [{ code = "high", prices = { ADULT = 9 } }]\nmin_party = 1'
+    ),
+    "season-of-no-day": beside(
+        '[[seasons]]\ncode = "x"\nfirst = "13-40"\nlast = "01-01"\n' + TITLE
+    ),
+    "nobody-bears-it": beside(PROMO.replace("mgmt", "guest")),
+    "code-over-half": beside(PROMO.replace("bp = 100", "bp = 9000")),
+    "code-that-ended-before": beside(PROMO.replace("to_day = 9", "to_day = -9")),
+    "rest-of-a-year": beside('[[rests]]\nin_days = 3\ndays = 365\nreason = { th = "ก" }\n'),
+    "rising-terms": beside('[terms]\nname = "x"\ntiers = [[30, 5000], [15, 10000]]\n'),
+    "scene-nobody-knows": changed("called_off =", "dragon ="),
+    "scene-elsewhere": changed('"indigo/afternoon"', '"indigo/dawn"'),
+    "scene-without-code": changed("called_off =", "code ="),
     "no-work": re.sub(r"work = \[\n.*?\n\]", "work = []", GOOD, count=1, flags=re.S),
 }
 

@@ -55,7 +55,8 @@ def check_legs(session: Session, book_id: int) -> Outcome:
 
 
 def check_balances(session: Session, book_id: int) -> Outcome:
-    """Each account's running balance is the sum of its legs, and none is below zero."""
+    """Each account's running balance is the sum of its legs, and only what may be is below zero."""
+    may_go_negative = queries.list_may_go_negative(session, book_id)
     running = queries.balances(session, book_id)
     summed = queries.summed_balances(session, book_id)
     findings = []
@@ -63,7 +64,7 @@ def check_balances(session: Session, book_id: int) -> Outcome:
         if running.get(account) != total:
             values = {"running_satang": running.get(account, 0), "summed_satang": total}
             findings.append(Finding(Fault.BALANCE_DIFFERS, f"account:{account}", values))
-        if total < 0:
+        if total < 0 and account not in may_go_negative:
             values = {"summed_satang": total}
             findings.append(Finding(Fault.BALANCE_BELOW_ZERO, f"account:{account}", values))
     return Outcome(Check.BALANCES, len(summed), tuple(findings))

@@ -30,14 +30,14 @@ Facts = TypeVar("Facts")
 
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
-_MONEY = ("capture", "fee", "refund")
+_MONEY = ("capture", "fee", "refund", "credit", "credit_use")
 
 
 # --- the checks ----------------------------------------------------------------------------------
 
 
 def check_money(session: Session, community: CommunityCard) -> Outcome:
-    """Each payment, fee and refund stands in the books as its record calls for."""
+    """Each payment, fee, refund and credit stands in the books as its record calls for."""
     expected = list_money_drafts(session, community.id)
     posted = _posted(session, community, Entry.kind.in_(_MONEY))
     findings = [

@@ -70,6 +70,7 @@ def swap(session: Session, booking: Locked, wanted: Wanted, price: Quote, now: d
         session,
         booking.community_id,
         now,
+        (booking.departure_id, wanted.departure_id),
         lambda: _swap(session, booking, wanted, price),
     )
 

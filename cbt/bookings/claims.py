@@ -5,7 +5,8 @@ departure takes of boats, kitchens and the village is a function of its places (
 follows the count of places in the same transaction: nothing is taken twice and nothing stays behind.
 
 The order of locks is fixed: departures by id, then slots by id. Two claims can wait for each other
-only in a line, never in a circle.
+only in a line, never in a circle. Whoever moves several times in one transaction locks all of it
+before (`lock_in_order`).
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -31,11 +32,90 @@ from cbt.bookings.parts import Part
 from cbt.bookings.states import LIVE, WAITING, BookingState, DepartureState
 from cbt.bookings.things import Hours, NeedOf, claims_for
 from cbt.communities.models import Community
+from cbt.db import WholeNumber, table_of
 from cbt.errors import DepartureCalledOff, DepartureFull, DepartureGone, SlotFull
 from cbt.experiences.models import Option
 
 T = TypeVar("T")
 SlotKey = tuple[int, date, Part]
+
+# Built once: whoever books runs through all of these.
+_DEPARTURE, _SLOT, _CLAIMED = table_of(Departure), table_of(Slot), table_of(SlotClaim)
+_OPTION, _NEED, _THING = table_of(Option), table_of(Need), table_of(Thing)
+_COMMUNITY, _BOOKING = table_of(Community), table_of(Booking)
+_PLACES = bindparam("places", type_=WholeNumber)
+_UNITS = bindparam("units", type_=WholeNumber)
+_AMONG: Any = bindparam("departures", expanding=True)
+_CLAIM = (
+    update(_DEPARTURE)
+    .where(
+        _DEPARTURE.c.id == bindparam("wanted"),
+        _DEPARTURE.c.state == DepartureState.OPEN,
+        _DEPARTURE.c.claimed + _PLACES <= _DEPARTURE.c.capacity,
+    )
+    .values(claimed=_DEPARTURE.c.claimed + _PLACES)
+)
+_RELEASE = (
+    update(_DEPARTURE)
+    .where(_DEPARTURE.c.id == bindparam("wanted"))
+    .values(claimed=_DEPARTURE.c.claimed - _PLACES)
+)
+_GIVE = (
+    update(_SLOT).where(_SLOT.c.id == bindparam("wanted")).values(claimed=_SLOT.c.claimed + _UNITS)
+)
+_TAKE = _GIVE.where(
+    _SLOT.c.claimed + _UNITS <= _SLOT.c.capacity,
+    _SLOT.c.blocked == 0,
+    _SLOT.c.is_closed.is_(False),
+)
+_NEEDS = (
+    select(
+        *(_NEED.c.option_id, _NEED.c.thing_id, _THING.c.per_day),
+        *(_NEED.c.per_places, _NEED.c.units, _NEED.c.add_on),
+    )
+    .join(_THING, _THING.c.id == _NEED.c.thing_id)
+    .where(_NEED.c.option_id.in_(select(_DEPARTURE.c.option_id).where(_DEPARTURE.c.id.in_(_AMONG))))
+)
+_CLAIMS = (
+    select(
+        *(_CLAIMED.c.slot_id, _CLAIMED.c.departure_id, _CLAIMED.c.units),
+        *(_SLOT.c.thing_id, _SLOT.c.day, _SLOT.c.part),
+    )
+    .join(_SLOT, _SLOT.c.id == _CLAIMED.c.slot_id)
+    .where(_CLAIMED.c.departure_id.in_(_AMONG))
+)
+_FACTS = (
+    select(
+        *(_DEPARTURE.c.id, _DEPARTURE.c.option_id, _DEPARTURE.c.claimed),
+        *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at, _OPTION.c.nights, _COMMUNITY.c.zone),
+    )
+    .join(_OPTION, _OPTION.c.id == _DEPARTURE.c.option_id)
+    .join(_COMMUNITY, _COMMUNITY.c.id == _DEPARTURE.c.community_id)
+    .where(_DEPARTURE.c.id.in_(_AMONG))
+)
+_ANY_OVERDUE = (
+    select(_BOOKING.c.id)
+    .where(
+        _BOOKING.c.state.in_(WAITING),
+        _BOOKING.c.held_until <= bindparam("now"),
+        _BOOKING.c.community_id == bindparam("community"),
+    )
+    .limit(1)
+)
+
+
+def _written_over(insert_: Any) -> Any:
+    """An insert of claims that takes the place of those that stand."""
+    return insert_.on_conflict_do_update(
+        index_elements=[_CLAIMED.c.departure_id, _CLAIMED.c.slot_id],
+        set_={"units": insert_.excluded.units},
+    )
+
+
+_WRITE_CLAIMS = {
+    "postgresql": _written_over(postgresql.insert(_CLAIMED)),
+    "sqlite": _written_over(sqlite.insert(_CLAIMED)),
+}
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -60,15 +140,7 @@ def claim_places(session: Session, departure_id: int, wanted: int) -> None:
     One guarded statement decides, so two buyers never both see the last place free; the CHECK
     constraint `never_oversold` stands behind it.
     """
-    taken = session.execute(
-        update(Departure)
-        .where(
-            Departure.id == departure_id,
-            Departure.state == DepartureState.OPEN,
-            Departure.claimed + wanted <= Departure.capacity,
-        )
-        .values(claimed=Departure.claimed + wanted)
-    )
+    taken = session.execute(_CLAIM, {"wanted": departure_id, "places": wanted})
     if _count(taken) == 0:
         _refuse(session, departure_id, wanted)
 
@@ -88,11 +160,7 @@ def _refuse(session: Session, departure_id: int, wanted: int) -> None:
 
 def release_places(session: Session, departure_id: int, places: int) -> None:
     """Give places back, in the same transaction that ends the booking's hold on them."""
-    session.execute(
-        update(Departure)
-        .where(Departure.id == departure_id)
-        .values(claimed=Departure.claimed - places)
-    )
+    session.execute(_RELEASE, {"wanted": departure_id, "places": places})
 
 
 # --- shared things -------------------------------------------------------------------------------
@@ -106,20 +174,32 @@ def follow_with_slots(session: Session, departure_ids: Iterable[int]) -> None:
     """
     ids = sorted(set(departure_ids))
     needs = _needs(session, ids)
-    if not needs and not _has_claims(session, ids):
+    held = _held(session, ids)
+    if not needs and not held:
         return
-    changes = _changes(session, ids, needs)
+    changes = _changes(session, ids, needs, held)
     for slot_id in sorted({slot_id for slot_id, _departure in changes}):
         _move_slot(
             session, slot_id, sum(units for (slot, _d), units in changes.items() if slot == slot_id)
         )
-    for (slot_id, departure_id), units in sorted(changes.items()):
-        _note_claim(session, slot_id, departure_id, units)
+    before = {place: each.units for place, each in held.items()}
+    _note_claims(session, {place: before.get(place, 0) + changes[place] for place in changes})
 
 
-def _has_claims(session: Session, departure_ids: list[int]) -> bool:
-    claim = select(SlotClaim.slot_id).where(SlotClaim.departure_id.in_(departure_ids)).limit(1)
-    return session.scalar(claim) is not None
+@dataclass(frozen=True)
+class _Held:
+    """What a departure's claim holds of a slot now."""
+
+    units: int
+    key: SlotKey
+
+
+def _held(session: Session, departure_ids: list[int]) -> dict[tuple[int, int], _Held]:
+    """What departures hold, by (slot, departure)."""
+    return {
+        (row.slot_id, row.departure_id): _Held(row.units, (row.thing_id, row.day, Part(row.part)))
+        for row in session.execute(_CLAIMS, {"departures": departure_ids})
+    }
 
 
 def wanted_slots(session: Session, departure_ids: list[int]) -> dict[int, dict[SlotKey, int]]:
@@ -128,20 +208,23 @@ def wanted_slots(session: Session, departure_ids: list[int]) -> dict[int, dict[S
 
 
 def _changes(
-    session: Session, departure_ids: list[int], needs: dict[int, list[NeedOf]]
+    session: Session,
+    departure_ids: list[int],
+    needs: dict[int, list[NeedOf]],
+    held: dict[tuple[int, int], _Held],
 ) -> dict[tuple[int, int], int]:
     """{(slot, departure): units to move} from what is claimed to what ought to be."""
     wanted = _wanted(session, departure_ids, needs)
-    slots = ensure_slots(session, {key for keys in wanted.values() for key in keys})
+    slots = {each.key: slot_id for (slot_id, _departure), each in held.items()}
+    unknown = {key for keys in wanted.values() for key in keys} - slots.keys()
+    if unknown:
+        slots |= ensure_slots(session, unknown)
     changes: dict[tuple[int, int], int] = defaultdict(int)
     for departure_id, keys in wanted.items():
         for key, units in keys.items():
             changes[slots[key], departure_id] += units
-    held = select(SlotClaim.slot_id, SlotClaim.departure_id, SlotClaim.units).where(
-        SlotClaim.departure_id.in_(departure_ids)
-    )
-    for slot_id, departure_id, units in session.execute(held):
-        changes[slot_id, departure_id] -= units
+    for place, each in held.items():
+        changes[place] -= each.units
     return {key: units for key, units in changes.items() if units}
 
 
@@ -149,20 +232,7 @@ def _wanted(
     session: Session, departure_ids: list[int], needs: dict[int, list[NeedOf]]
 ) -> dict[int, dict[SlotKey, int]]:
     """What each departure must hold of which slots, from its places and its bookings' extras."""
-    rows = session.execute(
-        select(
-            Departure.id,
-            Departure.option_id,
-            Departure.claimed,
-            Departure.begins_at,
-            Departure.ends_at,
-            Option.nights,
-            Community.zone,
-        )
-        .join(Option, Option.id == Departure.option_id)
-        .join(Community, Community.id == Departure.community_id)
-        .where(Departure.id.in_(departure_ids))
-    ).all()
+    rows = session.execute(_FACTS, {"departures": departure_ids}).all()
     has_add_ons = any(need.add_on for each in needs.values() for need in each)
     extras = _add_ons(session, departure_ids) if has_add_ons else {}
     return {
@@ -178,14 +248,7 @@ def _wanted(
 
 def _needs(session: Session, departure_ids: list[int]) -> dict[int, list[NeedOf]]:
     """What the departures' options need, by option."""
-    options = select(Departure.option_id).where(Departure.id.in_(departure_ids))
-    rows = session.execute(
-        select(
-            Need.option_id, Need.thing_id, Thing.per_day, Need.per_places, Need.units, Need.add_on
-        )
-        .join(Thing, Thing.id == Need.thing_id)
-        .where(Need.option_id.in_(options))
-    )
+    rows = session.execute(_NEEDS, {"departures": departure_ids})
     needs: dict[int, list[NeedOf]] = defaultdict(list)
     for row in rows:
         needs[row.option_id].append(
@@ -218,9 +281,12 @@ def ensure_slots(session: Session, keys: set[SlotKey]) -> dict[SlotKey, int]:
     if not missing:
         return found
     capacities = dict(
-        session.execute(
-            select(Thing.id, Thing.capacity).where(Thing.id.in_({key[0] for key in missing}))
-        ).tuples()
+        session.execute(  # shared locks: nobody changes how many there are until these slots stand
+            select(Thing.id, Thing.capacity)
+            .where(Thing.id.in_({key[0] for key in missing}))
+            .order_by(Thing.id)
+            .with_for_update(read=True)
+        ).all()
     )
     rows = [
         {
@@ -259,43 +325,89 @@ def _insert_if_absent(session: Session, table: Any) -> Any:
 
 def _move_slot(session: Session, slot_id: int, units: int) -> None:
     """Take or give back units of a slot by one guarded statement; its CHECK stands behind it."""
-    statement = update(Slot).where(Slot.id == slot_id).values(claimed=Slot.claimed + units)
-    if units > 0:
-        statement = statement.where(
-            Slot.claimed + units <= Slot.capacity, Slot.blocked == 0, Slot.is_closed.is_(False)
-        )
-    if _count(session.execute(statement)) == 0:
+    statement = _TAKE if units > 0 else _GIVE
+    if _count(session.execute(statement, {"wanted": slot_id, "units": units})) == 0:
         thing = select(Thing.title).join(Slot, Slot.thing_id == Thing.id)
         raise SlotFull(thing=session.scalar(thing.where(Slot.id == slot_id)))
 
 
-def _note_claim(session: Session, slot_id: int, departure_id: int, units: int) -> None:
-    claim = (SlotClaim.slot_id == slot_id, SlotClaim.departure_id == departure_id)
-    held = session.scalar(select(SlotClaim.units).where(*claim))
-    if held is None:
-        values = {"slot_id": slot_id, "departure_id": departure_id, "units": units}
-        session.execute(insert(SlotClaim), values)
-    elif held + units:
-        session.execute(update(SlotClaim).where(*claim).values(units=held + units))
-    else:
-        session.execute(delete(SlotClaim).where(*claim))
+def _note_claims(session: Session, claims: dict[tuple[int, int], int]) -> None:
+    """Write down what departures hold: {(slot, departure): units}.
+
+    At none a claim stays, and goes on telling that the departure needs the slot.
+    """
+    if claims:
+        rows = [
+            {"slot_id": slot_id, "departure_id": departure_id, "units": units}
+            for (slot_id, departure_id), units in sorted(claims.items())
+        ]
+        session.execute(_WRITE_CLAIMS[session.connection().dialect.name], rows)
+
+
+def lock_in_order(session: Session, departure_ids: Iterable[int]) -> None:
+    """Lock departures by id, then every slot that they have or may need by id. A step."""
+    ids = sorted(set(departure_ids))
+    session.execute(
+        select(Departure.id).where(Departure.id.in_(ids)).order_by(Departure.id).with_for_update()
+    )
+    claimed = select(SlotClaim.slot_id).where(SlotClaim.departure_id.in_(ids))
+    slots = set(session.scalars(claimed))
+    slots.update(ensure_slots(session, _possible_slots(session, ids)).values())
+    session.execute(select(Slot.id).where(Slot.id.in_(slots)).order_by(Slot.id).with_for_update())
+
+
+def _possible_slots(session: Session, departure_ids: list[int]) -> set[SlotKey]:
+    """Every slot that departures could take with places and extras enough."""
+    needs = _needs(session, departure_ids)
+    extras = {need.add_on: 1 for each in needs.values() for need in each if need.add_on}
+    return {
+        key
+        for option_id, hours in _hours(session, departure_ids)
+        for key in claims_for(needs.get(option_id, []), hours, 1, extras)
+    }
+
+
+def _hours(session: Session, departure_ids: list[int]) -> list[tuple[int, Hours]]:
+    """(option, when it occupies what it needs) of some departures."""
+    rows = session.execute(
+        select(
+            Departure.option_id,
+            Departure.begins_at,
+            Departure.ends_at,
+            Community.zone,
+            Option.nights,
+        )
+        .join(Option, Option.id == Departure.option_id)
+        .join(Community, Community.id == Departure.community_id)
+        .where(Departure.id.in_(departure_ids))
+    )
+    return [(row[0], Hours(*row[1:])) for row in rows]
 
 
 # --- holds that are over -------------------------------------------------------------------------
 
 
 def with_lapsed_holds_ended(
-    session: Session, community_id: int, now: datetime, claim: Callable[[], T]
+    session: Session,
+    community_id: int,
+    now: datetime,
+    departure_ids: Iterable[int],
+    claim: Callable[[], T],
 ) -> T:
     """Claim; when there is no room, end the village's overdue holds that nobody swept yet, and retry.
 
-    The first try is undone before the sweep, so that locks are again taken in their order. A step.
+    The first try is undone before the sweep, which locks the departures to be claimed together with
+    those that it frees, so that locks are again taken in their order. Where nothing is overdue it is
+    not undone: whoever is refused undoes the whole transaction. A step.
     """
+    if session.scalar(_ANY_OVERDUE, {"community": community_id, "now": now}) is None:
+        return claim()
     try:
         with session.begin_nested():
             return claim()
     except (DepartureFull, SlotFull):
-        if not lapse(session, now, Booking.community_id == community_id):
+        overdue = Booking.community_id == community_id
+        if not lapse(session, now, overdue, also=tuple(departure_ids)):
             raise
         return claim()
 
@@ -309,11 +421,25 @@ class Freed:
     state: BookingState
 
 
-def lapse(session: Session, now: datetime, *conditions: Any) -> list[Freed]:
-    """End holds and requests whose time is over and give their places back. A step."""
+def lapse(
+    session: Session, now: datetime, *conditions: Any, also: tuple[int, ...] = ()
+) -> list[Freed]:
+    """End holds and requests whose time is over and give their places back. A step.
+
+    The departures in `also` are locked with those that are freed, for a claim that follows.
+    """
+    return _lapse(session, also, Booking.held_until <= now, *conditions)
+
+
+def lapse_every(session: Session, departure_id: int) -> list[Freed]:
+    """End whatever still waits on a departure that is over, its time up or not. A step."""
+    return _lapse(session, (), Booking.departure_id == departure_id)
+
+
+def _lapse(session: Session, also: tuple[int, ...], *conditions: Any) -> list[Freed]:
     overdue = (
         select(Booking.id, Booking.departure_id, Booking.places, Booking.state)
-        .where(Booking.state.in_(WAITING), Booking.held_until <= now, *conditions)
+        .where(Booking.state.in_(WAITING), *conditions)
         .order_by(Booking.id)
         .with_for_update(skip_locked=True)
     )
@@ -328,6 +454,8 @@ def lapse(session: Session, now: datetime, *conditions: Any) -> list[Freed]:
     freed: dict[int, int] = defaultdict(int)
     for row in rows:
         freed[row.departure_id] -= row.places
+    if also:
+        lock_in_order(session, {*freed, *also})
     move_places(session, freed)
     follow_with_slots(session, freed)
     return [Freed(row.id, row.departure_id, BookingState(row.state)) for row in rows]

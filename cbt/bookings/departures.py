@@ -3,23 +3,23 @@
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries
-from cbt.bookings.claims import ensure_slots, follow_with_slots
-from cbt.bookings.models import Departure, Need, SlotClaim, Thing
+from cbt.bookings.claims import ensure_slots, follow_with_slots, lock_in_order
+from cbt.bookings.models import Departure, Need, Slot, SlotClaim, Thing
 from cbt.bookings.records import OptionHours
 from cbt.bookings.states import DepartureState
 from cbt.bookings.things import Hours, slots_of
 from cbt.clock import to_instant, village_day
 from cbt.communities.models import RestDay
 from cbt.communities.services import lock_community
-from cbt.db import db, transaction
+from cbt.db import Condition, db, transaction
 from cbt.errors import CapacityBelowSold, DepartureUnknown, NotFound, ScheduleInvalid, StateForbids
 from cbt.experiences import schedule
-from cbt.experiences.models import Option, ScheduleException, ScheduleRule
-from cbt.experiences.queries import get_rule, list_rules
+from cbt.experiences.models import Experience, Option, ScheduleException, ScheduleRule
+from cbt.experiences.queries import get_rule, list_rules, list_rules_of
 from cbt.experiences.records import RuleCard
 from cbt.experiences.schedule import (
     Change,
@@ -67,14 +67,22 @@ def _open(
     days: Iterable[date],
     rule_id: int | None,
 ) -> list[int]:
-    known = set(
-        session.scalars(
-            select(Departure.starts_on).where(
-                Departure.option_id == hours.option_id, Departure.starts_at == starts_at
+    at_hour = (Departure.option_id == hours.option_id, Departure.starts_at == starts_at)
+    days = set(days)
+    if rule_id is not None:  # planned again: nobody but a rule or a rest had closed it
+        session.execute(
+            update(Departure)
+            .where(
+                *at_hour,
+                Departure.starts_on.in_(days),
+                Departure.state == DepartureState.CLOSED,
+                Departure.is_edited.is_(False),
             )
+            .values(state=DepartureState.OPEN, rule_id=rule_id)
+            .execution_options(synchronize_session=False)
         )
-    )
-    rows = [_row(hours, starts_at, day, rule_id) for day in sorted(set(days) - known)]
+    known = set(session.scalars(select(Departure.starts_on).where(*at_hour)))
+    rows = [_row(hours, starts_at, day, rule_id) for day in sorted(days - known)]
     if not rows:
         return []
     opened = session.scalars(
@@ -138,7 +146,7 @@ def _foresee_slots(session: Session, departure_ids: list[int]) -> None:
             select(SlotClaim.departure_id, SlotClaim.slot_id).where(
                 SlotClaim.departure_id.in_(departure_ids)
             )
-        ).tuples()
+        ).all()
     )
     claims = sorted({(departure_id, slots[key]) for departure_id, key in wanted} - held)
     if claims:
@@ -151,18 +159,21 @@ def _foresee_slots(session: Session, departure_ids: list[int]) -> None:
 # --- rules ---------------------------------------------------------------------------------------
 
 
-def keep_ready(now: datetime) -> int:
-    """Open what every rule plans for the year ahead. Returns how many departures were opened."""
+def keep_ready(
+    now: datetime, community_id: int | None = None, ahead: timedelta = READY_AHEAD
+) -> int:
+    """Open what every rule, or one community's, plans for the time ahead. Returns how many."""
     session = db.session()
-    rules = list_rules(session, ScheduleRule.id.is_not(None))
+    wanted = Experience.community_id == community_id if community_id else ScheduleRule.id > 0
+    rules = list_rules(session, wanted)
     session.rollback()
-    return sum(_keep_rule_ready(rule, now) for rule in rules)
+    return sum(_keep_rule_ready(rule, now, ahead) for rule in rules)
 
 
-def _keep_rule_ready(rule: RuleCard, now: datetime) -> int:
+def _keep_rule_ready(rule: RuleCard, now: datetime, ahead: timedelta) -> int:
     with transaction() as session:
         hours = queries.get_option_hours(session, rule.option_id)
-        days = _planned(session, rule.rule, rule.exceptions, hours, now)
+        days = _planned(session, rule.rule, rule.exceptions, hours, now, ahead)
         return len(_open(session, hours, rule.rule.starts_at, days, rule.id))
 
 
@@ -172,8 +183,9 @@ def _planned(
     exceptions: dict[date, bool],
     hours: OptionHours,
     now: datetime,
+    ahead: timedelta = READY_AHEAD,
 ) -> list[date]:
-    """The days of a rule from today to the end of the year ahead, without rest days."""
+    """The days of a rule from today to the end of the time ahead, without rest days."""
     today = village_day(now, hours.zone)
     rest = [
         Span(row.first_on, row.last_on)
@@ -183,7 +195,7 @@ def _planned(
             )
         )
     ]
-    return schedule.days(rule, today, today + READY_AHEAD, rest, exceptions)
+    return schedule.days(rule, today, today + ahead, rest, exceptions)
 
 
 def preview_rule(community_id: int, rule_id: int, new: Rule | None, now: datetime) -> Change:
@@ -313,20 +325,34 @@ def end_rest_days(community_id: int, rest_id: int, now: datetime) -> None:
         rest = session.get(RestDay, rest_id)
         if rest is None or rest.community_id != community_id:
             raise NotFound(thing="rest")
-        first_on, last_on = rest.first_on, rest.last_on
+        span = Span(rest.first_on, rest.last_on)
+        length = (span.last_on - span.first_on).days + 1
+        every = [span.first_on + timedelta(days=number) for number in range(length)]
         session.delete(rest)
         session.flush()
-        session.execute(
-            update(Departure)
-            .where(
-                Departure.community_id == community_id,
-                Departure.starts_on.between(first_on, last_on),
-                Departure.begins_at > now,
-                Departure.state == DepartureState.CLOSED,
-                Departure.is_edited.is_(False),
-            )
-            .values(state=DepartureState.OPEN)
+        for rule in list_rules_of(session, community_id):
+            hours = queries.get_option_hours(session, rule.option_id)
+            days = _planned(session, rule.rule, rule.exceptions, hours, now)
+            days = [day for day in days if span.first_on <= day <= span.last_on]
+            _open(session, hours, rule.rule.starts_at, days, rule.id)
+            _reopen(session, days, now, Departure.rule_id == rule.id)
+        by_hand = Departure.rule_id.is_(None) & (Departure.community_id == community_id)
+        _reopen(session, every, now, by_hand)
+
+
+def _reopen(session: Session, days: list[date], now: datetime, condition: Condition) -> None:
+    """Sell departures again that nobody closed or edited alone."""
+    session.execute(
+        update(Departure)
+        .where(
+            condition,
+            Departure.starts_on.in_(days),
+            Departure.begins_at > now,
+            Departure.state == DepartureState.CLOSED,
+            Departure.is_edited.is_(False),
         )
+        .values(state=DepartureState.OPEN)
+    )
 
 
 # --- one departure alone -------------------------------------------------------------------------
@@ -384,7 +410,7 @@ def set_needs(
 ) -> None:
     """Say what an option takes of things: (thing, per places, units, extra or ""), in full.
 
-    Departures that lie ahead follow at once. Raises NotFound for another community's option or
+    Departures that are not settled follow at once. Raises NotFound for another community's option or
     thing, SlotFull when what is sold already would not fit.
     """
     wanted = list(needs)
@@ -408,17 +434,43 @@ def set_needs(
                 )
             )
         session.flush()
-        _follow_ahead(session, option_id, now)
+        _follow(session, option_id, now)
 
 
-def _follow_ahead(session: Session, option_id: int, now: datetime) -> None:
-    ahead = session.execute(
-        update(Departure)
-        .where(Departure.option_id == option_id, Departure.ends_at > now)
-        .values(claimed=Departure.claimed)
-        .returning(Departure.id)
+def _follow(session: Session, option_id: int, now: datetime) -> None:
+    """Let departures take what their option needs now: those ahead, and what is not settled yet."""
+    ids = list(
+        session.scalars(
+            select(Departure.id)
+            .where(
+                Departure.option_id == option_id,
+                Departure.state != DepartureState.SETTLED,
+                (Departure.ends_at > now) | (Departure.claimed > 0),
+            )
+            .order_by(Departure.id)
+            .with_for_update()
+        )
     )
-    ids = sorted(row.id for row in ahead)
-    for start in range(0, len(ids), _AT_ONCE):
-        _foresee_slots(session, ids[start : start + _AT_ONCE])
-        follow_with_slots(session, ids[start : start + _AT_ONCE])
+    batches = [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
+    for batch in batches:
+        _foresee_slots(session, batch)
+    lock_in_order(session, ids)
+    for batch in batches:
+        follow_with_slots(session, batch)
+        _forget_unneeded(session, batch)
+
+
+def _forget_unneeded(session: Session, departure_ids: list[int]) -> None:
+    """Drop claims of nothing on things that the option does not need any more."""
+    needed = (
+        select(Need.thing_id)
+        .join(Slot, Slot.thing_id == Need.thing_id)
+        .join(Departure, Departure.option_id == Need.option_id)
+        .where(Slot.id == SlotClaim.slot_id, Departure.id == SlotClaim.departure_id)
+        .exists()
+    )
+    session.execute(
+        delete(SlotClaim)
+        .where(SlotClaim.departure_id.in_(departure_ids), SlotClaim.units == 0, ~needed)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,12 +1,11 @@
 """From hold to confirmation: the one verb by which every channel takes places."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Executable, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from cbt.bookings import queries, terms
 from cbt.bookings.claims import (
     follow_with_slots,
     lapse,
+    lapse_every,
     move_places,
     with_lapsed_holds_ended,
 )
@@ -22,7 +22,7 @@ from cbt.bookings.records import DepartureCard
 from cbt.bookings.references import references
 from cbt.bookings.states import LIVE, BookingState, DepartureState, EndReason, require_step
 from cbt.bookings.tell import tell_guest
-from cbt.db import transaction
+from cbt.db import table_of, transaction
 from cbt.errors import (
     BookingChanged,
     CodeNotValid,
@@ -46,6 +46,17 @@ HOLD_FOR = timedelta(minutes=30)
 EXTEND_BY = timedelta(minutes=15)
 AGREED_FOR = timedelta(hours=24)
 """How long a party may take to pay after the community agreed to its request, or a host noted it."""
+
+_BOOKING = table_of(Booking)
+_INSERT = insert(_BOOKING).returning(_BOOKING.c.id)
+_INSERT_LINES = insert(table_of(BookingLine))
+_INSERT_ADD_ONS = insert(table_of(BookingAddOn))
+_INSERT_COSTS = insert(table_of(BookingCost))
+_UPDATE = update(_BOOKING).where(_BOOKING.c.id == bindparam("wanted"))
+_TAKEN = select(_BOOKING.c.reference, _BOOKING.c.request_key).where(
+    (_BOOKING.c.request_key == bindparam("key"))
+    | _BOOKING.c.reference.in_(bindparam("tries", expanding=True))
+)
 
 
 # --- hold ----------------------------------------------------------------------------------------
@@ -91,9 +102,9 @@ def _hold_once(request: HoldRequest, now: datetime) -> str:
 
 def hold_places(session: Session, request: HoldRequest, now: datetime) -> str:
     """The same inside somebody's transaction. A step."""
-    earlier = queries.find_reference_by_key(session, request.request_key)
-    if earlier:
-        return earlier
+    reference, is_known = _reference_for(session, request.request_key)
+    if is_known:
+        return reference
     departure = queries.get_departure(session, request.departure_id)
     require_bookable(departure, now, by_host=request.by_host)
     option = get_option(session, departure.option_id)
@@ -102,9 +113,13 @@ def hold_places(session: Session, request: HoldRequest, now: datetime) -> str:
         request.party, option.price_list_on(departure.starts_on), request.add_ons, discount
     )
     require_pays_costs(price)
-    new = _New(departure, option, price, promo_id, discount)
+    new = _New(reference, departure, option, price, promo_id, discount)
     return with_lapsed_holds_ended(
-        session, departure.community_id, now, lambda: _claim_and_write(session, request, new, now)
+        session,
+        departure.community_id,
+        now,
+        [departure.id],
+        lambda: _claim_and_write(session, request, new, now),
     )
 
 
@@ -123,6 +138,7 @@ def require_bookable(departure: DepartureCard, now: datetime, *, by_host: bool =
 class _New:
     """What a new booking is made from."""
 
+    reference: str
     departure: DepartureCard
     option: OptionCard
     price: Quote
@@ -151,12 +167,12 @@ def _lock_promo(
 def _claim_and_write(session: Session, request: HoldRequest, new: _New, now: datetime) -> str:
     departure, option, price = new.departure, new.option, new.price
     move_places(session, {departure.id: price.places})
-    reference = _free_reference(session, request.request_key)
-    is_request = option.request_hours is not None and not request.by_host
+    is_offer = request.by_host or request.hold_for is not None  # the community's own doing
+    is_request = option.request_hours is not None and not is_offer
     booking_id = session.execute(
-        insert(Booking).returning(Booking.id),
+        _INSERT,
         {
-            "reference": reference,
+            "reference": new.reference,
             "request_key": request.request_key,
             "community_id": departure.community_id,
             "departure_id": departure.id,
@@ -179,7 +195,7 @@ def _claim_and_write(session: Session, request: HoldRequest, new: _New, now: dat
     ).scalar_one()
     write_lines(session, booking_id, 1, price)
     follow_with_slots(session, [departure.id])
-    return reference
+    return new.reference
 
 
 def _held_until(request: HoldRequest, new: _New, now: datetime) -> datetime:
@@ -197,7 +213,7 @@ def write_lines(session: Session, booking_id: int, revision: int, price: Quote) 
     """Freeze a price into a booking's revision: its units, extras and outside costs. A step."""
     about = {"booking_id": booking_id, "revision": revision}
     session.execute(
-        insert(BookingLine),
+        _INSERT_LINES,
         [
             {
                 **about,
@@ -212,7 +228,7 @@ def write_lines(session: Session, booking_id: int, revision: int, price: Quote) 
     )
     if price.add_ons:
         session.execute(
-            insert(BookingAddOn),
+            _INSERT_ADD_ONS,
             [
                 {
                     **about,
@@ -226,7 +242,7 @@ def write_lines(session: Session, booking_id: int, revision: int, price: Quote) 
         )
     if price.costs:
         session.execute(
-            insert(BookingCost),
+            _INSERT_COSTS,
             [
                 {**about, "line": number, "code": cost.code, "amount_satang": cost.amount_satang}
                 for number, cost in enumerate(price.costs, start=1)
@@ -234,10 +250,15 @@ def write_lines(session: Session, booking_id: int, revision: int, price: Quote) 
         )
 
 
-def _free_reference(session: Session, request_key: str) -> str:
+def _reference_for(session: Session, request_key: str) -> tuple[str, bool]:
+    """The reference of the booking that this key made before, or a free one; and whether it was."""
     tries = list(islice(references(request_key), 8))
-    taken = set(session.scalars(select(Booking.reference).where(Booking.reference.in_(tries))))
-    return next(reference for reference in tries if reference not in taken)
+    rows = session.execute(_TAKEN, {"key": request_key, "tries": tries}).all()
+    for row in rows:
+        if row.request_key == request_key:
+            return str(row.reference), True
+    taken = {row.reference for row in rows}
+    return next(reference for reference in tries if reference not in taken), False
 
 
 # --- a request, answered -------------------------------------------------------------------------
@@ -320,10 +341,11 @@ def extend_once(reference: str, now: datetime) -> None:
         if booking.is_extended:
             raise ExtensionUsed
         begins_at = queries.get_departure(session, booking.departure_id).begins_at
+        until = min(booking.held_until + EXTEND_BY, begins_at)
         session.execute(
             update(Booking)
             .where(Booking.id == booking.id)
-            .values(is_extended=True, held_until=min(booking.held_until + EXTEND_BY, begins_at))
+            .values(is_extended=True, held_until=max(booking.held_until, until))
         )
 
 
@@ -359,16 +381,16 @@ def save_details(reference: str, details: Details, now: datetime) -> None:
         if booking.state not in _OPEN_TO_DETAILS:
             raise StateForbids(thing="booking", state=booking.state, wanted="details")
         session.execute(
-            update(Booking)
-            .where(Booking.id == booking.id)
-            .values(
-                guest_name=details.name,
-                guest_email=details.email or None,
-                guest_phone=details.phone or None,
-                food_needs=details.food_needs or None,
-                access_needs=details.access_needs or None,
-                needs_consent_at=now if details.consent else None,
-            )
+            _UPDATE,
+            {
+                "wanted": booking.id,
+                "guest_name": details.name,
+                "guest_email": details.email or None,
+                "guest_phone": details.phone or None,
+                "food_needs": details.food_needs or None,
+                "access_needs": details.access_needs or None,
+                "needs_consent_at": now if details.consent else None,
+            },
         )
 
 
@@ -395,6 +417,7 @@ class Locked:
     reference: str
     state: BookingState
     held_until: datetime
+    created_at: datetime
     departure_id: int
     community_id: int
     places: int
@@ -407,32 +430,25 @@ class Locked:
     promo_code_id: int | None
 
 
-_LOCKED: list[Any] = [
-    Booking.id,
-    Booking.reference,
-    Booking.state,
-    Booking.held_until,
-    Booking.departure_id,
-    Booking.community_id,
-    Booking.places,
-    Booking.price_satang,
-    Booking.revision,
-    Booking.version,
-    Booking.is_extended,
-    Booking.terms,
-    Booking.counts_from,
-    Booking.promo_code_id,
-]
+_LOCK = (
+    update(_BOOKING)
+    .values(state=_BOOKING.c.state)
+    .returning(*(_BOOKING.c[each.name] for each in fields(Locked)))
+)
+_LOCK_BY_ID = _LOCK.where(_BOOKING.c.id == bindparam("wanted"))
+_LOCK_BY_REFERENCE = _LOCK.where(_BOOKING.c.reference == bindparam("wanted"))
+_CONFIRM = _UPDATE.values(
+    state=BookingState.CONFIRMED, confirmed_at=bindparam("at"), version=_BOOKING.c.version + 1
+)
 
 
 def lock_booking(session: Session, booking_id: int) -> Locked:
     """Lock a booking by writing it first, then tell how it stands."""
-    row = session.execute(
-        update(Booking)
-        .where(Booking.id == booking_id)
-        .values(state=Booking.state)
-        .returning(*_LOCKED)
-    ).one_or_none()
+    return _lock(session, _LOCK_BY_ID, booking_id)
+
+
+def _lock(session: Session, statement: Executable, wanted: int | str) -> Locked:
+    row = session.execute(statement, {"wanted": wanted}).one_or_none()
     if row is None:
         raise NotFound(thing="booking")
     return Locked(row[0], row[1], BookingState(row[2]), *row[3:])
@@ -443,10 +459,7 @@ def lock_by_reference(session: Session, reference: str, version: int | None = No
 
     With the `version` that a page showed, raises BookingChanged when it is another by now.
     """
-    booking_id = session.scalar(select(Booking.id).where(Booking.reference == reference))
-    if booking_id is None:
-        raise NotFound(thing="booking")
-    booking = lock_booking(session, booking_id)
+    booking = _lock(session, _LOCK_BY_REFERENCE, reference)
     if version is not None and booking.version != version:
         raise BookingChanged
     return booking
@@ -468,24 +481,30 @@ def confirm(
     require_step(booking.state, BookingState.CONFIRMED)
     if booking.state == BookingState.LAPSED:
         begins_at = queries.get_departure(session, booking.departure_id).begins_at
-        if begins_at <= (paid_at or now) or not _claim_again(session, booking, now):
-            return False
-    session.execute(
-        update(Booking)
-        .where(Booking.id == booking.id)
-        .values(state=BookingState.CONFIRMED, confirmed_at=now, version=Booking.version + 1)
-    )
+        return begins_at > (paid_at or now) and _claim_again(session, booking, now)
+    _mark_confirmed(session, booking, now)
     return True
 
 
+def _mark_confirmed(session: Session, booking: Locked, now: datetime) -> None:
+    session.execute(_CONFIRM, {"wanted": booking.id, "at": now})
+
+
 def _claim_again(session: Session, booking: Locked, now: datetime) -> bool:
+    """Claim for a lapsed booking and confirm it, or leave everything as it was."""
+
+    def claim() -> None:
+        move_places(session, {booking.departure_id: booking.places})
+        _mark_confirmed(
+            session, booking, now
+        )  # before the slots: they follow live bookings' extras
+        follow_with_slots(session, [booking.departure_id])
+
     try:
-        with_lapsed_holds_ended(
-            session,
-            booking.community_id,
-            now,
-            lambda: claim_with_slots(session, {booking.departure_id: booking.places}),
-        )
+        with session.begin_nested():
+            with_lapsed_holds_ended(
+                session, booking.community_id, now, [booking.departure_id], claim
+            )
     except (DepartureFull, SlotFull, DepartureGone, DepartureCalledOff):
         return False
     return True
@@ -501,20 +520,27 @@ def end_booking(
     session: Session, booking: Locked, state: BookingState, reason: EndReason, now: datetime
 ) -> None:
     """End a live booking and give back exactly what it took, in one change. A step."""
+    mark_ended(session, booking, state, reason, now)
+    if booking.state in LIVE:
+        claim_with_slots(session, {booking.departure_id: -booking.places})
+
+
+def mark_ended(
+    session: Session, booking: Locked, state: BookingState, reason: EndReason, now: datetime
+) -> None:
+    """End a booking whose places the caller gives back in the same change. A step."""
     session.execute(
         update(Booking)
         .where(Booking.id == booking.id)
         .values(state=state, ended_at=now, ended_for=reason, version=Booking.version + 1)
     )
-    if booking.state in LIVE:
-        claim_with_slots(session, {booking.departure_id: -booking.places})
 
 
-def close_departure(session: Session, departure_id: int, now: datetime) -> None:
+def close_departure(session: Session, departure_id: int) -> None:
     """Mark a departure and its confirmed bookings as settled. Raises StateForbids. A step.
 
-    Its bookings are locked first, as whoever takes in their money does, and holds that nobody
-    swept yet are ended: a payment is either in before the split, or too late and goes back.
+    Its bookings are locked first, as whoever takes in their money does, and whatever is still held
+    ends: a payment is either in before the split, or too late and goes back.
     """
     session.execute(
         select(Booking.id)
@@ -522,7 +548,7 @@ def close_departure(session: Session, departure_id: int, now: datetime) -> None:
         .order_by(Booking.id)
         .with_for_update()
     )
-    lapse(session, now, Booking.departure_id == departure_id)
+    lapse_every(session, departure_id)
     closed = session.scalar(
         update(Departure)
         .where(Departure.id == departure_id, Departure.state != DepartureState.SETTLED)

@@ -342,3 +342,20 @@ class NoShow(Base):
     noted_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     disputed_at: Mapped[datetime | None]
     dispute: Mapped[str | None]
+
+
+# --- the host's own calendar ---------------------------------------------------------------------
+
+
+class HostFeedKey(Base):
+    """A secret address at which a person reads a community's departures; its fingerprint alone."""
+
+    __tablename__ = "host_feed_key"
+    __table_args__ = (Index("ix_host_feed_key_community_id", "community_id", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

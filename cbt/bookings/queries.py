@@ -1,11 +1,12 @@
 """Reading departures and bookings."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Row, bindparam, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.availability import Limit
@@ -20,17 +21,24 @@ from cbt.bookings.models import (
     SlotClaim,
     Thing,
 )
+from cbt.bookings.parts import Part
 from cbt.bookings.records import (
     BookingCard,
     DepartureCard,
     Found,
     Guest,
+    NeedCard,
     OptionHours,
+    OptionName,
     PriceParts,
+    RestCard,
+    SlotCard,
+    ThingCard,
     TripCard,
 )
 from cbt.bookings.states import LIVE, BookingState, DepartureState
-from cbt.communities.models import Community
+from cbt.bookings.things import ThingKind
+from cbt.communities.models import Community, RestDay
 from cbt.communities.records import CommunityCard
 from cbt.db import Condition, Query, columns
 from cbt.errors import DepartureUnknown, NotFound
@@ -74,35 +82,43 @@ def list_departures(
     )
 
 
+_ROOM = (
+    select(*_DEPARTURE, SlotClaim.units, _SPARE, Need.per_places, Need.units)
+    .outerjoin(SlotClaim, SlotClaim.departure_id == Departure.id)
+    .outerjoin(Slot, Slot.id == SlotClaim.slot_id)
+    .outerjoin(
+        Need,
+        (Need.option_id == Departure.option_id)
+        & (Need.thing_id == Slot.thing_id)
+        & (Need.add_on == ""),
+    )
+    .order_by(Departure.starts_on, Departure.starts_at, Departure.id)
+)
+_ROOM_OF_ONE = _ROOM.where(Departure.id == bindparam("wanted"))
+
+
 def get_departure(session: Session, departure_id: int) -> DepartureCard:
-    departures = _departures(session, Departure.id == departure_id)
-    if not departures:
-        raise DepartureUnknown
-    return departures[0]
+    for card in _cards_of(session.execute(_ROOM_OF_ONE, {"wanted": departure_id})):
+        return card
+    raise DepartureUnknown
 
 
 def _departures(session: Session, *conditions: Condition) -> list[DepartureCard]:
+    return _cards_of(session.execute(_ROOM.where(*conditions)))
+
+
+def _cards_of(rows: Iterable[Row[Any]]) -> list[DepartureCard]:
     """One row a departure and slot, folded into a card with its limits."""
-    rows = session.execute(
-        select(*_DEPARTURE, SlotClaim.units, _SPARE, Need.per_places, Need.units)
-        .outerjoin(SlotClaim, SlotClaim.departure_id == Departure.id)
-        .outerjoin(Slot, Slot.id == SlotClaim.slot_id)
-        .outerjoin(
-            Need,
-            (Need.option_id == Departure.option_id)
-            & (Need.thing_id == Slot.thing_id)
-            & (Need.add_on == ""),
-        )
-        .where(*conditions)
-        .order_by(Departure.starts_on, Departure.starts_at, Departure.id)
-    )
     own = len(_DEPARTURE)
-    limits: dict[tuple[Any, ...], list[Limit]] = {}
+    cards: dict[int, Row[Any]] = {}
+    limits: dict[int, list[Limit]] = defaultdict(list)
     for row in rows:
-        found = limits.setdefault(tuple(row[:own]), [])
+        cards.setdefault(row[0], row)
         if row[-1] is not None:
-            found.append(Limit(*row[own:]))
-    return [replace(DepartureCard(*card), limits=tuple(found)) for card, found in limits.items()]
+            limits[row[0]].append(Limit(*row[own:]))
+    return [
+        replace(DepartureCard(*row[:own]), limits=tuple(limits[id_])) for id_, row in cards.items()
+    ]
 
 
 def get_option_hours(session: Session, option_id: int) -> OptionHours:
@@ -217,16 +233,26 @@ def list_trips_with_bookings(
     return [TripCard(*row) for row in rows]
 
 
-def list_unsettled_trips(session: Session, community_id: int, now: datetime) -> list[TripCard]:
-    """Departures that are over, had paid guests, and whose money is not shared out yet."""
+def list_unsettled_trips(
+    session: Session, community_id: int, now: datetime, retained: Query | None = None
+) -> list[TripCard]:
+    """Departures that are over, had paid guests, and whose money is not shared out yet.
+
+    `retained` selects the ids of those where a cancellation left something to share out: what money
+    there is, is known in an upper room.
+    """
     paid = select(Booking.departure_id).where(
         Booking.community_id == community_id, Booking.state == BookingState.CONFIRMED
     )
+    due: Condition = Departure.id.in_(paid)
+    if retained is not None:
+        due |= Departure.id.in_(retained)
     rows = session.execute(
         _trips()
         .where(
-            Departure.id.in_(paid),
-            Departure.state == DepartureState.OPEN,
+            due,
+            Departure.community_id == community_id,
+            Departure.state != DepartureState.SETTLED,
             Departure.ends_at <= now,
         )
         .order_by(Departure.begins_at, Departure.id)
@@ -425,18 +451,56 @@ def get_price_parts(session: Session, booking_id: int) -> PriceParts:
     return list_price_parts(session, [booking_id]).get(booking_id, PriceParts((), ()))
 
 
+def _parts(kind: str, table: Any, code: Any, quantity: Any, amount: Any, places: Any) -> Any:
+    """The frozen rows of one kind as they stand now, in columns that all kinds share."""
+    return (
+        select(
+            literal(kind).label("kind"),
+            table.booking_id.label("booking_id"),
+            table.line.label("line"),
+            code.label("code"),
+            quantity.label("quantity"),
+            amount.label("amount"),
+            places.label("places"),
+        )
+        .join(Booking, (Booking.id == table.booking_id) & (Booking.revision == table.revision))
+        .where(table.booking_id.in_(bindparam("bookings", expanding=True)))
+    )
+
+
+_PARTS = union_all(
+    _parts(
+        *("line", BookingLine, BookingLine.unit, BookingLine.quantity),
+        *(BookingLine.price_satang, BookingLine.places),
+    ),
+    _parts(
+        "cost", BookingCost, BookingCost.code, literal(1), BookingCost.amount_satang, literal(0)
+    ),
+    _parts(
+        *("extra", BookingAddOn, BookingAddOn.code, BookingAddOn.quantity),
+        *(BookingAddOn.price_satang, literal(0)),
+    ),
+).order_by("booking_id", "kind", "line")
+
+
 def list_price_parts(session: Session, booking_ids: Iterable[int]) -> dict[int, PriceParts]:
-    """Frozen price lines, outside costs and extras of some bookings, in three statements."""
+    """Frozen price lines, outside costs and extras of some bookings, in one statement."""
     ids = list(booking_ids)
-    lines = list_price_lines(session, ids)
+    lines: dict[int, list[PriceLine]] = {booking_id: [] for booking_id in ids}
     costs: dict[int, list[CostLine]] = {booking_id: [] for booking_id in ids}
-    for cost in session.scalars(_current(BookingCost, ids)):
-        costs[cost.booking_id].append(CostLine(OutsideCost(cost.code), cost.amount_satang))
     extras: dict[int, list[AddOnLine]] = {booking_id: [] for booking_id in ids}
-    for extra in session.scalars(_current(BookingAddOn, ids)):
-        line = AddOnLine(extra.code, extra.quantity, extra.price_satang)
-        extras[extra.booking_id].append(line)
-    return {each: PriceParts(lines[each], tuple(costs[each]), tuple(extras[each])) for each in ids}
+    for row in session.execute(_PARTS, {"bookings": ids}):
+        if row.kind == "cost":
+            costs[row.booking_id].append(CostLine(OutsideCost(row.code), row.amount))
+        elif row.kind == "extra":
+            extras[row.booking_id].append(AddOnLine(row.code, row.quantity, row.amount))
+        else:
+            line = PriceLine(Unit(row.code), row.quantity, row.amount, row.places)
+            lines[row.booking_id].append(line)
+    return {
+        each: PriceParts(tuple(lines[each]), tuple(costs[each]), tuple(extras[each]))
+        for each in ids
+    }
 
 
 def list_price_lines(
@@ -460,3 +524,143 @@ def _current(table: Any, booking_ids: list[int]) -> Any:
         .where(table.booking_id.in_(booking_ids))
         .order_by(table.booking_id, table.line)
     )
+
+
+# --- what hosts see and arrange ------------------------------------------------------------------
+
+
+def list_departures_of(
+    session: Session, community_id: int, starts_on: date, ends_before: date
+) -> list[DepartureCard]:
+    """Every departure of a community in a span of days, with its room. One statement."""
+    return _departures(
+        session,
+        Departure.community_id == community_id,
+        Departure.starts_on >= starts_on,
+        Departure.starts_on < ends_before,
+    )
+
+
+def list_trips_of(
+    session: Session, community_id: int, starts_on: date, ends_before: date
+) -> dict[int, TripCard]:
+    """The same departures with their names, by id."""
+    rows = session.execute(
+        _trips().where(
+            Departure.community_id == community_id,
+            Departure.starts_on >= starts_on,
+            Departure.starts_on < ends_before,
+        )
+    )
+    return {row[0]: TripCard(*row) for row in rows}
+
+
+def list_arriving(
+    session: Session, community_id: int, starts_on: date, ends_before: date
+) -> list[BookingCard]:
+    """The live bookings of a span of days with their trips, in the order of arrival."""
+    rows = session.execute(
+        _bookings()
+        .where(
+            Departure.community_id == community_id,
+            Departure.starts_on >= starts_on,
+            Departure.starts_on < ends_before,
+            Booking.state.in_(LIVE),
+        )
+        .order_by(Departure.begins_at, Departure.id, Booking.id)
+    )
+    return [_card(*row) for row in rows]
+
+
+def list_agenda(
+    session: Session, community_id: int, starts_on: date, ends_before: date, now: datetime
+) -> tuple[list[BookingCard], list[BookingCard]]:
+    """(who arrives in a span of days, whose requests wait for an answer, the most urgent first).
+
+    One statement, since a host looks at both at once.
+    """
+    arrives = (Departure.starts_on >= starts_on) & (Departure.starts_on < ends_before)
+    asks = (Booking.state == BookingState.REQUESTED) & (Booking.held_until > now)
+    rows = session.execute(
+        _bookings()
+        .where(Booking.community_id == community_id, arrives & Booking.state.in_(LIVE) | asks)
+        .order_by(Departure.begins_at, Departure.id, Booking.id)
+    )
+    cards = [_card(*row) for row in rows]
+    asking = [each for each in cards if each.waits_for_answer(now)]
+    arriving = [each for each in cards if starts_on <= each.trip.starts_on < ends_before]
+    return arriving, sorted(asking, key=lambda each: each.held_until)
+
+
+def list_option_names(session: Session, community_id: int) -> list[OptionName]:
+    rows = session.execute(
+        select(Option.id, Option.title, Experience.title, Option.starts_at)
+        .join(Experience, Experience.id == Option.experience_id)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position, Option.starts_at, Option.id)
+    )
+    return [OptionName(*row) for row in rows]
+
+
+def list_rest_days(
+    session: Session, community_id: int, since: date, until: date = date.max
+) -> list[RestCard]:
+    """Days of rest that touch a span of days, both ends included."""
+    rows = session.execute(
+        select(*columns(RestDay, RestCard))
+        .where(
+            RestDay.community_id == community_id,
+            RestDay.last_on >= since,
+            RestDay.first_on <= until,
+        )
+        .order_by(RestDay.first_on, RestDay.id)
+    )
+    return [RestCard(*row) for row in rows]
+
+
+def list_things(session: Session, community_id: int) -> list[ThingCard]:
+    """What departures of a community share, in its own order."""
+    rows = session.execute(
+        select(*columns(Thing, ThingCard))
+        .where(Thing.community_id == community_id)
+        .order_by(Thing.position, Thing.id)
+    )
+    return [replace(card, kind=ThingKind(card.kind)) for card in (ThingCard(*row) for row in rows)]
+
+
+def list_needs(session: Session, community_id: int) -> list[NeedCard]:
+    """What the options of a community take of its things."""
+    rows = session.execute(
+        select(*columns(Need, NeedCard))
+        .join(Thing, Thing.id == Need.thing_id)
+        .where(Thing.community_id == community_id)
+        .order_by(Need.option_id, Thing.position, Need.thing_id, Need.add_on)
+    )
+    return [NeedCard(*row) for row in rows]
+
+
+def list_slots(
+    session: Session, thing_id: int, starts_on: date, ends_before: date
+) -> dict[tuple[date, Part], SlotCard]:
+    """The room of a thing in a span of days, as far as it was ever asked for."""
+    rows = session.execute(
+        select(*columns(Slot, SlotCard)).where(
+            Slot.thing_id == thing_id, Slot.day >= starts_on, Slot.day < ends_before
+        )
+    )
+    cards = [SlotCard(*row) for row in rows]
+    return {(card.day, Part(card.part)): replace(card, part=Part(card.part)) for card in cards}
+
+
+def count_promo_uses(session: Session, community_id: int) -> dict[int, int]:
+    """How many live bookings use each promotion code."""
+    rows = session.execute(
+        select(Booking.promo_code_id, func.count())
+        .where(
+            Booking.community_id == community_id,
+            Booking.promo_code_id.is_not(None),
+            Booking.state.in_(LIVE),
+        )
+        .group_by(Booking.promo_code_id)
+    )
+    return {promo_id: uses for promo_id, uses in rows if promo_id is not None}

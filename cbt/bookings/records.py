@@ -122,6 +122,9 @@ class BookingCard:
     def is_paid(self) -> bool:
         return self.state in PAID
 
+    def waits_for_answer(self, now: datetime) -> bool:
+        return self.state == BookingState.REQUESTED and self.held_until > now
+
     @property
     def cancellation_terms(self) -> Terms:
         return parse(self.terms)
@@ -247,3 +250,26 @@ class NoShowCard:
     noted_by: int
     disputed_at: datetime | None
     dispute: str | None
+
+
+# --- what hosts arrange --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RestCard:
+    """Days on which the village takes no guests, both ends included."""
+
+    id: int
+    first_on: date
+    last_on: date
+    reason: Localized
+
+
+@dataclass(frozen=True)
+class OptionName:
+    """An option by its names, for lists to choose from."""
+
+    id: int
+    title: Localized
+    experience_title: Localized
+    starts_at: time

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import cast
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -27,33 +28,39 @@ def references(request_key: str) -> Iterator[str]:
 
 
 class BookingLinks:
-    """Makes and reads the links that open a booking without an account."""
+    """Makes and reads the links that open a booking, or a place in line, without an account."""
 
     def __init__(self, secret: str) -> None:
         self._booking = URLSafeSerializer(secret, salt="booking-link")
-        self._voucher = URLSafeSerializer(secret, salt="voucher")
+        self._waiting = URLSafeSerializer(secret, salt="waiting-link")
 
     def sign(self, reference: str, trip_ends_at: datetime) -> str:
         """A token for the booking, good until some time after the trip."""
-        expires = trip_ends_at + LINK_LIVES_AFTER_TRIP
-        return str(self._booking.dumps([reference, int(expires.timestamp())]))
+        return _sign(self._booking, reference, trip_ends_at)
 
     def read(self, token: str, now: datetime) -> str:
         """The reference that a token opens. Raises LinkInvalid or LinkExpired."""
-        try:
-            reference, expires = self._booking.loads(token)
-        except (BadSignature, ValueError, TypeError):
-            raise LinkInvalid from None
-        if now > datetime.fromtimestamp(expires, UTC):
-            raise LinkExpired
-        return str(reference)
+        return str(_read(self._booking, token, now))
 
-    def sign_voucher(self, reference: str) -> str:
-        """A code for the voucher's QR: it proves the booking and opens nothing private."""
-        return str(self._voucher.dumps(reference))
+    def sign_waiting(self, party_id: int, trip_ends_at: datetime) -> str:
+        """A token for a party in the waiting list, good as long as a booking's would be."""
+        return _sign(self._waiting, party_id, trip_ends_at)
 
-    def read_voucher(self, code: str) -> str:
-        try:
-            return str(self._voucher.loads(code))
-        except BadSignature:
-            raise LinkInvalid from None
+    def read_waiting(self, token: str, now: datetime) -> int:
+        """The id of the party that a token opens. Raises LinkInvalid or LinkExpired."""
+        return int(_read(self._waiting, token, now))
+
+
+def _sign(serializer: URLSafeSerializer, name: str | int, trip_ends_at: datetime) -> str:
+    expires = trip_ends_at + LINK_LIVES_AFTER_TRIP
+    return str(serializer.dumps([name, int(expires.timestamp())]))
+
+
+def _read(serializer: URLSafeSerializer, token: str, now: datetime) -> str | int:
+    try:
+        name, expires = serializer.loads(token)
+    except (BadSignature, ValueError, TypeError):
+        raise LinkInvalid from None
+    if now > datetime.fromtimestamp(expires, UTC):
+        raise LinkExpired
+    return cast(str | int, name)

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import date
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -44,7 +44,10 @@ class Vouchers:
 
     def __init__(self, private_key: str) -> None:
         """Take a P-256 key in PEM, as `make_key` makes it. Raises ValueError for anything else."""
-        key = serialization.load_pem_private_key(private_key.encode(), password=None)
+        try:
+            key = serialization.load_pem_private_key(private_key.encode(), password=None)
+        except (TypeError, UnsupportedAlgorithm) as error:  # locked by a password, or exotic
+            raise ValueError(str(error)) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
             raise ValueError("not a key of the curve P-256")
         self._key = key

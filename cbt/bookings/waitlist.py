@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,20 +81,35 @@ def _join_once(joining: Joining, now: datetime) -> int:
         )
         session.add(party)
         session.flush()
+        if party.email:
+            notices.queue(
+                session,
+                key=f"waiting_joined:{party.id}",
+                kind="waiting_joined",
+                language=party.language,
+                recipient=party.email,
+                facts={"departure_id": departure.id, "waiting_id": party.id},
+                now=now,
+            )
         return party.id
 
 
 def leave(party_id: int) -> None:
-    """A party does not want to wait any more. Raises NotFound."""
+    """A party does not want to wait any more; once it waits no longer, nothing changes.
+
+    Raises NotFound.
+    """
     with transaction() as session:
-        left = session.scalar(
-            update(WaitingParty)
-            .where(WaitingParty.id == party_id)
-            .values(state=WaitState.LEFT)
-            .returning(WaitingParty.id)
-        )
-        if left is None:
+        if session.get(WaitingParty, party_id) is None:
             raise NotFound(thing="waiting")
+        session.execute(
+            update(WaitingParty)
+            .where(
+                WaitingParty.id == party_id,
+                WaitingParty.state.in_((WaitState.WAITING, WaitState.OFFERED)),
+            )
+            .values(state=WaitState.LEFT)
+        )
 
 
 # --- offering ------------------------------------------------------------------------------------
@@ -125,7 +140,13 @@ def _follow_offers(now: datetime) -> None:
         rows = session.execute(
             select(WaitingParty.id, Booking.state, Booking.id)
             .join(Booking, Booking.id == WaitingParty.booking_id)
-            .where(WaitingParty.state == WaitState.OFFERED, Booking.state.not_in(WAITING))
+            .where(
+                or_(
+                    (WaitingParty.state == WaitState.OFFERED) & Booking.state.not_in(WAITING),
+                    # paid for late, when the party stood in line again
+                    (WaitingParty.state == WaitState.WAITING) & Booking.state.in_(PAID),
+                )
+            )
             .order_by(WaitingParty.id)
         ).all()
         for party_id, state, _booking_id in rows:

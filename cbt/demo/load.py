@@ -1,15 +1,14 @@
 """Loading sample communities: the same use cases as for real ones, with invented dates.
 
 Deterministic: the same files and the same day give the same communities, bookings and books. Every
-community gets departures from the month before until ninety days ahead, and bookings that were held,
-paid, delivered, worked and settled; those of the last days are left for the host to do.
+community gets departures from the month before on, rules that keep more of them ready, and bookings
+that were held, paid, delivered, worked and settled; those of the last days are left for the host.
 """
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -21,13 +20,25 @@ from cbt.bookings import departures, hold
 from cbt.bookings.hold import Details, HoldRequest
 from cbt.bookings.queries import get_departure, list_departures
 from cbt.bookings.records import DepartureCard
+from cbt.bookings.states import DepartureState
 from cbt.clock import month_before, to_instant, village_day
 from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
+from cbt.demo import extras, scenes
+from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
-from cbt.errors import CbtError, DemoFileInvalid
+from cbt.demo.scenes import Deed
+from cbt.errors import (
+    CbtError,
+    DemoFileInvalid,
+    DepartureCalledOff,
+    DepartureFull,
+    DepartureGone,
+    SlotFull,
+)
+from cbt.experiences import schedule
 from cbt.experiences import services as experiences
 from cbt.experiences.pricing import CostRate, OutsideCost, Quote, Unit, UnitPrice
 from cbt.experiences.records import NewExperience, NewOption
@@ -74,6 +85,8 @@ class Loaded:
     treasurer_id: int
     options: dict[int, dict[str, Any]]
     households: list[dict[str, Any]]
+    scenes: dict[str, int]
+    promo_code: str
 
 
 def load_all(providers: Providers, now: datetime) -> bool:
@@ -109,13 +122,13 @@ def load_file(file: Path, providers: Providers, now: datetime) -> str:
     """Load one community; return its slug. Raises DemoFileInvalid, and then writes nothing."""
     if "demo" not in providers:
         raise DemoFileInvalid(file=file.name, problem="pretended payments are switched off here")
-    plan = _read(file)
-    loaded = _found(plan, providers, now)
+    plan, read = _read(file, now)
+    loaded = _found(plan, read, providers, now)
     _play(loaded, providers, now)
     return loaded.slug
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, now: datetime) -> tuple[dict[str, Any], Extras]:
     try:
         plan = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
@@ -124,13 +137,16 @@ def _read(file: Path) -> dict[str, Any]:
         raise DemoFileInvalid(file=file.name, problem=f"kind is not {KIND}")
     try:
         _founding(plan)
-        require_whole(plan, _new_experiences(plan), _policy(plan["policy"]))
+        listings = _new_experiences(plan)
+        require_whole(plan, listings, _policy(plan["policy"]))
         revenue.require_adopted(_resolution(plan, date.min))
+        read = extras.read(plan, listings, village_day(now, plan["zone"]))
+        scenes.require_known(plan)
     except (*_UNREADABLE, CbtError) as error:
         raise DemoFileInvalid(file=file.name, problem=repr(error)) from None
     if _is_taken(plan["slug"]):
         raise DemoFileInvalid(file=file.name, problem="this community is loaded already")
-    return plan
+    return plan, read
 
 
 def _is_taken(slug: str) -> bool:
@@ -143,7 +159,7 @@ def _is_taken(slug: str) -> bool:
 # --- founding ------------------------------------------------------------------------------------
 
 
-def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
+def _found(plan: dict[str, Any], read: Extras, providers: Providers, now: datetime) -> Loaded:
     """Found the community as if it had been done before the month before this one."""
     first_day = month_before(now.date())
     founded_on = first_day - timedelta(days=40)
@@ -161,13 +177,37 @@ def _found(plan: dict[str, Any], providers: Providers, now: datetime) -> Loaded:
         open_payment_account(
             community_id, providers[name], receiver, plan["payment"]["receiver_name"]
         )
+    options = _publish(community_id, plan, read, first_day, now)
+    by_code = dict(zip(dict(options_of(plan)), options, strict=True))
+    return Loaded(
+        community_id,
+        slug,
+        plan["zone"],
+        policy_id,
+        *staff,
+        options,
+        register,
+        scenes={name: by_code[code] for name, code in plan.get("scenes", {}).items()},
+        promo_code=next((each["code"] for each in plan.get("promos", [])), ""),
+    )
+
+
+def _publish(
+    community_id: int, plan: dict[str, Any], read: Extras, first_day: date, now: datetime
+) -> dict[int, dict[str, Any]]:
+    """Publish the listings and open their departures; what the file says of each, by option."""
+    yesterday = village_day(now, plan["zone"]) - timedelta(days=1)
+    things = extras.prepare(community_id, read, now)
     options: dict[int, dict[str, Any]] = {}
-    for new, raw in zip(_new_experiences(plan), plan["experiences"], strict=True):
+    for new, raw in zip(read.listings, plan["experiences"], strict=True):
         ids = experiences.publish_experience(community_id, new)
         for option_id, option in zip(ids, raw["options"], strict=True):
             options[option_id] = option
-            departures.open_departures(option_id, _days(option["weekdays"], first_day, now.date()))
-    return Loaded(community_id, slug, plan["zone"], policy_id, *staff, options, register)
+            extras.schedule(community_id, option_id, option, things, first_day, now)
+            gone = schedule.days(extras.rule_of(option, first_day), first_day, yesterday, [], {})
+            departures.open_departures(option_id, gone)
+    departures.keep_ready(now, community_id, timedelta(days=DAYS_AHEAD))
+    return options
 
 
 def _add_people(community_id: int, plan: dict[str, Any], at: datetime, on: date) -> tuple[int, int]:
@@ -242,7 +282,7 @@ def _new_option(plan: dict[str, Any]) -> NewOption:
         prices=tuple(
             UnitPrice(
                 Unit(price["unit"]),
-                _satang(price["price"]),
+                satang(price["price"]),
                 price["places"],
                 price["min_age"],
                 price.get("max_age"),
@@ -250,25 +290,11 @@ def _new_option(plan: dict[str, Any]) -> NewOption:
             for price in plan["prices"]
         ),
         costs=tuple(
-            CostRate(OutsideCost(cost["code"]), cost["per_guest"], _satang(cost["amount"]))
+            CostRate(OutsideCost(cost["code"]), cost["per_guest"], satang(cost["amount"]))
             for cost in plan["costs"]
         ),
+        **extras.sold_by(plan),
     )
-
-
-def _satang(baht: float) -> int:
-    """Baht as a sample file writes them, in satang. Raises ValueError for a part of a satang."""
-    satang = Decimal(str(baht)) * 100
-    if satang != int(satang) or isinstance(baht, bool):
-        raise ValueError(f"{baht} is not an amount of baht and satang")
-    return int(satang)
-
-
-def _days(weekdays: list[int], first_day: date, today: date) -> Iterator[date]:
-    for offset in range((today - first_day).days + DAYS_AHEAD + 1):
-        day = first_day + timedelta(days=offset)
-        if day.weekday() in weekdays:
-            yield day
 
 
 # --- a past that happened ------------------------------------------------------------------------
@@ -280,43 +306,72 @@ class Event:
 
     at: datetime
     number: int
-    do: Callable[[datetime], None] = field(compare=False)
+    do: Deed = field(compare=False)
 
 
 def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
     """Let guests book, pay and come, households work, and the treasurer settle."""
     today = village_day(now, loaded.zone)
     departures = list_departures(
-        db.session(), loaded.options, month_before(today), today + timedelta(days=21)
+        db.session(), loaded.options, month_before(today), today + timedelta(days=DAYS_AHEAD)
     )
+    soon = today + timedelta(days=21)
     random = Random(loaded.slug)  # noqa: S311  (repeatable on purpose)
-    turns: dict[str, int] = {}
-    events: list[Event] = []
-
-    def plan(at: datetime, do: Callable[[datetime], None]) -> None:
-        if at <= now:
-            events.append(Event(at, len(events), do))
-
+    deeds: list[tuple[datetime, Deed]] = []
     booked = []
-    for departure in departures:
+    for departure in (each for each in departures if each.starts_on < soon):
         if random.random() > (0.45 if departure.starts_on.weekday() >= 4 else 0.25):
             continue
         parties = list(_parties(loaded, departure, random, now))
         for at, party, key in parties:
-            plan(at, partial(_book, loaded, departure.id, party, key, providers))
+            deeds.append((at, partial(_book, loaded, departure.id, party, key, providers)))
         if parties:
             booked.append(departure)
     over = [each for each in booked if each.ends_at <= now]
+    deeds.extend(_deliveries(loaded, over, now))
+    deeds.extend(_stories(loaded, departures, over, providers, now))
+    events = [Event(at, number, do) for number, (at, do) in enumerate(deeds) if at <= now]
+    for event in sorted(events):
+        event.do(event.at)
+    _leave_a_transfer_to_confirm(loaded, providers, now)
+
+
+def _deliveries(
+    loaded: Loaded, over: list[DepartureCard], now: datetime
+) -> Iterator[tuple[datetime, Deed]]:
+    """Who worked is recorded the evening after, then settled; the last ones are left to the host."""
+    turns: dict[str, int] = {}
     left = {each.id for each in over if each.begins_at >= now - _LEFT_UNSETTLED or each == over[-1]}
     for departure in over:
         evening = to_instant(departure.starts_on, time(18), loaded.zone) + timedelta(days=1)
         evening = max(evening, departure.ends_at)
-        plan(evening, partial(_work, loaded, departure.id, turns))
+        yield evening, partial(_work, loaded, departure.id, turns)
         if departure.id not in left:
-            plan(evening + timedelta(hours=1), partial(_settle, loaded, departure.id))
-    for event in sorted(events):
-        event.do(event.at)
-    _leave_a_transfer_to_confirm(loaded, providers, now)
+            yield evening + timedelta(hours=1), partial(_settle, loaded, departure.id)
+
+
+def _stories(
+    loaded: Loaded,
+    departures: list[DepartureCard],
+    over: list[DepartureCard],
+    providers: Providers,
+    now: datetime,
+) -> Iterator[tuple[datetime, Deed]]:
+    stage = scenes.Stage(
+        slug=loaded.slug,
+        community_id=loaded.id,
+        host_id=loaded.host_id,
+        departures=departures,
+        over=over,
+        options=loaded.options,
+        promo_code=loaded.promo_code,
+        providers=providers,
+        party=partial(_small_party, loaded),
+        hold=partial(_hold, loaded),
+        book=partial(_take_and_pay, loaded, providers),
+        now=now,
+    )
+    return scenes.deeds(loaded.scenes, stage)
 
 
 def _parties(
@@ -348,7 +403,16 @@ def _price(option: NewOption, party: dict[str, int]) -> Quote | None:
     return next((price for each, price in prices if each == party), None)
 
 
-def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at: datetime) -> str:
+def _hold(
+    loaded: Loaded,
+    departure_id: int,
+    party: dict[str, int],
+    key: str,
+    at: datetime,
+    *,
+    add_ons: dict[str, int] | None = None,
+    promo_code: str = "",
+) -> str:
     """A sample guest holds places and leaves their details; returns the booking's reference."""
     random = Random(key)  # noqa: S311
     language = random.choice(("th", "th", "th", "en"))
@@ -358,6 +422,8 @@ def _hold(loaded: Loaded, departure_id: int, party: dict[str, int], key: str, at
         policy_version_id=loaded.policy_id,
         language=language,
         request_key=key,
+        add_ons=add_ons or {},
+        promo_code=promo_code,
     )
     reference = hold.hold(request, at)
     needs = random.choice(_NEEDS)[language]
@@ -382,16 +448,41 @@ def _book(
     providers: Providers,
     at: datetime,
 ) -> None:
-    reference = _hold(loaded, departure_id, party, key, at)
+    """A party books if there is room: boats, kitchen and village are shared with the others."""
+    try:
+        _take_and_pay(loaded, providers, departure_id, party, key, at)
+    except (DepartureFull, SlotFull, DepartureGone, DepartureCalledOff):
+        return
+
+
+def _take_and_pay(
+    loaded: Loaded,
+    providers: Providers,
+    departure_id: int,
+    party: dict[str, int],
+    key: str,
+    at: datetime,
+    *,
+    add_ons: dict[str, int] | None = None,
+    promo_code: str = "",
+) -> str:
+    """Hold, let the community agree where it is asked, and pay; returns the reference."""
+    reference = _hold(loaded, departure_id, party, key, at, add_ons=add_ons, promo_code=promo_code)
+    option_id = get_departure(db.session(), departure_id).option_id
+    if loaded.options[option_id].get("request_hours"):
+        hold.agree_to_request(loaded.id, reference, at)
     number = start_attempt(reference, "demo", providers, at)
     attempt = get_attempt_of(db.session(), reference, number)
     act(str(attempt.provider_ref), Act.PAY, attempt.amount_satang, attempt.expires_at, at)
     take_in(attempt.id, providers, at)
+    return reference
 
 
 def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime) -> None:
     """Record who worked: for each task the household whose turn it is among those that do it."""
     departure = get_departure(db.session(), departure_id)
+    if not departure.claimed:
+        return  # whoever wanted to come found no room
     rows = []
     for plan in loaded.options[departure.option_id]["work"]:
         able = [each["code"] for each in loaded.households if plan["task"] in each["tasks"]]
@@ -403,6 +494,8 @@ def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime
 
 
 def _settle(loaded: Loaded, departure_id: int, at: datetime) -> None:
+    if not get_departure(db.session(), departure_id).claimed:
+        return
     previewed = revenue.preview_settlement(loaded.id, departure_id).fingerprint
     revenue.settle(loaded.id, departure_id, previewed, loaded.treasurer_id, at)
 
@@ -413,7 +506,11 @@ def _leave_a_transfer_to_confirm(loaded: Loaded, providers: Providers, now: date
     departures = list_departures(
         db.session(), loaded.options, soon, soon + timedelta(days=DAYS_AHEAD)
     )
-    able = ((each, _small_party(loaded, each)) for each in departures)
+    able = (
+        (each, _small_party(loaded, each))
+        for each in departures
+        if "request_hours" not in loaded.options[each.option_id]
+    )
     departure, party = next(((each, party) for each, party in able if party), (None, None))
     if departure is None or party is None:
         return
@@ -426,6 +523,8 @@ def _leave_a_transfer_to_confirm(loaded: Loaded, providers: Providers, now: date
 
 def _small_party(loaded: Loaded, departure: DepartureCard) -> dict[str, int] | None:
     """Two adults, or the fewest that may come, if the departure has room for them."""
+    if departure.state != DepartureState.OPEN:
+        return None
     option = _new_option(loaded.options[departure.option_id])
     for adults in (2, option.min_party):
         party = {"ADULT": adults, "CHILD": 0}

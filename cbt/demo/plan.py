@@ -19,11 +19,11 @@ from cbt.revenue.split import Cost, split
 PICTURES = Path(__file__).parent.parent / "static" / "pictures"
 MOST_ADULTS = 4
 MOST_CHILDREN = 2
-_MOST_PLACES = 500
-_MOST_SATANG = 100_000_00  # for one guest
+MOST_PLACES = 500
+MOST_SATANG = 100_000_00  # for one guest
 _MOST_MEMBERS = 100
 _MOST_NIGHTS = 30
-_SLUG = r"[a-z0-9]+(-[a-z0-9]+)*"
+SLUG = r"[a-z0-9]+(-[a-z0-9]+)*"
 _HOUSEHOLD = r"[A-Z]{1,4}[0-9]{1,4}"
 
 
@@ -33,15 +33,15 @@ def require_whole(plan: dict[str, Any], listings: list[NewExperience], policy: P
     `listings` and `policy` are what the file's experiences and policy were read as.
     """
     _require_no_nul(plan)
-    _require_form(plan["slug"], _SLUG)
-    _require_form(plan["province_code"], "[0-9]{2}")
+    require_form(plan["slug"], SLUG)
+    require_form(plan["province_code"], "[0-9]{2}")
     _require_picture(plan["picture"])
     ZoneInfo(plan["zone"])
     for text in (*plan["text"].values(), plan["policy"]["meeting"]):
-        _require_text(text)
+        require_text(text)
     parse(canonical(policy))
-    _require_number(plan["policy"]["present"], 1, len(plan["households"]))
-    _require_number(plan["policy"]["voted_for"], 1, plan["policy"]["present"])
+    require_number(plan["policy"]["present"], 1, len(plan["households"]))
+    require_number(plan["policy"]["voted_for"], 1, plan["policy"]["present"])
     _require_payment(plan["payment"])
     _require_households(plan["households"])
     _require_different(each.slug for each in listings)
@@ -72,15 +72,15 @@ def _require_payment(plan: dict[str, Any]) -> None:
     if set(receiver) != {"kind", "id"}:
         raise ValueError("a PromptPay receiver is a kind and an id")
     normalise(Receiver(IdKind(receiver["kind"]), receiver["id"]))
-    _require_text(plan["receiver_name"])
+    require_text(plan["receiver_name"])
 
 
 def _require_households(plan: list[dict[str, Any]]) -> None:
     _require_different(household["code"] for household in plan)
     for household in plan:
-        _require_form(household["code"], _HOUSEHOLD)
-        _require_text(household["name"])
-        _require_number(household["members"], 0, _MOST_MEMBERS)
+        require_form(household["code"], _HOUSEHOLD)
+        require_text(household["name"])
+        require_number(household["members"], 0, _MOST_MEMBERS)
         for task in _listed(household["tasks"]):
             Task(task)
 
@@ -101,31 +101,31 @@ def _require_workers(plan: dict[str, Any]) -> None:
 
 
 def _require_listing(listing: NewExperience, plan: dict[str, Any]) -> None:
-    _require_form(listing.slug, _SLUG)
+    require_form(listing.slug, SLUG)
     _require_picture(listing.picture)
     _require_different(option.code for option in listing.options)
     for text in plan["text"].values():
-        _require_text(text)
+        require_text(text)
 
 
 def _require_option(option: NewOption) -> None:
-    _require_form(option.code, _SLUG)
-    _require_text(option.title)
-    _require_number(option.nights, 0, _MOST_NIGHTS)
-    _require_number(option.duration_minutes, 1, (_MOST_NIGHTS + 1) * 24 * 60)
-    _require_number(option.capacity, 1, _MOST_PLACES)
-    _require_number(option.max_party, 1, _MOST_PLACES)
-    _require_number(option.min_party, 1, option.max_party)
+    require_form(option.code, SLUG)
+    require_text(option.title)
+    require_number(option.nights, 0, _MOST_NIGHTS)
+    require_number(option.duration_minutes, 1, (_MOST_NIGHTS + 1) * 24 * 60)
+    require_number(option.capacity, 1, MOST_PLACES)
+    require_number(option.max_party, 1, MOST_PLACES)
+    require_number(option.min_party, 1, option.max_party)
     if option.starts_at.tzinfo is not None:
         raise ValueError("a village's hour has no zone")
     for price in option.prices:
-        _require_number(price.price_satang, 0, _MOST_SATANG)
-        _require_number(price.places, 0, _MOST_PLACES)
-        _require_number(price.min_age, 0, 150)
+        require_number(price.price_satang, 0, MOST_SATANG)
+        require_number(price.places, 0, MOST_PLACES)
+        require_number(price.min_age, 0, 150)
         if price.max_age is not None:
-            _require_number(price.max_age, price.min_age, 150)
+            require_number(price.max_age, price.min_age, 150)
     for cost in option.costs:
-        _require_number(cost.amount_satang, 1, _MOST_SATANG)
+        require_number(cost.amount_satang, 1, MOST_SATANG)
         if not isinstance(cost.per_guest, bool):
             raise TypeError(f"{cost.code} is per guest or not")
     require_sellable(option.price_list, option.code, capacity=option.capacity)
@@ -135,11 +135,11 @@ def _require_offer(plan: dict[str, Any], option: NewOption, policy: Policy) -> N
     """The days, the work, and that every sample party leaves something to share out."""
     _require_different(plan["weekdays"])
     for weekday in plan["weekdays"]:
-        _require_number(weekday, 0, 6)
+        require_number(weekday, 0, 6)
     rows = 0
     for work in _listed(plan["work"]):
-        _require_number(work["per_guests"], 0, _MOST_PLACES)
-        _require_number(work["minutes"], 0, MOST_MINUTES)
+        require_number(work["per_guests"], 0, MOST_PLACES)
+        require_number(work["minutes"], 0, MOST_MINUTES)
         rows += -(-option.capacity // work["per_guests"]) if work["per_guests"] else 1
     if rows > MOST_ROWS:
         raise ValueError(f"{option.code} needs more than {MOST_ROWS} rows of work")
@@ -155,23 +155,23 @@ def _require_offer(plan: dict[str, Any], option: NewOption, policy: Policy) -> N
 # --- forms of things -----------------------------------------------------------------------------
 
 
-def _require_form(value: str, form: str) -> None:
+def require_form(value: str, form: str) -> None:
     if len(value) > 60 or not re.fullmatch(form, value):
         raise ValueError(f"{value!r} is not written like {form}")
 
 
-def _require_number(value: Any, least: int, most: int) -> None:
+def require_number(value: Any, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:  # True is no number here
         raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
 
 
 def _require_picture(name: str) -> None:
-    _require_form(name, rf"{_SLUG}\.svg")
+    require_form(name, rf"{SLUG}\.svg")
     if not (PICTURES / name).is_file():
         raise ValueError(f"there is no picture {name}")
 
 
-def _require_text(text: dict[str, str]) -> None:
+def require_text(text: dict[str, str]) -> None:
     """Every text stands at least in Thai, the source language."""
     if not text.get(SOURCE_LANGUAGE) or not text.keys() <= LANGUAGES.keys():
         raise ValueError(f"no Thai, or an unknown language, in {text}")

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Label, func, select
+from sqlalchemy import Label, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
-from cbt.db import Condition, columns
+from cbt.db import Base, Condition, columns, table_of
 from cbt.errors import CodeNotValid, NotFound
 from cbt.experiences.models import (
     Experience,
@@ -47,7 +48,7 @@ _TEXTS = columns(Experience, Texts)
 
 
 def get_listing(session: Session, community_slug: str, slug: str) -> Listing:
-    """An experience page's facts, in three statements. Raises NotFound."""
+    """An experience page's facts, in two statements. Raises NotFound."""
     row = session.execute(
         select(*_TEXTS, *columns(Community, CommunityCard))
         .join(Community, Community.id == Experience.community_id)
@@ -60,66 +61,88 @@ def get_listing(session: Session, community_slug: str, slug: str) -> Listing:
 
 
 def list_options(session: Session, experience_ids: Iterable[int]) -> list[OptionCard]:
-    """Options of some experiences with their price lists, in two statements."""
-    return _options(session, Option.experience_id.in_(list(experience_ids)))
+    """Options of some experiences with their price lists, in one statement."""
+    wanted = _OPTIONS.where(Option.experience_id.in_(list(experience_ids)))
+    return _options(session.execute(wanted))
 
 
 def get_option(session: Session, option_id: int) -> OptionCard:
-    options = _options(session, Option.id == option_id)
+    options = _options(session.execute(_ONE_OPTION, {"wanted": option_id}))
     if not options:
         raise NotFound(thing="option")
     return options[0]
 
 
-def _options(session: Session, condition: Condition) -> list[OptionCard]:
-    options: dict[int, Option] = {}
-    prices: dict[int, list[UnitPrice]] = defaultdict(list)
+def _named(prefix: str, model: type[Base]) -> list[Any]:
+    """A table's columns under names of their own, so that rows of several tables stay apart."""
+    return [column.label(f"{prefix}_{column.name}") for column in table_of(model).c]
+
+
+_OPTIONS = (  # of tables, not of models: whoever looks at or books anything comes through here
+    select(
+        *_named("option", Option),
+        *_named("price", OptionPrice),
+        *_named("season", Season),
+        *_named("cost", OptionCost),
+    )
+    .select_from(table_of(Option))
+    .join(table_of(OptionPrice), OptionPrice.option_id == Option.id)
+    .outerjoin(table_of(Season), Season.id == OptionPrice.season_id)
+    .outerjoin(table_of(OptionCost), OptionCost.option_id == Option.id)
+    .order_by(Option.starts_at, Option.id, OptionPrice.line, OptionCost.line)
+)
+_ONE_OPTION = _OPTIONS.where(Option.id == bindparam("wanted"))
+
+
+def _options(rows: Iterable[Row[Any]]) -> list[OptionCard]:
+    """Options from one row for each of their prices and outside costs, folded together."""
+    options: dict[int, Row[Any]] = {}
+    prices: dict[int, dict[int, UnitPrice]] = defaultdict(dict)
     seasons: dict[int, dict[int, SeasonPrices]] = defaultdict(dict)
-    for option, price, season in session.execute(
-        select(Option, OptionPrice, Season)
-        .join(OptionPrice, OptionPrice.option_id == Option.id)
-        .outerjoin(Season, Season.id == OptionPrice.season_id)
-        .where(condition)
-        .order_by(Option.starts_at, Option.id, OptionPrice.line)
-    ):
-        options[option.id] = option
-        if price.season_id is None:
-            prices[option.id].append(_unit_price(price))
+    costs: dict[int, dict[int, CostRate]] = defaultdict(dict)
+    for row in rows:
+        id_ = row.option_id
+        options[id_] = row
+        if row.price_season_id is None:
+            if row.price_line not in prices[id_]:
+                prices[id_][row.price_line] = _unit_price(row)
         else:
-            known = seasons[option.id].get(season.id)
-            seasons[option.id][season.id] = _with_price(known, season, price)
-    costs = _costs(session, options)
+            seasons[id_][row.season_id] = _with_price(seasons[id_].get(row.season_id), row)
+        if row.cost_line is not None and row.cost_line not in costs[id_]:
+            costs[id_][row.cost_line] = CostRate(
+                OutsideCost(row.cost_code), row.cost_per_guest, row.cost_amount_satang
+            )
     return [
         OptionCard(
-            option.id,
-            option.code,
-            option.title,
-            option.starts_at,
-            option.duration_minutes,
-            option.nights,
-            option.min_party,
-            option.max_party,
-            option.request_hours,
-            option.terms,
-            tuple(prices[option.id]),
-            tuple(costs[option.id]),
-            _group_rate(option),
-            tuple(AddOnCard(**each) for each in option.add_ons),
-            tuple(seasons[option.id].values()),
+            row.option_id,
+            row.option_code,
+            row.option_title,
+            row.option_starts_at,
+            row.option_duration_minutes,
+            row.option_nights,
+            row.option_min_party,
+            row.option_max_party,
+            row.option_request_hours,
+            row.option_terms,
+            tuple(prices[id_].values()),
+            tuple(costs[id_].values()),
+            _group_rate(row),
+            tuple(AddOnCard(**each) for each in row.option_add_ons),
+            tuple(seasons[id_].values()),
         )
-        for option in options.values()
+        for id_, row in options.items()
     ]
 
 
-def _unit_price(row: OptionPrice) -> UnitPrice:
+def _unit_price(row: Row[Any]) -> UnitPrice:
     return UnitPrice(
-        Unit(row.unit),
-        row.price_satang,
-        row.places,
-        row.min_age,
-        row.max_age,
-        needs=tuple(Unit(unit) for unit in row.needs),
-        steps=_steps(row.steps),
+        Unit(row.price_unit),
+        row.price_price_satang,
+        row.price_places,
+        row.price_min_age,
+        row.price_max_age,
+        needs=tuple(Unit(unit) for unit in row.price_needs),
+        steps=_steps(row.price_steps),
     )
 
 
@@ -127,34 +150,22 @@ def _steps(rows: list[list[int]]) -> tuple[Step, ...]:
     return tuple(Step(places, price) for places, price in rows)
 
 
-def _group_rate(option: Option) -> GroupRate | None:
-    if option.group_seats is None or option.group_satang is None:
+def _group_rate(row: Row[Any]) -> GroupRate | None:
+    if row.option_group_seats is None or row.option_group_satang is None:
         return None
-    return GroupRate(option.group_seats, option.group_satang, _steps(option.group_steps))
+    steps = _steps(row.option_group_steps)
+    return GroupRate(row.option_group_seats, row.option_group_satang, steps)
 
 
-def _with_price(known: SeasonPrices | None, season: Season, row: OptionPrice) -> SeasonPrices:
+def _with_price(known: SeasonPrices | None, row: Row[Any]) -> SeasonPrices:
     """A season's prices with one more."""
     prices = dict(known.prices) if known else {}
     group = known.group_satang if known else None
-    if row.unit == Unit.GROUP and row.places == 0:
-        group = row.price_satang
+    if row.price_unit == Unit.GROUP and row.price_places == 0:
+        group = row.price_price_satang
     else:
-        prices[Unit(row.unit)] = row.price_satang
-    return SeasonPrices(season.code, season.first_on, season.last_on, prices, group)
-
-
-def _costs(session: Session, option_ids: Iterable[int]) -> dict[int, list[CostRate]]:
-    costs: dict[int, list[CostRate]] = defaultdict(list)
-    for cost in session.scalars(
-        select(OptionCost)
-        .where(OptionCost.option_id.in_(list(option_ids)))
-        .order_by(OptionCost.option_id, OptionCost.line)
-    ):
-        costs[cost.option_id].append(
-            CostRate(OutsideCost(cost.code), cost.per_guest, cost.amount_satang)
-        )
-    return costs
+        prices[Unit(row.price_unit)] = row.price_price_satang
+    return SeasonPrices(row.season_code, row.season_first_on, row.season_last_on, prices, group)
 
 
 def list_teasers(session: Session, community_id: int) -> list[Teaser]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from cbt.communities import chart
 from cbt.communities.services import lock_community
 from cbt.db import transaction
-from cbt.errors import NotFound, PriceListInvalid
+from cbt.errors import NameTaken, NotFound, PriceListInvalid
 from cbt.experiences.models import (
     Experience,
     Option,
@@ -161,11 +161,15 @@ def _season_id(session: Session, community_id: int | None, season: SeasonPrices)
 def add_season(
     community_id: int, code: str, title: Localized, first_on: date, last_on: date
 ) -> int:
-    """Name days that may have prices of their own; return the season's id."""
+    """Name days that may have prices of their own; return the season's id.
+
+    Raises PriceListInvalid, or NameTaken.
+    """
     if last_on < first_on:
         raise PriceListInvalid(option=code, problem="a season ends before it begins")
     with transaction() as session:
         lock_community(session, community_id)
+        _require_new(session, Season, community_id, code)
         season = Season(
             community_id=community_id, code=code, title=title, first_on=first_on, last_on=last_on
         )
@@ -177,12 +181,17 @@ def add_season(
 def add_promo_code(
     community_id: int, discount: Discount, first_on: date, last_on: date, most_uses: int
 ) -> int:
-    """Offer a discount whose bearer is named, for departures on some days; return its id."""
+    """Offer a discount whose bearer is named, for departures on some days; return its id.
+
+    Raises NameTaken.
+    """
+    code = discount.code.strip().upper()
     with transaction() as session:
         lock_community(session, community_id)
+        _require_new(session, PromoCode, community_id, code)
         promo = PromoCode(
             community_id=community_id,
-            code=discount.code.strip().upper(),
+            code=code,
             bp=discount.bp,
             amount_satang=discount.amount_satang,
             bearer=discount.bearer,
@@ -193,6 +202,15 @@ def add_promo_code(
         session.add(promo)
         session.flush()
         return promo.id
+
+
+def _require_new(
+    session: Session, table: type[Season] | type[PromoCode], community_id: int, code: str
+) -> None:
+    """Needs the community's lock, so that two who ask at once are not both told that it is free."""
+    known = select(table.id).where(table.community_id == community_id, table.code == code)
+    if session.scalar(known) is not None:
+        raise NameTaken(code=code)
 
 
 def add_rule(community_id: int, option_id: int, rule: Rule) -> int:

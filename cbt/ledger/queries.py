@@ -113,6 +113,17 @@ def summed_balances(session: Session, book_id: int) -> dict[str, int]:
     return {code: int(total) for code, total in rows}
 
 
+def list_may_go_negative(session: Session, book_id: int) -> set[str]:
+    """Accounts whose balance may be below zero for a while."""
+    return set(
+        session.scalars(
+            select(LedgerAccount.code).where(
+                LedgerAccount.book_id == book_id, LedgerAccount.may_go_negative.is_(True)
+            )
+        )
+    )
+
+
 @dataclass(frozen=True)
 class StrayLeg:
     """A leg between two books: its entry's book and number, and the account of another book."""

@@ -1,14 +1,18 @@
 """Opening books and posting entries. All are steps: the use case that calls them commits."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import Update, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
 
+from cbt.db import WholeNumber, table_of
 from cbt.errors import AccountUnknown, BalanceTooLow, EntryConflict
 from cbt.ledger import entries
-from cbt.ledger.entries import Draft
+from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import CREDIT, AccountBalance, Book, Entry, EntryLeg, LedgerAccount
 
 
@@ -43,61 +47,97 @@ def post(session: Session, book_id: int, draft: Draft, now: datetime) -> int:
     nothing. Raises EntryConflict (same key, other content), AccountUnknown, BalanceTooLow, or what
     `entries.require_valid` raises.
     """
-    entries.require_valid(draft)
-    code, seq, previous = _lock(session, book_id)
-    earlier = _find_by_key(session, book_id, draft)
-    if earlier:
-        return earlier
-    accounts = _accounts(session, book_id, draft)
-    seq += 1
-    digest = entries.digest(entries.canonical(code, seq, now, draft, previous))
-    entry_id = session.execute(
-        insert(Entry).returning(Entry.id),
-        {
-            "book_id": book_id,
-            "seq": seq,
-            "kind": draft.kind,
-            "subject": draft.subject,
-            "recorded_at": now,
-            "effective_on": draft.effective_on,
-            "policy_hash": draft.policy_hash,
-            "input_hash": draft.input_hash,
-            "reverses": draft.reverses,
-            "key": draft.key,
-            "fingerprint": entries.fingerprint(draft),
-            "actor": draft.actor,
-            "amount_satang": entries.total(draft.legs),
-            "leg_count": len(draft.legs),
-            "previous_hash": previous,
-            "hash": digest,
-        },
-    ).scalar_one()
-    _insert_legs(session, entry_id, draft, accounts)
-    _move_balances(session, draft, accounts)
-    session.execute(update(Book).where(Book.id == book_id).values(head_seq=seq, head_hash=digest))
-    return seq
+    return post_all(session, book_id, [draft], now)[0]
 
 
-def _lock(session: Session, book_id: int) -> tuple[str, int, str]:
-    """Lock the book by writing first; only then is its head read, so that the chain cannot fork."""
-    row = session.execute(
-        update(Book)
-        .where(Book.id == book_id)
-        .values(head_seq=Book.head_seq)
-        .returning(Book.code, Book.head_seq, Book.head_hash)
-    ).one()
-    return row.code, row.head_seq, row.head_hash
+def post_all(session: Session, book_id: int, drafts: Sequence[Draft], now: datetime) -> list[int]:
+    """Append several entries, with different keys, in their order and in as few statements as one."""
+    for draft in drafts:
+        entries.require_valid(draft)
+    code, head, digest = session.execute(_LOCK, {"of_book": book_id}).one()
+    earlier = _find_by_key(session, book_id, drafts)
+    new = [draft for draft in drafts if draft.key not in earlier]
+    if not new:
+        return [earlier[draft.key] for draft in drafts]
+    accounts = _accounts(session, book_id, new)
+    rows = []
+    for seq, draft in enumerate(new, start=head + 1):
+        rows.append(_row(book_id, code, seq, draft, digest, now))
+        digest = rows[-1]["hash"]
+    ids = {row.seq: row.id for row in session.execute(_INSERT, rows)}
+    _insert_legs(
+        session, [(ids[row["seq"]], each) for row, each in zip(rows, new, strict=True)], accounts
+    )
+    _move_balances(session, new, accounts)
+    session.execute(
+        _MOVE_HEAD, {"of_book": book_id, "head_seq": head + len(new), "head_hash": digest}
+    )
+    numbers = earlier | {draft.key: row["seq"] for draft, row in zip(new, rows, strict=True)}
+    return [numbers[draft.key] for draft in drafts]
 
 
-def _find_by_key(session: Session, book_id: int, draft: Draft) -> int | None:
-    entry = session.execute(
-        select(Entry.seq, Entry.fingerprint).where(Entry.book_id == book_id, Entry.key == draft.key)
-    ).one_or_none()
-    if entry is None:
-        return None
-    if entry.fingerprint != entries.fingerprint(draft):
-        raise EntryConflict(key=draft.key)
-    return int(entry.seq)
+_BOOK, _ENTRY = table_of(Book), table_of(Entry)
+_ACCOUNT, _BALANCE = table_of(LedgerAccount), table_of(AccountBalance)
+
+_LOCK = (  # by writing first: only then is its head read, so that the chain cannot fork
+    update(_BOOK)
+    .where(_BOOK.c.id == bindparam("of_book"))
+    .values(head_seq=_BOOK.c.head_seq)
+    .returning(_BOOK.c.code, _BOOK.c.head_seq, _BOOK.c.head_hash)
+)
+_MOVE_HEAD = update(_BOOK).where(_BOOK.c.id == bindparam("of_book"))
+_BY_KEY = select(_ENTRY.c.key, _ENTRY.c.seq, _ENTRY.c.fingerprint).where(
+    _ENTRY.c.book_id == bindparam("of_book"), _ENTRY.c.key.in_(bindparam("keys", expanding=True))
+)
+_BY_CODE = (
+    select(
+        _ACCOUNT.c.id,
+        _ACCOUNT.c.code,
+        _ACCOUNT.c.normal_side,
+        _ACCOUNT.c.may_go_negative,
+        _BALANCE.c.balance_satang,
+    )
+    .join(_BALANCE, _BALANCE.c.account_id == _ACCOUNT.c.id)
+    .where(
+        _ACCOUNT.c.book_id == bindparam("of_book"),
+        _ACCOUNT.c.code.in_(bindparam("codes", expanding=True)),
+    )
+)
+_INSERT = insert(_ENTRY).returning(_ENTRY.c.id, _ENTRY.c.seq)
+_INSERT_LEGS = insert(table_of(EntryLeg))
+
+
+def _row(
+    book_id: int, code: str, seq: int, draft: Draft, previous: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "book_id": book_id,
+        "seq": seq,
+        "kind": draft.kind,
+        "subject": draft.subject,
+        "recorded_at": now,
+        "effective_on": draft.effective_on,
+        "policy_hash": draft.policy_hash,
+        "input_hash": draft.input_hash,
+        "reverses": draft.reverses,
+        "key": draft.key,
+        "fingerprint": entries.fingerprint(draft),
+        "actor": draft.actor,
+        "amount_satang": entries.total(draft.legs),
+        "leg_count": len(draft.legs),
+        "previous_hash": previous,
+        "hash": entries.digest(entries.canonical(code, seq, now, draft, previous)),
+    }
+
+
+def _find_by_key(session: Session, book_id: int, drafts: Sequence[Draft]) -> dict[str, int]:
+    """The numbers of entries that were posted before, by key."""
+    by_key = {draft.key: draft for draft in drafts}
+    found = session.execute(_BY_KEY, {"of_book": book_id, "keys": list(by_key)}).all()
+    for row in found:
+        if row.fingerprint != entries.fingerprint(by_key[row.key]):
+            raise EntryConflict(key=row.key)
+    return {row.key: row.seq for row in found}
 
 
 @dataclass(frozen=True)
@@ -111,63 +151,71 @@ class _Account:
     balance_satang: int
 
 
-def _accounts(session: Session, book_id: int, draft: Draft) -> dict[str, _Account]:
+def _accounts(session: Session, book_id: int, drafts: Sequence[Draft]) -> dict[str, _Account]:
     """Every account that the legs name, by code."""
-    codes = {code for leg in draft.legs for code in (leg.source, leg.target)}
-    rows = session.execute(
-        select(
-            LedgerAccount.id,
-            LedgerAccount.code,
-            LedgerAccount.normal_side,
-            LedgerAccount.may_go_negative,
-            AccountBalance.balance_satang,
-        )
-        .join(AccountBalance, AccountBalance.account_id == LedgerAccount.id)
-        .where(LedgerAccount.book_id == book_id, LedgerAccount.code.in_(codes))
-    )
+    codes = {code for leg in _legs(drafts) for code in (leg.source, leg.target)}
+    rows = session.execute(_BY_CODE, {"of_book": book_id, "codes": sorted(codes)})
     found = {row.code: _Account(*row) for row in rows}
     for code in sorted(codes - found.keys()):
         raise AccountUnknown(account=code)
     return found
 
 
+def _legs(drafts: Sequence[Draft]) -> Iterator[Leg]:
+    for draft in drafts:
+        yield from draft.legs
+
+
 def _insert_legs(
-    session: Session, entry_id: int, draft: Draft, accounts: dict[str, _Account]
+    session: Session, written: Iterable[tuple[int, Draft]], accounts: dict[str, _Account]
 ) -> None:
-    if draft.legs:
-        session.execute(
-            insert(EntryLeg),
-            [
-                {
-                    "entry_id": entry_id,
-                    "line": line,
-                    "from_account_id": accounts[leg.source].id,
-                    "to_account_id": accounts[leg.target].id,
-                    "amount_satang": leg.amount_satang,
-                    "rule": leg.rule,
-                }
-                for line, leg in enumerate(draft.legs, start=1)
-            ],
-        )
+    rows = [
+        {
+            "entry_id": entry_id,
+            "line": line,
+            "from_account_id": accounts[leg.source].id,
+            "to_account_id": accounts[leg.target].id,
+            "amount_satang": leg.amount_satang,
+            "rule": leg.rule,
+        }
+        for entry_id, draft in written
+        for line, leg in enumerate(draft.legs, start=1)
+    ]
+    if rows:
+        session.execute(_INSERT_LEGS, rows)
 
 
-def _move_balances(session: Session, draft: Draft, accounts: dict[str, _Account]) -> None:
+def _move_balances(
+    session: Session, drafts: Sequence[Draft], accounts: dict[str, _Account]
+) -> None:
     """Move the running balances in one statement; a CHECK constraint stands behind the refusal."""
     after = {code: account.balance_satang for code, account in accounts.items()}
-    for leg in draft.legs:
-        after[leg.source] -= leg.amount_satang * _sign(accounts[leg.source])
-        after[leg.target] += leg.amount_satang * _sign(accounts[leg.target])
-    for code in sorted(after):
-        if after[code] < 0 and not accounts[code].may_go_negative:
-            raise BalanceTooLow(account=code)
+    for draft in drafts:
+        for leg in draft.legs:
+            after[leg.source] -= leg.amount_satang * _sign(accounts[leg.source])
+            after[leg.target] += leg.amount_satang * _sign(accounts[leg.target])
+        for code in sorted(after):
+            if after[code] < 0 and not accounts[code].may_go_negative:
+                raise BalanceTooLow(account=code)
     if after:
-        balances = {accounts[code].id: balance for code, balance in after.items()}
-        session.execute(
-            update(AccountBalance)
-            .where(AccountBalance.account_id.in_(balances))
-            .values(balance_satang=case(balances, value=AccountBalance.account_id))
-            .execution_options(synchronize_session=False)
-        )
+        values: dict[str, int] = {}
+        for number, code in enumerate(after):
+            values |= {f"account_{number}": accounts[code].id, f"balance_{number}": after[code]}
+        session.execute(_move(len(after)), values)
+
+
+@lru_cache(maxsize=64)
+def _move(number: int) -> Update:
+    """The statement that sets so many balances at once."""
+    ids = [bindparam(f"account_{each}", type_=WholeNumber) for each in range(number)]
+    balances = [bindparam(f"balance_{each}", type_=WholeNumber) for each in range(number)]
+    cases = [
+        (_BALANCE.c.account_id == account, balance)
+        for account, balance in zip(ids, balances, strict=True)
+    ]
+    return (
+        update(_BALANCE).where(_BALANCE.c.account_id.in_(ids)).values(balance_satang=case(*cases))
+    )
 
 
 def _sign(account: _Account) -> int:

@@ -10,13 +10,26 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cbt import i18n
+from cbt.clock import to_village
 
 _SUBJECTS = {
     "booking_confirmed": i18n._l("Your booking %(reference)s is confirmed"),
+    "balance_paid": i18n._l("We received your payment for booking %(reference)s"),
+    "booking_changed": i18n._l("Your booking %(reference)s was changed"),
+    "booking_cancelled": i18n._l("Your booking %(reference)s is cancelled"),
+    "called_off": i18n._l("Your trip of booking %(reference)s was called off"),
+    "credit_issued": i18n._l("Your credit from booking %(reference)s"),
+    "request_agreed": i18n._l("The community agreed to your request %(reference)s"),
+    "request_declined": i18n._l("The community cannot take your request %(reference)s"),
+    "request_lapsed": i18n._l("Your request %(reference)s was not answered in time"),
+    "waiting_joined": i18n._l("You wait in line for a trip"),
+    "places_offered": i18n._l("Places are free for you: booking %(reference)s"),
+    "waiting_over": i18n._l("The trip that you waited for does not run"),
     "refund_coming": i18n._l("Your money for booking %(reference)s will be returned"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
 }
 KINDS = tuple(_SUBJECTS)
+_WITH_CALENDAR = {"booking_confirmed", "booking_changed", "booking_cancelled", "called_off"}
 
 
 @cache
@@ -35,10 +48,18 @@ def _environment() -> Environment:
     environment.globals.update(
         pick=i18n.pick,
         format_baht=i18n.format_baht,
-        format_day=i18n.format_day,
+        moment=moment,
         language=i18n.language,
     )
     return environment
+
+
+def moment(instant: datetime, zone: str) -> str:
+    """A day in both eras and its hour on the village's clocks, which is said."""
+    day = to_village(instant, zone).date()
+    hour = i18n.format_hour(instant, zone)
+    when = i18n._("%(hour)s (Thailand time)", hour=hour)
+    return f"{i18n.format_day(day, 'full')} ({i18n.other_era(day)}) {when}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ class Letter:
 
 
 def compose(letter: Letter, sender: str, now: datetime) -> EmailMessage:
-    """A multipart mail, with a calendar file where the facts carry one."""
+    """A multipart mail, with a calendar file where the trip of the facts is news to a calendar."""
     with i18n.use_language(letter.language):
         mail = EmailMessage()
         mail["Subject"] = str(_SUBJECTS[letter.kind]) % letter.facts
@@ -63,7 +84,7 @@ def compose(letter: Letter, sender: str, now: datetime) -> EmailMessage:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(_render(f"{letter.kind}.txt", letter.facts))
         mail.add_alternative(_render(f"{letter.kind}.html", letter.facts), subtype="html")
-        if "calendar" in letter.facts:
+        if letter.kind in _WITH_CALENDAR and "calendar" in letter.facts:
             mail.add_attachment(
                 letter.facts["calendar"].encode(),
                 maintype="text",

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from cbt.db import db, transaction
+from cbt.db import db, table_of, transaction
 from cbt.notices.mail import Letter, compose
 from cbt.notices.models import Notice
 
@@ -22,6 +22,8 @@ MOST_TRIES = 8
 MOST_AT_ONCE = 10  # so that other duties get their turn while a mail server is slow
 _SECONDS = 20
 FORGET_AFTER = timedelta(days=30)
+
+_INSERT = insert(table_of(Notice))
 
 Send = Callable[[EmailMessage], None]
 Complete = Callable[[dict[str, Any]], dict[str, Any]]
@@ -39,7 +41,7 @@ def queue(
 ) -> None:
     """Put a notice into the outbox, in the transaction of the fact that it tells. A step."""
     session.execute(
-        insert(Notice),
+        _INSERT,
         {
             "key": key,
             "kind": kind,

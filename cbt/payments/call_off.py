@@ -8,14 +8,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries as bookings
-from cbt.bookings.hold import end_booking, lock_booking
+from cbt.bookings.hold import Locked, claim_with_slots, end_booking, lock_booking, mark_ended
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import LIVE, BookingState, DepartureState, EndReason
 from cbt.bookings.tell import tell_guest
 from cbt.bookings.waitlist import end_line
 from cbt.communities.services import lock_community
 from cbt.db import db, transaction
-from cbt.errors import StateForbids
+from cbt.errors import DepartureGone, StateForbids
 from cbt.payments import queries
 from cbt.payments.cancel import give_back
 
@@ -34,26 +34,41 @@ class CalledOff:
 def call_off(community_id: int, departure_id: int, reason: EndReason, now: datetime) -> CalledOff:
     """Call a departure off. Who paid may choose another day, a credit or their money; all are told.
 
-    Raises DepartureUnknown, or StateForbids for one that is called off or settled already.
+    Raises DepartureUnknown, DepartureGone once it is over, or StateForbids for one that is called off or settled already.
     """
     with transaction() as session:
         lock_community(session, community_id)
-        bookings.get_trip(session, community_id, departure_id)
-        parties = _lock_parties(session, departure_id)
-        _mark(session, departure_id, reason, now)
-        paid = 0
-        for booking_id in parties:
-            paid += _end_party(session, booking_id, reason, now)
+        if bookings.get_trip(session, community_id, departure_id).ends_at <= now:
+            raise DepartureGone
+        parties = _stop(session, departure_id, reason, now)
+        ended = [_end_party(session, booking_id, reason, now) for booking_id in parties]
+        claim_with_slots(session, {departure_id: -sum(each.places for each in ended)})
         end_line(session, departure_id, now)
-        return CalledOff(len(parties), paid)
+        return CalledOff(len(ended), sum(each.state == BookingState.CONFIRMED for each in ended))
 
 
-def _lock_parties(session: Session, departure_id: int) -> Sequence[int]:
+def _stop(session: Session, departure_id: int, reason: EndReason, now: datetime) -> Sequence[int]:
+    """Lock a departure's parties, then let nobody come on it any more; return those parties.
+
+    Who came between the two is not locked yet, so the second is undone and both are done again.
+    """
+    while True:
+        parties = _lock_parties(session, departure_id)
+        with session.begin_nested() as marked:
+            _mark(session, departure_id, reason, now)
+            if _lock_parties(session, departure_id, skip_locked=True) == parties:
+                return parties
+            marked.rollback()
+
+
+def _lock_parties(
+    session: Session, departure_id: int, *, skip_locked: bool = False
+) -> Sequence[int]:
     return session.scalars(
         select(Booking.id)
         .where(Booking.departure_id == departure_id, Booking.state.in_(LIVE))
         .order_by(Booking.id)
-        .with_for_update()
+        .with_for_update(skip_locked=skip_locked)
     ).all()
 
 
@@ -76,15 +91,18 @@ def _mark(session: Session, departure_id: int, reason: EndReason, now: datetime)
         raise StateForbids(thing="departure", state="called_off", wanted="called_off")
 
 
-def _end_party(session: Session, booking_id: int, reason: EndReason, now: datetime) -> bool:
-    """End one party's booking; whether it had paid and may choose."""
+def _end_party(session: Session, booking_id: int, reason: EndReason, now: datetime) -> Locked:
+    """End one party's booking, all but its places; return it as it stood before."""
     booking = lock_booking(session, booking_id)
     paid = booking.state == BookingState.CONFIRMED
     state = BookingState.CHOOSING if paid else BookingState.CANCELLED
-    end_booking(session, booking, state, reason, now)
+    mark_ended(session, booking, state, reason, now)
+    kept = queries.get_money(session, booking_id).kept_satang
+    if not paid and kept > 0:  # a credit that was to pay a part of it
+        give_back(session, booking, kept, now, as_credit=True)
     key = f"called_off:{booking.reference}:{booking.version + 1}"
     tell_guest(session, booking.id, "called_off", key, {"why": str(reason), "paid": paid}, now)
-    return paid
+    return booking
 
 
 def refund_undecided(now: datetime) -> int:

@@ -16,6 +16,7 @@ from cbt.payments import queries
 from cbt.payments.credits import issue_credit
 from cbt.payments.give_back import return_money
 from cbt.payments.provider import RefundReason
+from cbt.payments.take_in import MOST_EXTRA_SATANG
 
 _UNPAID = (BookingState.REQUESTED, BookingState.HELD)
 
@@ -84,7 +85,8 @@ def _quote(session: Session, booking: Locked, now: datetime) -> CancelQuote:
     if booking.state in _UNPAID and booking.held_until <= now:
         raise StateForbids(thing="booking", state="lapsed", wanted="cancelled")
     paid = max(0, queries.get_money(session, booking.id).kept_satang)
-    refund = quote_refund(
-        parse(booking.terms), paid, booking.counts_from, now, by_community=called_off
-    )
+    if not called_off and paid > booking.price_satang + MOST_EXTRA_SATANG:
+        paid = booking.price_satang  # what a change retained before stays retained
+    whole = called_off or booking.state in _UNPAID  # a hold binds nobody
+    refund = quote_refund(parse(booking.terms), paid, booking.counts_from, now, by_community=whole)
     return CancelQuote(paid, refund, booking.version)

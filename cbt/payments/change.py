@@ -66,20 +66,24 @@ def change(reference: str, wanted: Wanted, agreed: ChangeQuote, now: datetime) -
 def _quote(session: Session, booking: Locked, wanted: Wanted, now: datetime) -> ChangeQuote:
     price = price_change(session, booking, wanted, now)
     kept = queries.get_money(session, booking.id).kept_satang
-    surplus = max(0, kept - price.price_satang)
     return ChangeQuote(
         old_satang=booking.price_satang,
         new_satang=price.price_satang,
         kept_satang=kept,
         due_satang=max(0, price.price_satang - kept),
-        refund_satang=_refund(booking, min(surplus, booking.price_satang), now),
+        refund_satang=_refund(booking, kept, price.price_satang, now),
         version=booking.version,
     )
 
 
-def _refund(booking: Locked, surplus: int, now: datetime) -> int:
-    """What the terms give back of a lower price; all of it after the community called off."""
+def _refund(booking: Locked, kept: int, new_satang: int, now: datetime) -> int:
+    """What the terms give back of a lower price; all of it after the community called off.
+
+    Only the difference of the prices counts: what an earlier change retained stays retained.
+    """
     called_off = booking.state == BookingState.CHOOSING
+    paid = kept if called_off else min(kept, booking.price_satang)
+    surplus = max(0, paid - new_satang)
     terms = parse(booking.terms)
     quoted = quote_refund(terms, surplus, booking.counts_from, now, by_community=called_off)
     return quoted.refund_satang

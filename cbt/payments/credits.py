@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
-from cbt.bookings.states import PAID, BookingState
+from cbt.bookings.models import Booking
+from cbt.bookings.states import BookingState
 from cbt.clock import village_day
-from cbt.db import transaction
+from cbt.db import db, transaction
 from cbt.errors import CreditSpent, DetailsIncomplete, HoldLapsed, StateForbids
 from cbt.ledger import services as ledger
 from cbt.payments import posting, queries
@@ -83,7 +84,9 @@ def use_credit(reference: str, code: str, now: datetime) -> int:
 
 
 def _require_payable(session: Session, booking: Locked, now: datetime) -> None:
-    if booking.state not in (*PAID, BookingState.HELD):
+    if booking.state == BookingState.SETTLED:
+        raise StateForbids(thing="booking", state=booking.state, wanted="paid")
+    if booking.state not in (BookingState.CONFIRMED, BookingState.HELD):
         raise HoldLapsed
     if booking.state == BookingState.HELD and booking.held_until <= now:
         raise HoldLapsed
@@ -130,3 +133,27 @@ def _note_use(
     used_on = village_day(now, payer.zone)
     facts = CreditUseFacts(payer.reference, code, number, amount, used_on)
     ledger.post(session, payer.book_id, posting.credit_use_draft(facts, _ACTOR), now)
+
+
+def return_stranded_credit(now: datetime) -> int:
+    """Give guests a new credit for what they had put into holds that then lapsed. Returns how many."""
+    session = db.session()
+    stranded = session.scalars(
+        select(CreditUse.booking_id)
+        .join(Booking, Booking.id == CreditUse.booking_id)
+        .where(Booking.state == BookingState.LAPSED)
+        .distinct()
+        .order_by(CreditUse.booking_id)
+    ).all()
+    session.rollback()
+    return sum(_return_one(booking_id, now) for booking_id in stranded)
+
+
+def _return_one(booking_id: int, now: datetime) -> bool:
+    with transaction() as session:
+        booking = bookings.lock_booking(session, booking_id)
+        kept = queries.get_money(session, booking_id).kept_satang
+        if booking.state != BookingState.LAPSED or kept <= 0:
+            return False
+        issue_credit(session, booking_id, kept, now)
+        return True

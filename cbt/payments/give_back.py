@@ -6,13 +6,16 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from cbt.bookings.hold import lock_booking
+from cbt.bookings.models import Departure
+from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.db import db, transaction
 from cbt.errors import MethodClosed, NotFound, RefundTooLarge, StateForbids
 from cbt.ledger import services as ledger
 from cbt.payments import posting
 from cbt.payments.credits import issue_credit
-from cbt.payments.models import Capture, CaptureBalance, Refund
+from cbt.payments.models import Capture, CaptureBalance, CaptureFee, Refund
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import RefundFacts
 from cbt.payments.provider import Provider, Providers, RefundReason, RefundState
@@ -163,6 +166,7 @@ def _complete(
     proof: str | None,
     now: datetime,
 ) -> None:
+    fee_returned = min(fee_returned, _fee_left(session, refund_id))
     refund = session.scalars(
         update(Refund)
         .where(Refund.id == refund_id, Refund.state == RefundState.REQUESTED)
@@ -190,5 +194,25 @@ def _complete(
         village_day(now, payer.zone),
     )
     ledger.post(session, payer.book_id, posting.refund_draft(facts, done_by), now)
-    amount = {"amount_satang": refund.amount_satang, "reason": refund.reason}
+    amount: dict[str, object] = {"amount_satang": refund.amount_satang, "reason": refund.reason}
     notify_guest(session, payer, "refund_done", f"refund_done:{refund.id}", amount, now)
+
+
+def _fee_left(session: Session, refund_id: int) -> int:
+    """How much of a capture's fee can still come back: rounded parts must not exceed the whole, and
+    a fee that a settled booking has borne is not undone. Locks the booking.
+    """
+    row = session.execute(
+        select(Refund.booking_id, Refund.capture_id, Capture.buys)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.id == refund_id)
+    ).one()
+    booking = lock_booking(session, row.booking_id)
+    state = session.scalar(select(Departure.state).where(Departure.id == booking.departure_id))
+    if row.buys and state == DepartureState.SETTLED:
+        return 0
+    fee = select(CaptureFee.amount_satang).where(CaptureFee.capture_id == row.capture_id)
+    returned = select(func.sum(Refund.fee_returned_satang)).where(
+        Refund.capture_id == row.capture_id
+    )
+    return (session.scalar(fee) or 0) - int(session.scalar(returned) or 0)

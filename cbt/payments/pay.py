@@ -1,16 +1,17 @@
 """Trying to pay: attempts are children of a booking, and any number may fail."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import PAID, BookingState
-from cbt.db import db, transaction
+from cbt.db import db, table_of, transaction
 from cbt.errors import DetailsIncomplete, HoldLapsed, MethodClosed, NotFound, StateForbids
 from cbt.payments import queries
 from cbt.payments.models import Attempt, PaymentAccount
@@ -19,6 +20,9 @@ from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
 
 REVIEW_FOR = timedelta(hours=24)
 """How long a hold lives while a host looks for a transfer that the guest reported."""
+
+CODES_KEEP_FOR = timedelta(hours=2)
+"""How long after it was made a hold can be kept by opening one payment code after another."""
 
 _AMOUNT_KEPT_FOR = timedelta(hours=24)
 _OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
@@ -35,36 +39,71 @@ def start_attempt(reference: str, method: str, providers: Providers, now: dateti
     provider = providers[method]
     with transaction() as session:
         prepared = _prepare(session, reference, provider, now)
-    if not prepared.is_started:
+        if not prepared.is_started and provider.capabilities.starts_alone:
+            started = provider.start(prepared.asked, now)
+            _note_started(session, prepared, prepared.booking, started, now)
+    if not prepared.is_started and not provider.capabilities.starts_alone:
         started = provider.start(prepared.asked, now)
         with transaction() as session:
-            _note_started(session, prepared, started, now)
+            booking = bookings.lock_booking(session, prepared.booking.id)
+            _note_started(session, prepared, booking, started, now)
     _cancel_others(prepared, providers, now)
     return prepared.asked.number
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The attempt to start, made or found again."""
+    """The attempt to start, made or found again, and what else may still be paid."""
 
     asked: Asked
-    booking_id: int
+    booking: Locked
     is_started: bool
-    is_held: bool
+    others: tuple["_Try", ...]
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One of a booking's attempts, as far as another one depends on it."""
+
+    id: int
+    number: int
+    payment_account_id: int
+    provider: str
+    state: str
+    amount_satang: int
+    provider_ref: str | None
+    expires_at: datetime
+
+
+_BOOKING, _DEPARTURE, _ATTEMPT = table_of(Booking), table_of(Departure), table_of(Attempt)
+_ACCOUNT = table_of(PaymentAccount)
+_TO_PAY = (
+    select(
+        *(_BOOKING.c.id, _BOOKING.c.community_id, _BOOKING.c.guest_name),
+        *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at),
+    )
+    .join(_DEPARTURE, _DEPARTURE.c.id == _BOOKING.c.departure_id)
+    .where(_BOOKING.c.reference == bindparam("wanted"))
+)
+_TRIES = (
+    select(*(_ATTEMPT.c[each.name] for each in fields(_Try)))
+    .where(_ATTEMPT.c.booking_id == bindparam("wanted"))
+    .order_by(_ATTEMPT.c.id)
+)
+_INSERT = insert(_ATTEMPT).returning(_ATTEMPT.c.id)
+_UPDATE = update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("wanted"))
+_LOCK_ACCOUNT = (
+    update(_ACCOUNT)
+    .where(
+        _ACCOUNT.c.community_id == bindparam("community"), _ACCOUNT.c.provider == bindparam("name")
+    )
+    .values(attempts=_ACCOUNT.c.attempts + 1)
+    .returning(_ACCOUNT.c.id, _ACCOUNT.c.receiver)
+)
 
 
 def _prepare(session: Session, reference: str, provider: Provider, now: datetime) -> _Prepared:
-    booking = session.execute(
-        select(
-            Booking.id,
-            Booking.community_id,
-            Booking.guest_name,
-            Departure.begins_at,
-            Departure.ends_at,
-        )
-        .join(Departure, Departure.id == Booking.departure_id)
-        .where(Booking.reference == reference)
-    ).one_or_none()
+    booking = session.execute(_TO_PAY, {"wanted": reference}).one_or_none()
     if booking is None:
         raise NotFound(thing="booking")
     locked = bookings.lock_booking(session, booking.id)
@@ -73,33 +112,52 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
     account = lock_account(session, booking.community_id, provider.name)
-    attempt = _find_open_attempt(session, booking.id, account.id, due, now)
+    tries = [_Try(*row) for row in session.execute(_TRIES, {"wanted": locked.id})]
+    until = _payable_until(locked, booking.ends_at)
+    attempt = _find_open(tries, account.id, due, now)
     if attempt is None:
-        attempt = Attempt(
-            booking_id=booking.id,
-            payment_account_id=account.id,
-            provider=provider.name,
-            number=1 + (_last_number(session, booking.id) or 0),
-            state=AttemptState.PENDING,
-            amount_satang=_amount(session, account, provider, due, now),
-            qr_payload="",
-            created_at=now,
-            expires_at=_payable_until(locked, booking.ends_at),
-        )
-        session.add(attempt)
-        session.flush()
+        number = 1 + max((each.number for each in tries), default=0)
+        amount = _amount(session, account, provider, due, now)
+        attempt = _add(session, locked.id, account, provider.name, number, amount, now, until)
     asked = Asked(
         attempt_id=attempt.id,
         booking_reference=reference,
         number=attempt.number,
         amount_satang=attempt.amount_satang,
         receiver=account.receiver,
-        hold_ends_at=_payable_until(locked, booking.ends_at),
+        hold_ends_at=until,
         trip_begins_at=booking.ends_at if locked.state in PAID else booking.begins_at,
     )
-    return _Prepared(
-        asked, booking.id, attempt.provider_ref is not None, locked.state == BookingState.HELD
+    others = tuple(
+        each for each in tries if each.id != attempt.id and each.state == AttemptState.PENDING
     )
+    return _Prepared(asked, locked, attempt.provider_ref is not None, others)
+
+
+def _add(
+    session: Session,
+    booking_id: int,
+    account: "Account",
+    provider: str,
+    number: int,
+    amount_satang: int,
+    now: datetime,
+    expires_at: datetime,
+) -> _Try:
+    values = {
+        "booking_id": booking_id,
+        "payment_account_id": account.id,
+        "provider": provider,
+        "number": number,
+        "state": AttemptState.PENDING,
+        "amount_satang": amount_satang,
+        "qr_payload": "",
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    attempt_id = session.execute(_INSERT, values).scalar_one()
+    state = AttemptState.PENDING
+    return _Try(attempt_id, number, account.id, provider, state, amount_satang, None, expires_at)
 
 
 def _payable_until(booking: Locked, trip_ends_at: datetime) -> datetime:
@@ -108,7 +166,7 @@ def _payable_until(booking: Locked, trip_ends_at: datetime) -> datetime:
 
 
 def _require_payable(booking: Locked, due_satang: int, now: datetime) -> None:
-    if booking.state in PAID and due_satang > 0:
+    if booking.state == BookingState.CONFIRMED and due_satang > 0:
         return
     if booking.state in PAID or booking.state == BookingState.REQUESTED:
         raise StateForbids(thing="booking", state=booking.state, wanted="paid")
@@ -116,43 +174,41 @@ def _require_payable(booking: Locked, due_satang: int, now: datetime) -> None:
         raise HoldLapsed
 
 
-def lock_account(session: Session, community_id: int, provider: str) -> PaymentAccount:
+@dataclass(frozen=True)
+class Account:
+    """A community's locked account at a provider."""
+
+    id: int
+    receiver: dict[str, str]
+
+
+def lock_account(session: Session, community_id: int, provider: str) -> Account:
     """Lock the community's account at a provider: amounts of open attempts are chosen under it."""
-    account = session.scalars(
-        update(PaymentAccount)
-        .where(PaymentAccount.community_id == community_id, PaymentAccount.provider == provider)
-        .values(attempts=PaymentAccount.attempts + 1)
-        .returning(PaymentAccount)
+    row = session.execute(
+        _LOCK_ACCOUNT, {"community": community_id, "name": provider}
     ).one_or_none()
-    if account is None:
+    if row is None:
         raise MethodClosed(method=provider)
-    return account
+    return Account(*row)
 
 
-def _find_open_attempt(
-    session: Session, booking_id: int, account_id: int, due_satang: int, now: datetime
-) -> Attempt | None:
-    """An attempt that still asks for what is due now."""
-    return session.scalars(
-        select(Attempt)
-        .where(
-            Attempt.amount_satang.between(due_satang, due_satang + MOST_EXTRA_SATANG),
-            Attempt.booking_id == booking_id,
-            Attempt.payment_account_id == account_id,
-            Attempt.state.in_(_OPEN),
-            Attempt.expires_at > now,
-        )
-        .order_by(Attempt.id.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def _last_number(session: Session, booking_id: int) -> int | None:
-    return session.scalar(select(func.max(Attempt.number)).where(Attempt.booking_id == booking_id))
+def _find_open(
+    tries: Sequence[_Try], account_id: int, due_satang: int, now: datetime
+) -> _Try | None:
+    """The newest attempt that still asks for what is due now."""
+    asking = [
+        each
+        for each in tries
+        if 0 <= each.amount_satang - due_satang <= MOST_EXTRA_SATANG
+        and each.payment_account_id == account_id
+        and each.state in _OPEN
+        and each.expires_at > now
+    ]
+    return asking[-1] if asking else None
 
 
 def _amount(
-    session: Session, account: PaymentAccount, provider: Provider, price: int, now: datetime
+    session: Session, account: Account, provider: Provider, price: int, now: datetime
 ) -> int:
     """What to ask for: the price, or a few satang more while another open attempt asks the same.
 
@@ -180,35 +236,38 @@ def _amount(
     raise MethodClosed(method=provider.name)
 
 
-def _note_started(session: Session, prepared: _Prepared, started: Started, now: datetime) -> None:
-    if prepared.is_held:
-        bookings.extend_hold(session, prepared.booking_id, started.expires_at, now)
+def _note_started(
+    session: Session, prepared: _Prepared, booking: Locked, started: Started, now: datetime
+) -> None:
+    """Write down how the guest goes on. A code keeps its hold, but no hold for ever."""
+    expires_at = started.expires_at
+    if prepared.booking.state == BookingState.HELD:
+        longest = max(booking.held_until, booking.created_at + CODES_KEEP_FOR)
+        expires_at = min(expires_at, longest)
+        if booking.state != BookingState.HELD or booking.held_until <= now:
+            raise HoldLapsed
+        if expires_at > booking.held_until:
+            bookings.extend_hold(session, booking.id, expires_at, now)
     session.execute(
-        update(Attempt)
-        .where(Attempt.id == prepared.asked.attempt_id)
-        .values(
-            provider_ref=started.provider_ref,
-            qr_payload=started.qr_payload,
-            expires_at=started.expires_at,
-        )
+        _UPDATE,
+        {
+            "wanted": prepared.asked.attempt_id,
+            "provider_ref": started.provider_ref,
+            "qr_payload": started.qr_payload,
+            "expires_at": expires_at,
+        },
     )
 
 
 def _cancel_others(prepared: _Prepared, providers: Providers, now: datetime) -> None:
     """Give up the booking's other open attempts, so that it is not paid in two ways by mistake."""
-    others = [
-        attempt
-        for attempt in queries.list_attempts(db.session(), prepared.booking_id)
-        if attempt.id != prepared.asked.attempt_id and attempt.state == AttemptState.PENDING
-    ]
-    db.session.rollback()  # nothing stays open while somebody outside is asked
-    for attempt in others:
+    for attempt in prepared.others:
         if attempt.provider_ref and attempt.provider in providers:
             providers[attempt.provider].cancel(attempt.provider_ref, now)
-    if others:
+    if prepared.others:
         with transaction() as session:
-            bookings.lock_booking(session, prepared.booking_id)
-            for attempt in others:
+            bookings.lock_booking(session, prepared.booking.id)
+            for attempt in prepared.others:
                 move_attempt(session, attempt.id, AttemptState.CANCELLED)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
@@ -24,21 +24,23 @@ class Payer:
     guest_email: str | None
 
 
+_PAYER = (
+    select(
+        Booking.id,
+        Community.id,
+        Community.book_id,
+        Community.zone,
+        Booking.reference,
+        Booking.language,
+        Booking.guest_email,
+    )
+    .join(Booking, Booking.community_id == Community.id)
+    .where(Booking.id == bindparam("wanted"))
+)
+
+
 def get_payer(session: Session, booking_id: int) -> Payer:
-    row = session.execute(
-        select(
-            Booking.id,
-            Community.id,
-            Community.book_id,
-            Community.zone,
-            Booking.reference,
-            Booking.language,
-            Booking.guest_email,
-        )
-        .join(Booking, Booking.community_id == Community.id)
-        .where(Booking.id == booking_id)
-    ).one()
-    return Payer(*row)
+    return Payer(*session.execute(_PAYER, {"wanted": booking_id}).one())
 
 
 def notify_guest(

@@ -40,10 +40,14 @@ def advance(known: AttemptState, reported: AttemptState) -> AttemptState:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a provider can do by itself; what it cannot, a person does."""
+    """What a provider can do by itself; what it cannot, a person does.
+
+    One that starts alone asks nobody outside for it, so an attempt is made and started in one change.
+    """
 
     refunds_itself: bool
     is_pretended: bool
+    starts_alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, literal, or_, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, bindparam, func, literal, or_, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cbt.bookings.models import Booking
 from cbt.bookings.states import BookingState
 from cbt.clock import village_day
 from cbt.communities.models import Community
-from cbt.db import Condition, columns
+from cbt.db import Condition, Query, columns
 from cbt.errors import NotFound
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
@@ -87,19 +87,29 @@ def list_methods(session: Session, community_id: int) -> list[Method]:
     return [Method(*row) for row in rows]
 
 
+_ONE = (
+    select(*_ATTEMPT)
+    .join(Booking, Booking.id == Attempt.booking_id)
+    .join(PaymentAccount, PaymentAccount.id == Attempt.payment_account_id)
+)
+_BY_ID = _ONE.where(Attempt.id == bindparam("wanted"))
+_BY_NUMBER = _ONE.where(
+    Booking.reference == bindparam("wanted"), Attempt.number == bindparam("numbered")
+)
+
+
 def get_attempt(session: Session, attempt_id: int) -> AttemptCard:
-    return _one(session, Attempt.id == attempt_id)
+    return _one(session.execute(_BY_ID, {"wanted": attempt_id}))
 
 
 def get_attempt_of(session: Session, reference: str, number: int) -> AttemptCard:
-    return _one(session, Booking.reference == reference, Attempt.number == number)
+    return _one(session.execute(_BY_NUMBER, {"wanted": reference, "numbered": number}))
 
 
-def _one(session: Session, *conditions: Condition) -> AttemptCard:
-    attempts = _list(session, *conditions)
-    if not attempts:
-        raise NotFound(thing="attempt")
-    return attempts[0]
+def _one(rows: Iterable[Row[Any]]) -> AttemptCard:
+    for row in rows:
+        return _card(row)
+    raise NotFound(thing="attempt")
 
 
 def list_attempts(session: Session, booking_id: int) -> list[AttemptCard]:
@@ -117,7 +127,13 @@ def list_transfers_to_confirm(
     """
     rows = _rows(
         session,
-        [*_ATTEMPT, Booking.departure_id, Booking.guest_name, Booking.state],
+        [
+            *_ATTEMPT,
+            Booking.departure_id,
+            Booking.guest_name,
+            Booking.state,
+            Booking.confirmed_at,
+        ],
         PaymentAccount.community_id == community_id,
         Attempt.provider == "promptpay",
         Attempt.provider_ref.is_not(None),
@@ -128,7 +144,9 @@ def list_transfers_to_confirm(
     )
     own = len(_ATTEMPT)
     transfers = [
-        TransferCard(_card(row[:own]), row[own], row[own + 1], BookingState(row[own + 2]))
+        TransferCard(
+            _card(row[:own]), row[own], row[own + 1], BookingState(row[own + 2]), row[own + 3]
+        )
         for row in rows
     ]
     return sorted(transfers, key=lambda each: each.attempt.state != AttemptState.REPORTED)
@@ -170,13 +188,16 @@ def _rows(session: Session, wanted: list[Any], *conditions: Condition) -> list[R
     return list(rows)
 
 
+_CAPTURES = (
+    select(*_CAPTURE)
+    .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+    .where(Capture.booking_id.in_(bindparam("bookings", expanding=True)))
+    .order_by(Capture.id)
+)
+
+
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
-    rows = session.execute(
-        select(*_CAPTURE)
-        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .where(Capture.booking_id.in_(list(booking_ids)))
-        .order_by(Capture.id)
-    )
+    rows = session.execute(_CAPTURES, {"bookings": list(booking_ids)})
     return [CaptureCard(*row) for row in rows]
 
 
@@ -218,27 +239,58 @@ def get_money(session: Session, booking_id: int) -> Money:
     return list_money(session, [booking_id])[booking_id]
 
 
+_AMONG: Any = bindparam("bookings", expanding=True)
+_MONEY = union_all(
+    select(Capture.booking_id, literal(0), Capture.amount_satang).where(
+        Capture.booking_id.in_(_AMONG), Capture.buys.is_(True)
+    ),
+    select(CreditUse.booking_id, literal(1), CreditUse.amount_satang).where(
+        CreditUse.booking_id.in_(_AMONG)
+    ),
+    select(Refund.booking_id, literal(2), Refund.amount_satang)
+    .join(Capture, Capture.id == Refund.capture_id)
+    .where(Refund.booking_id.in_(_AMONG), Capture.buys.is_(True)),
+    select(Credit.booking_id, literal(3), Credit.amount_satang).where(
+        Credit.booking_id.in_(_AMONG)
+    ),
+)
+
+
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     ids = list(booking_ids)
     sums: dict[int, list[int]] = {booking_id: [0, 0, 0, 0] for booking_id in ids}
-    parts = union_all(
-        select(Capture.booking_id, literal(0), Capture.amount_satang).where(
-            Capture.booking_id.in_(ids), Capture.buys.is_(True)
-        ),
-        select(CreditUse.booking_id, literal(1), CreditUse.amount_satang).where(
-            CreditUse.booking_id.in_(ids)
-        ),
-        select(Refund.booking_id, literal(2), Refund.amount_satang)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.booking_id.in_(ids), Capture.buys.is_(True)),
-        select(Credit.booking_id, literal(3), Credit.amount_satang).where(
-            Credit.booking_id.in_(ids)
-        ),
-    )
-    for booking_id, place, amount in session.execute(parts):
+    for booking_id, place, amount in session.execute(_MONEY, {"bookings": ids}):
         sums[booking_id][place] += amount
     return {booking_id: Money(*each) for booking_id, each in sums.items()}
+
+
+def departures_with_retained_money(community_id: int) -> Query:
+    """Selects the ids of departures of which a cancelled booking left something to share out."""
+    kept = (
+        _total(Capture.amount_satang, Capture.booking_id)
+        + _total(CreditUse.amount_satang, CreditUse.booking_id)
+        - _total(Refund.amount_satang, Refund.booking_id)
+        - _total(Credit.amount_satang, Credit.booking_id)
+    )
+    return select(Booking.departure_id).where(
+        Booking.community_id == community_id,
+        Booking.state == BookingState.CANCELLED,
+        Booking.confirmed_at.is_not(None),
+        kept > 0,
+    )
+
+
+def _total(
+    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int]
+) -> ColumnElement[int]:
+    """The sum of a booking's amounts of one kind, as a column beside Booking."""
+    return (
+        select(func.coalesce(func.sum(amount), 0))
+        .where(booking_id == Booking.id)
+        .correlate(Booking)
+        .scalar_subquery()
+    )
 
 
 def find_credit(session: Session, community_id: int, code: str) -> CreditCard | None:

@@ -43,10 +43,13 @@ class TransferCard:
     departure_id: int
     guest_name: str | None
     booking_state: BookingState
+    confirmed_at: datetime | None
 
     @property
     def is_of_paid_booking(self) -> bool:
-        return self.booking_state in PAID
+        """Whether the booking was paid otherwise; a code opened afterwards is for what a change added."""
+        paid_before = self.confirmed_at is not None and self.attempt.created_at <= self.confirmed_at
+        return self.booking_state in PAID and paid_before
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ for the present state and writes what is new, however often it is called and in 
 import logging
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
 from cbt.bookings.states import PAID, BookingState
 from cbt.clock import village_day
-from cbt.db import db, transaction
+from cbt.db import db, table_of, transaction
 from cbt.ledger import services as ledger
+from cbt.ledger.entries import Draft
 from cbt.payments import posting, queries
 from cbt.payments.give_back import request_refund
 from cbt.payments.models import Attempt, Capture, CaptureBalance, CaptureFee
@@ -44,14 +45,12 @@ def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
     captured all the same and noted as money to give back, never passed over in silence.
     """
     attempt = queries.get_attempt(db.session(), attempt_id)
-    captures = queries.list_captures(db.session(), [attempt.booking_id])
     provider = providers.get(attempt.provider)
     if attempt.provider_ref is None or provider is None:
         return
     db.session.rollback()  # nothing stays open while somebody outside is asked
     payment = provider.fetch(attempt.provider_ref, now)
-    fees = {each.payment_id: each.fee_satang for each in captures if each.provider == provider.name}
-    if not _has_news(attempt.state, fees, payment):
+    if not _has_news(attempt, payment):
         return
     with transaction() as session:
         for received in payment.received:
@@ -73,9 +72,17 @@ def look_up_unpaid_attempts(providers: Providers, now: datetime) -> int:
     return len(attempts)
 
 
-def _has_news(known: AttemptState, fees: dict[str, int | None], payment: NormalisedPayment) -> bool:
+def _has_news(attempt: AttemptCard, payment: NormalisedPayment) -> bool:
     """Whether a provider's answer says more than is written down already."""
-    return advance(known, payment.state) != known or any(
+    if advance(attempt.state, payment.state) != attempt.state:
+        return True
+    if not payment.received:
+        return False
+    captures = queries.list_captures(db.session(), [attempt.booking_id])
+    fees = {
+        each.payment_id: each.fee_satang for each in captures if each.provider == attempt.provider
+    }
+    return any(
         received.payment_id not in fees
         or (fees[received.payment_id] is None and received.fee_satang is not None)
         for received in payment.received
@@ -89,26 +96,53 @@ def move_attempt(
 
     Needs the booking's lock, under which all its attempts are written.
     """
-    known = session.scalar(select(Attempt.state).where(Attempt.id == attempt_id)) or ""
-    values: dict[str, object] = {"state": advance(AttemptState(known), reported)}
+    values: dict[str, object] = {"state": reported}
     if at is not None:
         values["reported_at"] = at
-    session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**values))
+    earlier = [each for each in AttemptState if advance(each, reported) == reported]
+    session.execute(_MOVE, {"wanted": attempt_id, "earlier": earlier, **values})
+
+
+_ATTEMPT = table_of(Attempt)
+_MOVE = update(_ATTEMPT).where(
+    _ATTEMPT.c.id == bindparam("wanted"), _ATTEMPT.c.state.in_(bindparam("earlier", expanding=True))
+)
 
 
 def _write_down(session: Session, attempt: AttemptCard, received: Received, now: datetime) -> None:
     """Record money that arrived, and its fee, each once."""
     locked = bookings.lock_booking(session, attempt.booking_id)
     payer = get_payer(session, locked.id)
-    capture_id = session.scalar(
-        select(Capture.id).where(
-            Capture.provider == attempt.provider, Capture.payment_id == received.payment_id
-        )
+    payment = {"provider_name": attempt.provider, "payment": received.payment_id}
+    known = session.execute(_KNOWN, payment).one_or_none()
+    if known is None:
+        _capture(session, attempt, locked, payer, received, now)
+    elif known.fee_of is None and received.fee_satang is not None:
+        _insert_fee(session, known.id, received.fee_satang, now)
+        drafts = _fee_drafts(attempt.provider, payer, received, now)
+        ledger.post_all(session, payer.book_id, drafts, now)
+
+
+_CAPTURE, _FEE = table_of(Capture), table_of(CaptureFee)
+_KNOWN = (
+    select(_CAPTURE.c.id, _FEE.c.capture_id.label("fee_of"))
+    .outerjoin(_FEE, _FEE.c.capture_id == _CAPTURE.c.id)
+    .where(
+        _CAPTURE.c.provider == bindparam("provider_name"),
+        _CAPTURE.c.payment_id == bindparam("payment"),
     )
-    if capture_id is None:
-        capture_id = _capture(session, attempt, locked, payer, received, now)
-    if received.fee_satang is not None:
-        _note_fee(session, attempt.provider, capture_id, payer, received, now)
+)
+_INSERT_FEE = insert(_FEE)
+_INSERT_BALANCE = insert(table_of(CaptureBalance))
+_INSERT_CAPTURE = (  # under the book's lock, so receipts are numbered without gap or double
+    insert(_CAPTURE)
+    .values(
+        receipt_number=select(func.coalesce(func.max(_CAPTURE.c.receipt_number), 0) + 1)
+        .where(_CAPTURE.c.community_id == bindparam("of_community"))
+        .scalar_subquery()
+    )
+    .returning(_CAPTURE.c.id)
+)
 
 
 def _capture(
@@ -118,8 +152,8 @@ def _capture(
     payer: Payer,
     received: Received,
     now: datetime,
-) -> int:
-    """Post the money, and confirm the booking with it or note it to be given back."""
+) -> None:
+    """Post the money and its fee, and confirm the booking with it or note it to be given back."""
     reason = _confirm(session, locked, attempt.amount_satang, received, now)
     facts = CaptureFacts(
         payer.reference,
@@ -128,36 +162,40 @@ def _capture(
         received.amount_satang,
         village_day(received.paid_at, payer.zone),
     )
-    ledger.post(session, payer.book_id, posting.capture_draft(facts, _ACTOR), now)
-    last = session.scalar(
-        select(func.max(Capture.receipt_number)).where(Capture.community_id == payer.community_id)
-    )
-    capture = Capture(
-        community_id=payer.community_id,
-        booking_id=locked.id,
-        attempt_id=attempt.id,
-        provider=attempt.provider,
-        payment_id=received.payment_id,
-        amount_satang=received.amount_satang,
-        paid_at=received.paid_at,
-        recorded_at=now,
-        receipt_number=1 + (last or 0),  # under the book's lock, so without gap or double
-        buys=reason is None,
-    )
-    session.add(capture)
-    session.flush()
+    drafts = [
+        posting.capture_draft(facts, _ACTOR),
+        *_fee_drafts(attempt.provider, payer, received, now),
+    ]
+    ledger.post_all(session, payer.book_id, drafts, now)
+    amount_satang = received.amount_satang
+    capture_id = session.execute(
+        _INSERT_CAPTURE,
+        {
+            "of_community": payer.community_id,
+            "community_id": payer.community_id,
+            "booking_id": locked.id,
+            "attempt_id": attempt.id,
+            "provider": attempt.provider,
+            "payment_id": received.payment_id,
+            "amount_satang": amount_satang,
+            "paid_at": received.paid_at,
+            "recorded_at": now,
+            "buys": reason is None,
+        },
+    ).scalar_one()
+    if received.fee_satang is not None:
+        _insert_fee(session, capture_id, received.fee_satang, now)
     session.execute(
-        insert(CaptureBalance),
-        {"capture_id": capture.id, "amount_satang": capture.amount_satang, "returning_satang": 0},
+        _INSERT_BALANCE,
+        {"capture_id": capture_id, "amount_satang": amount_satang, "returning_satang": 0},
     )
     if reason is not None:
-        request_refund(session, capture.id, capture.amount_satang, reason, payer, now)
+        request_refund(session, capture_id, amount_satang, reason, payer, now)
     elif locked.state in PAID:
-        amount: dict[str, object] = {"amount_satang": capture.amount_satang}
-        notify_guest(session, payer, "balance_paid", f"balance:{capture.id}", amount, now)
+        amount: dict[str, object] = {"amount_satang": amount_satang}
+        notify_guest(session, payer, "balance_paid", f"balance:{capture_id}", amount, now)
     else:
         notify_guest(session, payer, "booking_confirmed", f"confirmed:{payer.reference}", {}, now)
-    return capture.id
 
 
 def _confirm(
@@ -165,12 +203,12 @@ def _confirm(
 ) -> RefundReason | None:
     """Confirm the booking with this money, or say why it cannot buy it.
 
-    A confirmed booking whose price rose since takes what is still due.
+    A confirmed booking whose price rose since takes what is still due, until its money is split.
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
     due = locked.price_satang - queries.get_money(session, locked.id).kept_satang
-    if due <= 0:
+    if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
     if received.amount_satang != asked_satang or not 0 <= asked_satang - due <= MOST_EXTRA_SATANG:
         return RefundReason.AMOUNT_DIFFERS
@@ -179,22 +217,16 @@ def _confirm(
     return None
 
 
-def _note_fee(
-    session: Session,
-    provider: str,
-    capture_id: int,
-    payer: Payer,
-    received: Received,
-    now: datetime,
-) -> None:
-    known = session.scalar(select(CaptureFee.capture_id).where(CaptureFee.capture_id == capture_id))
-    if known is not None:
-        return
-    fee = received.fee_satang or 0
+def _fee_drafts(provider: str, payer: Payer, received: Received, now: datetime) -> list[Draft]:
+    """The entry of what the provider kept, once it has said so and kept anything."""
+    if not received.fee_satang:
+        return []
+    on = village_day(now, payer.zone)
+    facts = FeeFacts(payer.reference, provider, received.payment_id, received.fee_satang, on)
+    return [posting.fee_draft(facts, _ACTOR)]
+
+
+def _insert_fee(session: Session, capture_id: int, fee_satang: int, now: datetime) -> None:
     session.execute(
-        insert(CaptureFee), {"capture_id": capture_id, "amount_satang": fee, "reported_at": now}
+        _INSERT_FEE, {"capture_id": capture_id, "amount_satang": fee_satang, "reported_at": now}
     )
-    if fee:
-        on = village_day(now, payer.zone)
-        facts = FeeFacts(payer.reference, provider, received.payment_id, fee, on)
-        ledger.post(session, payer.book_id, posting.fee_draft(facts, _ACTOR), now)

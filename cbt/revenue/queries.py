@@ -127,8 +127,9 @@ def list_booking_facts(
             )
         elif kept > 0:
             cancelled.add(row.reference)
+            fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
             facts[row.departure_id].append(
-                BookingFacts(row.reference, row.starts_on, kept, min(fee, kept), (), policy)
+                BookingFacts(row.reference, row.starts_on, kept, fee, (), policy)
             )
     return _with_preparation(session, facts, cancelled) if cancelled else facts
 

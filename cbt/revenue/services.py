@@ -216,7 +216,7 @@ def settle(
         if trip.ends_at > now:
             raise NotYetDelivered
         number = next_settlement_number(session, community_id)
-        close_departure(session, departure_id, now)
+        close_departure(session, departure_id)
         booked, sharing = _facts(session, community_id, departure_id, number)
         if Preview(tuple(booked), sharing).fingerprint != previewed:
             raise PreviewOutdated

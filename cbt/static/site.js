@@ -5,12 +5,14 @@
 for (const box of document.querySelectorAll("[data-until]")) {
   const until = Date.parse(box.dataset.until);
   const left = box.querySelector("[data-left]");
+  const warning = box.parentElement.querySelector("[data-soon]");
   const tick = () => {
     const seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
     const hours = Math.floor(seconds / 3600);
     const clock = [Math.floor((seconds % 3600) / 60), seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
     left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
     box.classList.toggle("soon", seconds < 300);
+    if (warning) warning.hidden = seconds >= 300 || !seconds;
     if (seconds) setTimeout(tick, 1000);
     else setTimeout(() => location.reload(), 1500);
   };
@@ -44,6 +46,12 @@ const addStepperButtons = (scope) => {
 
 // The booking box is fetched anew for another day or party, without leaving the page.
 let newest = 0;
+let leaving = false;
+document.addEventListener("submit", () => {
+  newest += 1; // what was sent goes first: a box that still comes is too late
+  leaving = true;
+});
+window.addEventListener("pageshow", () => (leaving = false));
 const swap = async (address) => {
   const mine = ++newest;
   const box = document.getElementById("book");
@@ -60,7 +68,7 @@ const swap = async (address) => {
     prepare(fresh);
     if (again) document.querySelector(again)?.focus({ preventScroll: true });
   } catch {
-    location.href = address;
+    if (!leaving) location.href = address;
   } finally {
     box.removeAttribute("aria-busy");
   }
@@ -83,6 +91,26 @@ const prepare = (scope) => {
   });
 };
 prepare(document);
+
+// Check-in lists that this device kept leave it when their day is over, and on signing out.
+const dropLists = async (isLeaving) => {
+  if (!(await caches.has("check-in lists"))) return;
+  const lists = await caches.open("check-in lists");
+  for (const request of await lists.keys()) {
+    const until = (await lists.match(request)).headers.get("List-Until");
+    if (isLeaving || Date.parse(until) <= Date.now()) await lists.delete(request);
+  }
+};
+if (window.caches) {
+  dropLists(false);
+  for (const form of document.querySelectorAll("form[action$='/sign-out']")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      await dropLists(true).catch(() => {});
+      form.submit();
+    });
+  }
+}
 
 // While a transfer is looked for, ask again now and then.
 if (document.querySelector("[data-check]")) setInterval(() => document.hidden || location.reload(), 30000);

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings.queries import get_booking_with_community
 from cbt.bookings.records import BookingCard
 from cbt.bookings.references import BookingLinks
+from cbt.bookings.vouchers import Vouchers
 from cbt.clock import utc_now
 from cbt.communities.queries import get_community, get_household
 from cbt.communities.records import CommunityCard, HouseholdCard
@@ -99,6 +100,10 @@ def the_booking() -> BookingCard:
 
 def booking_links() -> BookingLinks:
     return cast(BookingLinks, current_app.extensions["booking_links"])
+
+
+def vouchers() -> Vouchers:
+    return cast(Vouchers, current_app.extensions["vouchers"])
 
 
 # --- the check -----------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.DetailsIncomplete: _l("Please tell us your name and how to reach you before you pay."),
     errors.CommunityNotSample: _l("Only sample communities can take pretended payments."),
     errors.Refused: _l("This is not possible right now."),
-    errors.DepartureFull: _l("Only %(left)s places are left on this departure."),
+    errors.DepartureFull: _l("Too few places for your party: this departure has %(left)s left."),
     errors.DepartureGone: _l("This departure has begun or is closed. Please choose another day."),
     errors.SalesClosed: _l(
         "Booking for this departure has closed, so that the hosts can prepare. Please choose another day."
@@ -113,6 +113,7 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
+    errors.NameTaken: _l("There is one of this name already: %(code)s."),
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),

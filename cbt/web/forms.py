@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, IntegerField, StringField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
 from cbt import i18n
@@ -48,7 +48,7 @@ class AskForm(Form):
 
 def text(label: Any, *, most: int, required: bool = False, **options: Any) -> StringField:
     """A line of text, trimmed."""
-    validators: list[Any] = [InputRequired(message=REQUIRED)] if required else []
+    validators: list[Any] = [DataRequired(message=REQUIRED)] if required else []
     return StringField(
         label, [*validators, Length(max=most, message=TOO_LONG)], filters=[trim], **options
     )

@@ -296,6 +296,11 @@ def label(member: StrEnum) -> str:
     return str(LABELS[type(member)][member])
 
 
+def bearer_words(bearer: str) -> str:
+    """Who pays for a discount."""
+    return _("the whole group") if bearer == "group" else label(Bucket(bearer))
+
+
 def provider_words(name: str) -> str:
     return str(_PROVIDERS[name])
 

@@ -15,6 +15,7 @@ from cbt.db import db, transaction
 from cbt.ledger import entries, queries, services
 from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import Book, Entry
+from cbt.payments import give_back
 from cbt.revenue.policy import DEFAULT, canonical, identity
 from tests import factories
 from tests.site import NOW
@@ -237,6 +238,7 @@ def test_a_payment_taken_out_of_the_records(village):
     first = db.session.scalar(select(Entry.seq).where(Entry.kind == "capture").order_by(Entry.seq))
     tamper(
         "DELETE FROM capture_fee WHERE capture_id = (SELECT MIN(id) FROM capture)",
+        "DELETE FROM capture_balance WHERE capture_id = (SELECT MIN(id) FROM capture)",
         "DELETE FROM capture WHERE id = (SELECT MIN(id) FROM capture)",
     )
     faults = found(village)
@@ -249,6 +251,8 @@ def take_out_payment(reference):
     """Take a booking's money out of the records and out of the books, as if it had never come."""
     tamper(
         """DELETE FROM capture_fee WHERE capture_id IN (SELECT id FROM capture WHERE booking_id =
+           (SELECT id FROM booking WHERE reference = :reference))""",
+        """DELETE FROM capture_balance WHERE capture_id IN (SELECT id FROM capture WHERE booking_id =
            (SELECT id FROM booking WHERE reference = :reference))""",
         "DELETE FROM capture WHERE booking_id = (SELECT id FROM booking WHERE reference = :reference)",
         reference=reference,
@@ -359,6 +363,51 @@ def test_places_counted_wrongly(village):
     tamper("UPDATE departure SET claimed = claimed + 1")
     faults = found(village)
     assert faults == {Check.PLACES: [(Fault.PLACES_DIFFER, f"departure:{village.departure_id}")]}
+
+
+def test_a_slot_counted_wrongly(app):
+    fleet = factories.make_fleet()
+    factories.book(fleet.mangrove)
+    tamper(
+        "UPDATE slot SET claimed = claimed + 1 WHERE thing_id = :boat", boat=fleet.things["boat"]
+    )
+    slot = f"slot:boat:{factories.TOMORROW.isoformat()}:morning"
+    assert found(fleet.mangrove) == {Check.SLOTS: [(Fault.SLOT_DIFFERS, slot)]}
+
+
+def test_a_claim_noted_for_another_departure(app):
+    """The slot's own count still sums up, but two departures were told apart wrongly."""
+    fleet = factories.make_fleet()
+    factories.book(fleet.mangrove)
+    factories.book(fleet.sunrise, {"ADULT": 1})
+    tamper(
+        "UPDATE slot_claim SET units = 3 - units WHERE slot_id = (SELECT id FROM slot WHERE thing_id = :id)",
+        id=fleet.things["jacket"],
+    )
+    slot = f"slot:jacket:{factories.TOMORROW.isoformat()}:morning"
+    assert found(fleet.mangrove) == {Check.SLOTS: [(Fault.SLOT_DIFFERS, slot)]}
+
+
+def test_a_partial_refund_altered(app):
+    """One satang more is noted as given back than the books say."""
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    reference = factories.book(village, {"ADULT": 3})
+    factories.change_booking(reference, party={"ADULT": 2})
+    give_back.send_refunds(factories.PROVIDERS, NOW)
+    assert found(village) == {}
+    tamper("UPDATE refund SET amount_satang = amount_satang + 1")
+    faults = found(village)
+    assert (Fault.AMOUNT_DIFFERS, f"booking:{reference}") in faults[Check.MONEY]
+    assert faults[Check.DEPOSITS] == [(Fault.DEPOSIT_DIFFERS, f"booking:{reference}")]
+
+
+def test_a_credit_raised(app):
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    reference = factories.book(village)
+    factories.cancel_booking(reference, as_credit=True)
+    assert found(village) == {}
+    tamper("UPDATE credit SET amount_satang = amount_satang + 100")
+    assert (Fault.AMOUNT_DIFFERS, f"booking:{reference}") in found(village)[Check.MONEY]
 
 
 def test_two_entries_swapped(village):

@@ -40,6 +40,7 @@ PURE = [
     "cbt.bookings.line",
     "cbt.bookings.feeds",
     "cbt.bookings.references",
+    "cbt.bookings.vouchers",
     "cbt.payments.promptpay",
     "cbt.payments.provider",
     "cbt.revenue.policy",
@@ -81,7 +82,10 @@ def test_every_page_stands_under_both_languages(sample_app):
     without = {
         str(rule) for rule in sample_app.url_map.iter_rules() if "any(th,en)" not in str(rule)
     }
-    assert without == {"/", "/healthz", "/readyz", "/fonts/<name>", "/static/<path:filename>"}
+    assert without == {
+        *("/", "/healthz", "/readyz", "/fonts/<name>", "/static/<path:filename>"),
+        *("/feeds/<token>.ics", "/check-in-worker.js"),
+    }
 
 
 def test_what_changes_something_refuses_get_and_asks_for_a_token(sample_app):

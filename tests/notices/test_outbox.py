@@ -10,7 +10,6 @@ from sqlalchemy import select
 
 from cbt.bookings import hold as bookings
 from cbt.db import db
-from cbt.notices.mail import KINDS
 from cbt.notices.models import Notice
 from cbt.notices.services import MOST_TRIES, forget_old, send_due, smtp_sender
 from cbt.payments import give_back
@@ -157,7 +156,3 @@ def test_sent_mails_are_forgotten_after_a_month(app, village):
     db.session.rollback()
     notice = db.session.scalars(select(Notice)).one()
     assert (notice.recipient, notice.facts) == ("", {})
-
-
-def test_every_kind_of_mail_is_made_by_the_tests_above():
-    assert set(KINDS) == {"booking_confirmed", "refund_coming", "refund_done"}

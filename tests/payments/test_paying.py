@@ -455,3 +455,14 @@ def test_an_attempt_never_goes_backwards(known, reported):
     assert after == (reported if rank[reported] > rank[known] else known)
     if known == AttemptState.PAID:
         assert after == AttemptState.PAID
+
+
+def test_one_code_after_another_does_not_keep_places_for_ever(village):
+    reference = factories.hold(village, {"ADULT": 1})
+    now = NOW
+    for _again in range(3):
+        attempt = factories.start(reference, "promptpay", now)
+        now = attempt.expires_at - timedelta(minutes=1)
+        pay.start_attempt(reference, "demo", PROVIDERS, now)  # gives the code up
+    held_until = get_booking(db.session(), reference).held_until
+    assert held_until == NOW + pay.CODES_KEEP_FOR

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbt.errors import AmountInvalid, CostsExceedIncome
+from cbt.errors import AmountInvalid, CostsExceedIncome, DiscountTooLarge
 from cbt.revenue.policy import DEFAULT, Bucket, Policy
-from cbt.revenue.split import Cost, PartKind, split
+from cbt.revenue.split import Borne, Cost, PartKind, split
 from tests.strategies import policies
 from tests.twins import slow_split
 
@@ -90,3 +90,71 @@ def test_every_bucket_is_within_a_satang_of_its_exact_share_and_the_pool_takes_t
             assert 0 <= over < 10_000 * (len(policy.shares) - 1)
         else:
             assert -10_000 < over <= 0
+
+
+# --- discounts that one bucket bears, and preparation --------------------------------------------
+
+BEARERS = list(Bucket)
+
+
+@given(
+    net=st.integers(0, 10**9),
+    discount=st.integers(1, 10**8),
+    bearer=st.sampled_from(BEARERS),
+    fee_bp=st.integers(0, 1_000),
+    preparation_bp=st.integers(0, 9_000),
+    policy=policies(),
+)
+def test_with_a_discount_or_preparation_parts_sum_to_the_whole_and_equal_the_slow_twin(
+    net, discount, bearer, fee_bp, preparation_bp, policy
+):
+    fee, preparation = net * fee_bp // 10_000, net * preparation_bp // 10_000
+    taken = fee + preparation + net * policy.intermediary_bp // 10_000
+    given_ = {"discount": Borne(discount, bearer), "preparation_satang": preparation}
+    if taken > net:
+        with pytest.raises(CostsExceedIncome):
+            split(net, [], fee, policy, **given_)
+        return
+    twin = slow_split(
+        net, [], fee, policy, discount=discount, bearer=bearer, preparation=preparation
+    )
+    if twin[bearer] < 0:
+        with pytest.raises(DiscountTooLarge):
+            split(net, [], fee, policy, **given_)
+        return
+    parts = split(net, [], fee, policy, **given_)
+    assert sum(part.amount_satang for part in parts) == net
+    assert {str(part.code): part.amount_satang for part in parts} == {
+        str(code): amount for code, amount in twin.items()
+    }
+
+
+@given(net=st.integers(10**6, 10**9), policy=policies())
+def test_nobody_but_the_bearer_gets_less_for_a_discount(net, policy):
+    discount = net // 100
+    with_it = split(net - discount, [], 0, policy, discount=Borne(discount, Bucket.PROVIDER))
+    without = split(net, [], 0, replace(policy))
+    if policy.intermediary_bp:
+        return  # the intermediary's share is of what came in
+    for less, full in zip(with_it, without, strict=True):
+        if less.code == Bucket.PROVIDER:
+            assert full.amount_satang - less.amount_satang == discount
+        else:
+            assert less.amount_satang == full.amount_satang
+
+
+def test_preparation_comes_before_the_funds():
+    parts = {
+        part.code: part.amount_satang
+        for part in split(50_000, [], 885, DEFAULT, preparation_satang=40_000)
+    }
+    assert parts["preparation"] == 40_000
+    assert parts["welfare"] == (50_000 - 885 - 40_000) * 500 // 10_000
+    assert sum(parts.values()) == 50_000
+
+
+def test_more_preparation_than_there_is_is_refused():
+    with pytest.raises(CostsExceedIncome):
+        split(50_000, [], 885, DEFAULT, preparation_satang=49_116)
+    with pytest.raises(AmountInvalid):
+        split(50_000, [], 0, DEFAULT, preparation_satang=-1)

@@ -17,6 +17,8 @@ BUDGETS = {
     "/en/c/buna-dara": (None, 6),
     "/en/c/buna-dara/mangrove-boat": (None, 6),
     "/en/host/buna-dara": ("host.buna-dara", 8),
+    "/en/host/buna-dara/calendar": ("host.buna-dara", 8),
+    "/en/host/buna-dara/day": ("host.buna-dara", 8),
     "/en/household/buna-dara/H03": ("h03.buna-dara", 8),
     "/en/mentor": ("mentor", 10),
 }

@@ -72,6 +72,28 @@ def upgrade() -> None:
     require_empty_books("Start with a new database: delete instance/cbt.db, or name another one.")
     drop_lines()
     op.create_table(
+        "host_feed_key",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("community_id", WholeNumber, nullable=False),
+        sa.Column("person_id", WholeNumber, nullable=False),
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("made_at", Instant, nullable=False),
+        sa.Column("ended_at", Instant, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_host_feed_key_community_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_host_feed_key_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_host_feed_key")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_host_feed_key_token_hash")),
+    )
+    with op.batch_alter_table("host_feed_key") as batch_op:
+        batch_op.create_index(
+            "ix_host_feed_key_community_id", ["community_id", "person_id"], unique=False
+        )
+
+    op.create_table(
         "promo_code",
         sa.Column("id", WholeNumber, nullable=False),
         sa.Column("community_id", WholeNumber, nullable=False),
@@ -661,4 +683,8 @@ def downgrade() -> None:
 
     op.drop_table("rest_day")
     op.drop_table("promo_code")
+    with op.batch_alter_table("host_feed_key") as batch_op:
+        batch_op.drop_index("ix_host_feed_key_community_id")
+
+    op.drop_table("host_feed_key")
     make_lines(revised=False)

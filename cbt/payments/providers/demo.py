@@ -44,7 +44,7 @@ class Act(StrEnum):
 
 class DemoProvider:
     name = "demo"
-    capabilities = Capabilities(refunds_itself=True, is_pretended=True)
+    capabilities = Capabilities(refunds_itself=True, is_pretended=True, starts_alone=True)
 
     def estimate_fee(self, amount_satang: int) -> int:
         fee = share_rounded_up_at_half(amount_satang, _FEE)

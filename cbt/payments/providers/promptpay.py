@@ -28,7 +28,7 @@ OPEN_FOR = timedelta(minutes=60)
 
 class PromptPayProvider:
     name = "promptpay"
-    capabilities = Capabilities(refunds_itself=False, is_pretended=False)
+    capabilities = Capabilities(refunds_itself=False, is_pretended=False, starts_alone=True)
 
     def estimate_fee(self, amount_satang: int) -> int:
         return 0  # transfers between people's and communities' own accounts cost nothing

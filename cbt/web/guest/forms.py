@@ -1,25 +1,18 @@
 """What a guest types after holding places."""
 
-from wtforms import BooleanField, EmailField, RadioField, TelField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms import BooleanField, IntegerField, RadioField, TextAreaField
+from wtforms.validators import InputRequired, Length
+from wtforms.widgets import HiddenInput
 
 from cbt.i18n import _l
+from cbt.web import contact
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, text, trim
-
-_MAIL = Regexp(
-    r"[^@\s]+@[^@\s]+\.[^@\s]+$", message=_l("This does not look like an e-mail address.")
-)
-_PHONE = Regexp(
-    r"[+0-9][0-9 ()-]{6,24}$", message=_l("This does not look like a telephone number.")
-)
 
 
 class DetailsForm(Form):
     name = text(_l("Name"), most=120, required=True)
-    email = EmailField(
-        _l("E-mail"), [Optional(), Length(max=200, message=TOO_LONG), _MAIL], filters=[trim]
-    )
-    phone = TelField(_l("Telephone"), [Optional(), _PHONE], filters=[trim])
+    email = contact.email()
+    phone = contact.phone()
     food_needs = TextAreaField(
         _l("Food needs"), [Length(max=500, message=TOO_LONG)], filters=[trim]
     )
@@ -39,5 +32,50 @@ class MethodForm(Form):
     )
 
 
+class CreditForm(Form):
+    code = text(_l("Credit code"), most=40, required=True)
+
+
 class ReportForm(Form):
     """The guest says that the transfer was made: nothing to type."""
+
+
+class DisputeForm(Form):
+    words = TextAreaField(
+        _l("What happened?"),
+        [InputRequired(message=REQUIRED), Length(max=500, message=TOO_LONG)],
+        filters=[trim],
+    )
+
+
+# --- what the guest agreed to --------------------------------------------------------------------
+
+
+def _shown() -> IntegerField:
+    """A number that the page showed and that comes back with the form."""
+    return IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+
+
+class AgreedChangeForm(Form):
+    """The quote of a change as the guest saw it, in satang, and the booking's version."""
+
+    old_satang = _shown()
+    new_satang = _shown()
+    kept_satang = _shown()
+    due_satang = _shown()
+    refund_satang = _shown()
+    version = _shown()
+
+
+class AgreedCancelForm(Form):
+    """The quote of a cancellation as the guest saw it, and what to do with the money."""
+
+    paid_satang = _shown()
+    refund_satang = _shown()
+    version = _shown()
+    back_as = RadioField(_l("How shall it come back?"), validate_choice=False, default="money")
+
+
+def numbers(form: Form) -> dict[str, int]:
+    """The numbers of a valid form that the page showed, by name."""
+    return {field.name: field.data or 0 for field in form if isinstance(field, IntegerField)}

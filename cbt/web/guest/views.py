@@ -1,35 +1,50 @@
 """A booking in its guest's hands: details, payment, voucher, receipt. Opened by a signed link."""
 
-from typing import cast
-
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings import calendar_file, hold
+from cbt.bookings import arrivals, calendar_file, hold
 from cbt.bookings.hold import Details
-from cbt.bookings.queries import get_booking_with_community, get_price_parts
-from cbt.bookings.records import PriceParts
+from cbt.bookings.queries import get_booking_with_community
 from cbt.bookings.states import BookingState
+from cbt.bookings.vouchers import Voucher
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import DetailsIncomplete, HoldLapsed, NotFound
+from cbt.errors import CreditSpent, DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
 from cbt.i18n import _
 from cbt.payments import pay, queries, take_in
-from cbt.payments.provider import AttemptState, Provider
+from cbt.payments.credits import use_credit
+from cbt.payments.provider import AttemptState
 from cbt.payments.providers.demo import Act, act
-from cbt.payments.records import Method
+from cbt.payments.records import AttemptCard
+from cbt.payments.take_in import MOST_EXTRA_SATANG
 from cbt.people.roles import Role, is_allowed
-from cbt.revenue.posting import BookingFacts, split_booking
-from cbt.revenue.queries import get_policy, list_booking_facts
-from cbt.revenue.split import Cost
+from cbt.revenue.queries import get_policy
 from cbt.web import qr
-from cbt.web.access import booking_links, by_link, public, reader, the_booking, the_community
-from cbt.web.flow import Flow, draw
-from cbt.web.forms import Form, add_error, typed
-from cbt.web.guest.forms import DetailsForm, MethodForm, ReportForm
+from cbt.web.access import by_link, public, reader, the_booking, the_community, vouchers
+from cbt.web.errors import message_for
+from cbt.web.forms import add_error, typed
+from cbt.web.guest import cancel, change, waiting
+from cbt.web.guest.base import (
+    bp,
+    common,
+    due_satang,
+    first_of,
+    flow_if_paid,
+    flow_of_paid,
+    has_begun,
+    money,
+    open_methods,
+    providers,
+    refuse,
+    reload_booking,
+)
+from cbt.web.guest.forms import CreditForm, DetailsForm, DisputeForm, MethodForm, ReportForm
 from cbt.web.layout import LANG, public_address
 
-bp = Blueprint("guest", __name__)
+__all__ = ["bp", "cancel", "change", "waiting"]  # the modules' routes hang in the same blueprint
+
+_ENDED = (BookingState.CANCELLED, BookingState.DECLINED)
 
 
 # --- the booking's page --------------------------------------------------------------------------
@@ -40,12 +55,30 @@ bp = Blueprint("guest", __name__)
 def booking(token: str) -> ResponseReturnValue:
     shown = the_booking()
     if shown.is_paid:
-        return _show_voucher(token)
+        return _show_paid(token)
+    if shown.state == BookingState.CHOOSING:
+        return cancel.show_quote(token)
+    if shown.state in _ENDED:
+        return cancel.show_ended(token)
     if _is_over():
         return _show_lapsed(token)
-    if shown.guest.name and "change" not in request.args:
+    is_held = shown.state == BookingState.HELD
+    if is_held and shown.guest.name and "change" not in request.args:
         return redirect(url_for("guest.choose_method", token=token), code=303)
     return _show_details(token, _filled_form())
+
+
+def _show_paid(token: str) -> ResponseReturnValue:
+    """The voucher, or names and needs to change while the trip lies ahead."""
+    if "change" not in request.args:
+        return _show_voucher(token, DisputeForm(formdata=None))
+    if has_begun(utc_now()):
+        return _refuse_begun()
+    return _show_details(token, _filled_form())
+
+
+def _refuse_begun() -> ResponseReturnValue:
+    return refuse(_("The trip has begun, so names and needs can no longer be changed here."))
 
 
 def _filled_form() -> DetailsForm:
@@ -60,35 +93,63 @@ def _filled_form() -> DetailsForm:
     )
 
 
-def _show_details(token: str, form: DetailsForm) -> str:
+def _show_details(token: str, form: DetailsForm, problem: str = "") -> str:
+    """Who comes: of places that are held or asked for, or of a trip that is paid."""
     return render_template(
         "guest/details.html",
         form=form,
-        flow=_expected_flow(_first_of(_open_methods()), None),
-        **_common(token),
+        problem=problem,
+        flow=flow_if_paid(first_of(open_methods()), due_satang()),
+        **common(token),
     )
 
 
 @bp.post(f"/{LANG}/b/<token>")
 @by_link
 def save_details(token: str) -> ResponseReturnValue:
+    if the_booking().is_paid and has_begun(utc_now()):
+        return _refuse_begun()
     form = DetailsForm()
     if form.validate():
-        details = Details(
-            name=typed(form.name),
-            email=typed(form.email),
-            phone=typed(form.phone),
-            food_needs=typed(form.food_needs),
-            access_needs=typed(form.access_needs),
-            consent=form.consent.data,
-        )
         try:
-            hold.save_details(the_booking().reference, details, utc_now())
+            hold.save_details(the_booking().reference, _details(form), utc_now())
         except DetailsIncomplete as error:
             _mark_missing(form, error)
         else:
-            return redirect(url_for("guest.choose_method", token=token), code=303)
+            return redirect(_after_details(token), code=303)
     return _show_details(token, form), 422
+
+
+def _after_details(token: str) -> str:
+    is_held = the_booking().state == BookingState.HELD
+    return url_for("guest.choose_method" if is_held else "guest.booking", token=token)
+
+
+def _details(form: DetailsForm) -> Details:
+    return Details(
+        name=typed(form.name),
+        email=typed(form.email),
+        phone=typed(form.phone),
+        food_needs=typed(form.food_needs),
+        access_needs=typed(form.access_needs),
+        consent=form.consent.data,
+    )
+
+
+@bp.post(f"/{LANG}/b/<token>/extend")
+@by_link
+def extend(token: str) -> ResponseReturnValue:
+    """More time, once. The button may send the details along, so that nothing typed is lost."""
+    problem = ""
+    try:
+        hold.extend_once(the_booking().reference, utc_now())
+    except ExtensionUsed as error:
+        problem = message_for(error)
+    if not problem and "name" not in request.form:
+        return redirect(url_for("guest.booking", token=token), code=303)
+    reload_booking()
+    form = DetailsForm() if "name" in request.form else _filled_form()
+    return _show_details(token, form, problem), 409 if problem else 200
 
 
 def _mark_missing(form: DetailsForm, error: DetailsIncomplete) -> None:
@@ -119,24 +180,39 @@ def start_payment(token: str) -> ResponseReturnValue:
     form = MethodForm()
     if not form.validate():
         return _show_methods(token, form), 422
-    number = pay.start_attempt(the_booking().reference, form.method.data, _providers(), utc_now())
+    number = pay.start_attempt(the_booking().reference, form.method.data, providers(), utc_now())
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
 
 
-def _show_methods(token: str, form: MethodForm) -> str:
-    open_ = _open_methods()
-    price = the_booking().price_satang
-    fees = {each.provider: _providers()[each.provider].estimate_fee(price) for each in open_}
+@bp.post(f"/{LANG}/b/<token>/credit")
+@by_link
+def spend_credit(token: str) -> ResponseReturnValue:
+    form = CreditForm()
+    if form.validate():
+        try:
+            use_credit(the_booking().reference, typed(form.code), utc_now())
+        except CreditSpent as error:
+            add_error(form.code, message_for(error))
+            return _show_methods(token, MethodForm(formdata=None), form), 409
+        return redirect(url_for("guest.choose_method", token=token), code=303)
+    return _show_methods(token, MethodForm(formdata=None), form), 422
+
+
+def _show_methods(token: str, form: MethodForm, credit: CreditForm | None = None) -> str:
+    open_, due = open_methods(), due_satang()
     if not form.method.data and open_:
         form.method.data = open_[0].provider
     return render_template(
         "guest/pay.html",
         form=form,
+        credit=credit or CreditForm(formdata=None),
         methods=open_,
-        fees=fees,
+        fees={each.provider: providers()[each.provider].estimate_fee(due) for each in open_},
+        due=due,
+        money_there=money().kept_satang,
         attempts=queries.list_attempts(db.session(), the_booking().id),
-        flow=_expected_flow(_first_of(open_), None),
-        **_common(token),
+        flow=flow_if_paid(first_of(open_), due),
+        **common(token),
     )
 
 
@@ -145,13 +221,15 @@ def _show_methods(token: str, form: MethodForm) -> str:
 def attempt(token: str, number: int) -> ResponseReturnValue:
     """One try to pay. Opening the page asks the provider anew: it is also the return page."""
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
-    take_in.take_in(shown.id, _providers(), utc_now())
+    take_in.take_in(shown.id, providers(), utc_now())
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
     if shown.state == AttemptState.PAID:
         return redirect(url_for("guest.booking", token=token), code=303)
+    if the_booking().state in _ENDED or _asks_for_another_amount(shown):
+        return redirect(url_for("guest.booking", token=token), code=303)
     if _is_over() and shown.state != AttemptState.REPORTED:
         return _show_lapsed(token)
-    provider = _providers()[shown.provider]
+    provider = providers()[shown.provider]
     return render_template(
         "guest/attempt_demo.html"
         if provider.capabilities.is_pretended
@@ -161,9 +239,16 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         acts=list(Act),
         form=ReportForm(),
         is_over=_is_over(),
-        flow=_expected_flow(provider, shown.amount_satang),
-        **_common(token),
+        extra_satang=max(0, shown.amount_satang - due_satang()),
+        flow=flow_if_paid(provider, shown.amount_satang),
+        **common(token),
     )
+
+
+def _asks_for_another_amount(attempt_: AttemptCard) -> bool:
+    """Whether an open code asks for what was due before the booking was changed."""
+    extra = attempt_.amount_satang - due_satang()
+    return attempt_.state == AttemptState.PENDING and not 0 <= extra <= MOST_EXTRA_SATANG
 
 
 @bp.post(f"/{LANG}/b/<token>/pay/<int:number>/report")
@@ -180,12 +265,12 @@ def act_as_bank(token: str, number: int) -> ResponseReturnValue:
     """The pretended bank's buttons; other providers have none."""
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
     wanted = request.form.get("act", "")
-    pretended = _providers()[shown.provider].capabilities.is_pretended
+    pretended = providers()[shown.provider].capabilities.is_pretended
     if not pretended or wanted not in set(Act) or shown.provider_ref is None:
         raise NotFound(thing="act")
     now = utc_now()
     act(shown.provider_ref, Act(wanted), shown.amount_satang, the_booking().held_until, now)
-    take_in.take_in(shown.id, _providers(), now)
+    take_in.take_in(shown.id, providers(), now)
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
 
 
@@ -197,26 +282,43 @@ def _is_over() -> bool:
 
 
 def _is_payable() -> bool:
+    """A living hold, or a confirmed booking whose price rose since."""
     shown = the_booking()
     is_held = shown.state == BookingState.HELD and shown.held_until > utc_now()
-    return is_held and bool(shown.guest.name)
+    is_owing = shown.state == BookingState.CONFIRMED and due_satang() > 0
+    return bool(shown.guest.name) and (is_held or is_owing)
 
 
 # --- after paying --------------------------------------------------------------------------------
 
 
-def _show_voucher(token: str) -> str:
+def _show_voucher(token: str, dispute: DisputeForm) -> str:
     shown = the_booking()
-    code = booking_links().sign_voucher(shown.reference)
+    trip = shown.trip
+    code = vouchers().sign(Voucher(shown.reference, trip.id, trip.starts_on, shown.places))
     address = public_address("guest.voucher", code=code)
     return render_template(
         "guest/voucher.html",
         qr=qr.draw(address),
         captures=queries.list_captures(db.session(), [shown.id]),
         refunds=queries.list_refunds(db.session(), shown.id),
-        flow=_paid_flow(),
-        **_common(token),
+        due=due_satang() if shown.state == BookingState.CONFIRMED else 0,
+        is_ahead=not has_begun(utc_now()),
+        no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
+        dispute=dispute,
+        flow=flow_of_paid(),
+        **common(token),
     )
+
+
+@bp.post(f"/{LANG}/b/<token>/no-show")
+@by_link
+def dispute_no_show(token: str) -> ResponseReturnValue:
+    form = DisputeForm()
+    if not form.validate():
+        return _show_voucher(token, form), 422
+    arrivals.dispute_no_show(the_booking().reference, typed(form.words), utc_now())
+    return redirect(url_for("guest.booking", token=token), code=303)
 
 
 @bp.get(f"/{LANG}/b/<token>/receipt")
@@ -224,15 +326,16 @@ def _show_voucher(token: str) -> str:
 def receipt(token: str) -> ResponseReturnValue:
     shown = the_booking()
     captures = queries.list_captures(db.session(), [shown.id])
-    bought = next((each for each in captures if each.buys), None)
-    if bought is None:
+    bought = [each for each in captures if each.buys]
+    if not bought or not shown.is_paid:
         raise NotFound(thing="receipt")
     return render_template(
         "guest/receipt.html",
-        capture=bought,
-        flow=_paid_flow(),
+        captures=bought,
+        credit_satang=money().from_credit_satang,
+        flow=flow_of_paid(),
         policy=get_policy(db.session(), shown.policy_version_id),
-        **_common(token),
+        **common(token),
     )
 
 
@@ -254,13 +357,19 @@ def trip_file(token: str) -> ResponseReturnValue:
 @public
 def voucher(code: str) -> ResponseReturnValue:
     """What the voucher's QR opens: whether it is good, and nothing private."""
-    reference = booking_links().read_voucher(code)
-    shown, community = get_booking_with_community(db.session(), reference)
+    shown_voucher = vouchers().read(code)
+    shown, community = get_booking_with_community(db.session(), shown_voucher.reference)
     person = reader()
     is_host = person is not None and is_allowed(
         person, (Role.COORDINATOR, Role.TREASURER), community.id
     )
-    return render_template("guest/check.html", booking=shown, community=community, is_host=is_host)
+    return render_template(
+        "guest/check.html",
+        booking=shown,
+        voucher=shown_voucher,
+        community=community,
+        is_host=is_host,
+    )
 
 
 def _show_lapsed(token: str) -> str:
@@ -270,70 +379,8 @@ def _show_lapsed(token: str) -> str:
         "guest/lapsed.html",
         captures=queries.list_captures(db.session(), [shown.id]),
         refunds=queries.list_refunds(db.session(), shown.id),
-        **_common(token),
+        **common(token),
     )
-
-
-# --- shared --------------------------------------------------------------------------------------
-
-
-def _providers() -> dict[str, Provider]:
-    providers: dict[str, Provider] = current_app.extensions["providers"]
-    return providers
-
-
-def _open_methods() -> list[Method]:
-    """The community's ways to be paid that this installation offers."""
-    methods = queries.list_methods(db.session(), the_community().id)
-    return [method for method in methods if method.provider in _providers()]
-
-
-def _first_of(methods: list[Method]) -> Provider | None:
-    """The way to pay that stands first: its fee is the estimate while none is chosen."""
-    return _providers()[methods[0].provider] if methods else None
-
-
-def _common(token: str) -> dict[str, object]:
-    """What every page of a booking shows."""
-    shown = the_booking()
-    return {
-        "token": token,
-        "booking": shown,
-        "community": the_community(),
-        "price": _price_parts(),
-        "now": utc_now(),
-        "action": Form(),
-    }
-
-
-def _price_parts() -> PriceParts:
-    """What the booking's price is made of, read once a request."""
-    if "price_parts" not in g:
-        g.price_parts = get_price_parts(db.session(), the_booking().id)
-    return cast(PriceParts, g.price_parts)
-
-
-def _expected_flow(provider: Provider | None, amount_satang: int | None) -> Flow:
-    """Where the money will go if it is paid this way; the fee is the provider's estimate."""
-    shown = the_booking()
-    amount = amount_satang or shown.price_satang
-    facts = BookingFacts(
-        reference=shown.reference,
-        service_on=shown.trip.starts_on,
-        captured_satang=amount,
-        payment_fee_satang=provider.estimate_fee(amount) if provider else 0,
-        costs=tuple(Cost(cost.code, cost.amount_satang) for cost in _price_parts().costs),
-        policy=get_policy(db.session(), shown.policy_version_id).policy,
-    )
-    return draw(split_booking(facts))
-
-
-def _paid_flow() -> Flow:
-    """Where the money goes, from what was paid and the fee as the provider reported it."""
-    shown = the_booking()
-    facts = list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
-    own = next(each for each in facts if each.reference == shown.reference)
-    return draw(split_booking(own))
 
 
 def lapsed_hold(_error: HoldLapsed) -> ResponseReturnValue:

@@ -1,1 +1,34 @@
-"""Coordinators and treasurers: today, transfers, work, settling."""
+"""Coordinators and treasurers: today, calendar, departures, bookings, schedules, shared things.
+
+Each module hangs its pages on the one blueprint of `views`.
+"""
+
+from cbt.web.host import (
+    booking,
+    calendar,
+    check_in,
+    departures,
+    feeds,
+    offers,
+    rest,
+    rules,
+    running,
+    things,
+    views,
+    walk_in,
+)
+
+__all__ = [
+    "booking",
+    "calendar",
+    "check_in",
+    "departures",
+    "feeds",
+    "offers",
+    "rest",
+    "rules",
+    "running",
+    "things",
+    "views",
+    "walk_in",
+]

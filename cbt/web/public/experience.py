@@ -2,74 +2,57 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 from flask import abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.bookings import hold
+from cbt.bookings import hold, waitlist
 from cbt.bookings.hold import HoldRequest
-from cbt.bookings.queries import list_departures
 from cbt.bookings.records import DepartureCard
-from cbt.clock import month_before, month_of, next_month, read_day, utc_now, village_day
+from cbt.bookings.terms import DEFAULT, parse
+from cbt.bookings.waitlist import Joining
+from cbt.clock import utc_now, village_day
 from cbt.db import db
-from cbt.errors import CbtError, DepartureUnknown, Invalid, Refused, UnitNotSold
-from cbt.experiences.pricing import Quote, Unit, quote
-from cbt.experiences.queries import get_listing
-from cbt.experiences.records import Listing, OptionCard
+from cbt.errors import (
+    CbtError,
+    CodeNotValid,
+    DepartureUnknown,
+    DetailsIncomplete,
+    DiscountTooLarge,
+    Invalid,
+    NoPolicyInForce,
+    Refused,
+)
+from cbt.experiences.pricing import Discount, Quote, quote, require_pays_costs
+from cbt.experiences.queries import find_discount, get_listing
+from cbt.experiences.records import Listing
 from cbt.i18n import _, language
 from cbt.payments.queries import list_methods
 from cbt.payments.records import Method
-from cbt.revenue.posting import BookingFacts, split_booking
-from cbt.revenue.queries import find_policy_in_force, get_policy_in_force
+from cbt.revenue.queries import find_policy_in_force
 from cbt.revenue.records import AdoptedPolicy
-from cbt.revenue.split import Cost
 from cbt.web.access import booking_links, public
-from cbt.web.calendar import is_open, month_grid
+from cbt.web.choice import EXTRA, Choice, calendar_of, read_choice
 from cbt.web.errors import message_for
-from cbt.web.flow import Flow, draw
-from cbt.web.forms import AskForm, Form, first_error, once
+from cbt.web.expected import Off, expected_flow
+from cbt.web.flow import Flow
+from cbt.web.forms import add_error, typed
+from cbt.web.labels import bearer_words
 from cbt.web.layout import LANG
 from cbt.web.limits import limit_hold
-from cbt.web.public.forms import party_form, party_of, request_key
+from cbt.web.public.forms import HoldForm, WaitForm, request_key
 from cbt.web.public.views import bp
-
-_FIELDS = {"csrf_token", "once", "on", "month", "option", "do"}
-"""What a hold sends beside its party; anything else counts guests."""
-
-
-class HoldForm(Form):
-    once = once()
-
-
-@dataclass
-class Choice:
-    """What the visitor chose so far, and what is wrong with it."""
-
-    listing: Listing
-    month: date
-    departures: list[DepartureCard]
-    on: date | None
-    on_day: list[DepartureCard]
-    departure: DepartureCard | None
-    option: OptionCard
-    form: AskForm
-    problem: str = ""
-
-    @property
-    def places(self) -> int:
-        """Places that the party typed so far would take, to mark days that are too full."""
-        party = party_of(self.form, self.option)
-        return sum(party[price.unit] * price.places for price in self.option.prices)
+from cbt.web.stages import Stage, dated
 
 
 @bp.get(f"/{LANG}/c/<slug>/<experience>")
 @public
 def experience(slug: str, experience: str) -> ResponseReturnValue:
     listing = get_listing(db.session(), slug, experience)
-    choice = _read_choice(listing, request.args, utc_now())
-    return _show(choice)
+    now = utc_now()
+    choice = read_choice(listing, request.args, now)
+    return _show(choice, _price(choice, now), now)
 
 
 @bp.post(f"/{LANG}/c/<slug>/<experience>")
@@ -79,163 +62,173 @@ def hold_places(slug: str, experience: str) -> ResponseReturnValue:
     now = utc_now()
     listing = get_listing(db.session(), slug, experience)
     is_hold = request.form.get("do") == "hold"
-    choice = _read_choice(listing, request.form, now, is_hold=is_hold)
+    choice = read_choice(listing, request.form, now, is_exact=is_hold)
     form = HoldForm()
     if not is_hold:  # without script: only work the price out again
-        party = party_of(choice.form, choice.option)
-        return redirect(_address(listing, choice, party), code=303)
-    if not form.validate() or "once" not in request.form or "visitor" not in session:
-        abort(400)  # a stale form: it never came from a page that we showed this visitor
-    if choice.problem:
-        return _show(choice)
+        return redirect(_address(choice), code=303)
+    if not form.validate():
+        abort(400)
+    _require_our_form()
+    priced = _price(choice, now)
+    if choice.problem or choice.form["code"].errors:
+        return _show(choice, priced, now)
     try:
-        reference, ends_at = _hold(choice, form.once.data or "", now)
+        reference, departure = _hold(choice, priced, typed(form.once), now)
     except (Invalid, Refused, DepartureUnknown) as error:
-        choice.problem = message_for(error)
-        return _show(_refreshed(choice, now), error.status)
-    token = booking_links().sign(reference, ends_at)
+        return _show_refused(listing, error, now)
+    token = booking_links().sign(reference, departure.ends_at)
     return redirect(url_for("guest.booking", token=token), code=303)
 
 
-def _hold(choice: Choice, once_: str, now: datetime) -> tuple[str, datetime]:
+def _require_our_form() -> None:
+    """A form that never came from a page that we showed this visitor is a stale one."""
+    if "once" not in request.form or "visitor" not in session:
+        abort(400)
+
+
+def _hold(choice: Choice, priced: "Priced", once_: str, now: datetime) -> tuple[str, DepartureCard]:
     if choice.departure is None:
         raise DepartureUnknown
-    community = choice.listing.community
-    party = party_of(choice.form, choice.option)
-    policy = get_policy_in_force(db.session(), community.id, village_day(now, community.zone))
+    if priced.policy is None:
+        raise NoPolicyInForce
     request_ = HoldRequest(
         departure_id=choice.departure.id,
-        party=party,
-        policy_version_id=policy.id,
+        party=choice.party,
+        policy_version_id=priced.policy.id,
         language=language(),
-        request_key=request_key(
-            session["visitor"], once_, choice.departure.id, choice.option.code, party
-        ),
+        request_key=_key(choice, choice.departure, once_, choice.option.code),
+        add_ons=choice.add_ons,
+        promo_code=choice.code,
     )
-    return hold.hold(request_, now), choice.departure.ends_at
+    return hold.hold(request_, now), choice.departure
 
 
-def _address(listing: Listing, choice: Choice, party: dict[str, int]) -> str:
-    values: dict[str, Any] = {
-        "slug": listing.community.slug,
-        "experience": listing.texts.slug,
-        "on": choice.on.isoformat() if choice.on else None,
-        "option": choice.option.code,
-        **party,
-    }
-    return url_for("public.experience", _anchor="book", **values)
+def _key(choice: Choice, departure: DepartureCard, once_: str, kind: str) -> str:
+    """The request key of a form: everything that was asked for is in it."""
+    extras = {EXTRA + code: count for code, count in choice.add_ons.items()}
+    asked = {**choice.party, **extras, f"code {choice.code}": len(choice.code)}
+    return request_key(session["visitor"], once_, departure.id, kind, asked)
 
 
-# --- reading what was chosen ---------------------------------------------------------------------
-
-
-def _read_choice(listing: Listing, typed: Any, now: datetime, *, is_hold: bool = False) -> Choice:
-    """Read day, option and party from the address or form; what is wrong becomes a problem.
-
-    Who looks around is shown a usual party and the first round. A hold gets neither: it books what
-    was sent or nothing.
-    """
-    today = village_day(now, listing.community.zone)
-    on, problem = _read_day(typed.get("on", ""), today)
-    month = _read_month(typed.get("month", ""), on or today)
-    departures = list_departures(
-        db.session(), [option.id for option in listing.options], month, next_month(month)
+def _address(choice: Choice) -> str:
+    return url_for(
+        "public.experience",
+        slug=choice.listing.community.slug,
+        experience=choice.listing.texts.slug,
+        on=choice.on.isoformat() if choice.on else None,
+        _anchor="book",
+        **choice.values(),
     )
-    on_day = [each for each in departures if each.starts_on == on and is_open(each, now)]
-    option = _option(listing, typed.get("option", ""), on_day)
-    departure = next((each for each in on_day if each.option_id == option.id), None)
-    if on and not problem and departure is None:
-        problem = _("Nothing departs on this day. Please choose another.")
-    if is_hold and departure is not None:
-        problem = problem or _option_problem(option, typed.get("option", ""), len(on_day))
-    units = {price.unit.value for price in option.prices}
-    is_given = is_hold or bool(units & set(typed))
-    form = party_form(option, typed if is_given else None)
-    if is_given and not form.validate():
-        problem = problem or first_error(form)
-    unknown = (set(typed) - _FIELDS if is_hold else set(Unit) & set(typed)) - units
-    if any(typed.get(unit) not in ("", "0") for unit in unknown):
-        problem = problem or message_for(UnitNotSold())
-    return Choice(listing, month, departures, on, on_day, departure, option, form, problem)
 
 
-def _read_day(text: str, today: date) -> tuple[date | None, str]:
-    if not text:
-        return None, ""
-    try:
-        day = read_day(text)
-    except ValueError:
-        return None, _("Please choose a day from the calendar.")
-    if day < today:
-        return None, _("This day has passed. Please choose a later one.")
-    return day, ""
-
-
-def _read_month(text: str, otherwise: date) -> date:
-    try:
-        return month_of(text)
-    except ValueError:
-        return otherwise.replace(day=1)
-
-
-def _option(listing: Listing, code: str, on_day: list[DepartureCard]) -> OptionCard:
-    """The option asked for, else the first that departs on the day, else the first."""
-    by_id = {option.id: option for option in listing.options}
-    departing = [by_id[each.option_id] for each in on_day]
-    for option in departing or listing.options:
-        if option.code == code:
-            return option
-    return departing[0] if departing else listing.options[0]
-
-
-def _option_problem(option: OptionCard, asked: str, rounds: int) -> str:
-    """What is wrong when `option` would be booked though `asked` was; nothing is ever swapped."""
-    if asked and asked != option.code:
-        return _("This round does not depart on this day. Please choose another.")
-    return _("Please choose a round.") if not asked and rounds > 1 else ""
-
-
-def _refreshed(choice: Choice, now: datetime) -> Choice:
+def _show_refused(listing: Listing, error: CbtError, now: datetime) -> ResponseReturnValue:
     """The same choice with free places as they are now, after somebody was quicker."""
-    problem = choice.problem
-    fresh = _read_choice(choice.listing, request.form, now, is_hold=True)
-    fresh.problem = problem
-    return fresh
+    choice = read_choice(listing, request.form, now, is_exact=True)
+    priced = _price(choice, now)
+    if isinstance(error, CodeNotValid):
+        choice.problem = ""
+        add_error(choice.form["code"], message_for(error))
+    else:
+        choice.problem = message_for(error)
+    return _show(choice, priced, now, error.status)
+
+
+# --- waiting for places --------------------------------------------------------------------------
+
+
+@bp.post(f"/{LANG}/c/<slug>/<experience>/wait")
+@public
+@limit_hold
+def join_line(slug: str, experience: str) -> ResponseReturnValue:
+    now = utc_now()
+    listing = get_listing(db.session(), slug, experience)
+    form = WaitForm()
+    choice = read_choice(listing, request.form, now, is_exact=True, beside=form.data)
+    is_right = form.validate()
+    if form.once.errors:
+        abort(400)
+    _require_our_form()
+    if choice.departure and choice.places and not choice.problem and not choice.lacks_room:
+        choice.problem = _("There is room for your party: you can hold the places now.")
+    if choice.problem or not is_right:
+        return _show(choice, _price(choice, now), now, form=form)
+    try:
+        party_id, departure = _join(choice, form, now)
+    except DetailsIncomplete:
+        add_error(form.email, _("Please give an e-mail address or a telephone number."))
+        return _show(choice, _price(choice, now), now, form=form)
+    except (Invalid, Refused, DepartureUnknown) as error:
+        choice.problem = message_for(error)
+        return _show(choice, _price(choice, now), now, error.status, form)
+    token = booking_links().sign_waiting(party_id, departure.ends_at)
+    return redirect(url_for("guest.waiting", token=token), code=303)
+
+
+def _join(choice: Choice, form: WaitForm, now: datetime) -> tuple[int, DepartureCard]:
+    if choice.departure is None:
+        raise DepartureUnknown
+    joining = Joining(
+        departure_id=choice.departure.id,
+        party=choice.party,
+        least=form.least.data or choice.places,
+        language=language(),
+        request_key=_key(choice, choice.departure, typed(form.once), f"wait {choice.option.code}"),
+        name=typed(form.name),
+        email=typed(form.email),
+        phone=typed(form.phone),
+    )
+    return waitlist.join(joining, now), choice.departure
 
 
 # --- showing it ----------------------------------------------------------------------------------
 
 
-def _show(choice: Choice, status: int = 422) -> ResponseReturnValue:
-    """The page; with a problem it answers `status`."""
-    session.setdefault("visitor", secrets.token_urlsafe(12))  # see `request_key`
-    now = utc_now()
-    listing = choice.listing
-    today = village_day(now, listing.community.zone)
-    policy = find_policy_in_force(db.session(), listing.community.id, today)
-    methods = _open_methods(listing)
-    price, flow = _price(choice, policy, methods)
-    page = render_template(
-        "public/experience.html",
-        listing=listing,
-        community=listing.community,
-        choice=choice,
-        options_on_day=[(each, _by_id(listing, each)) for each in choice.on_day],
-        weeks=month_grid(choice.month, choice.departures, max(1, choice.places), today, now),
-        today=today,
-        earlier=month_before(choice.month) if choice.month > today.replace(day=1) else None,
-        later=next_month(choice.month),
-        price=price,
-        flow=flow,
-        fee_method=methods[0] if methods else None,
-        policy=policy,
-        hold_form=HoldForm(),
-    )
-    return page, status if choice.problem else 200
+@dataclass(frozen=True)
+class Priced:
+    """What the party costs and where it goes; None where something is wrong with the party."""
+
+    price: Quote | None
+    flow: Flow | None
+    policy: AdoptedPolicy | None
+    discount: Discount | None
 
 
-def _by_id(listing: Listing, departure: DepartureCard) -> OptionCard:
-    return next(option for option in listing.options if option.id == departure.option_id)
+def _price(choice: Choice, now: datetime) -> Priced:
+    """Price a choice. What is wrong becomes the choice's problem, or the error of its code."""
+    community = choice.listing.community
+    policy = find_policy_in_force(db.session(), community.id, village_day(now, community.zone))
+    discount = _find_discount(choice)
+    try:
+        price = quote(choice.party, choice.price_list, choice.add_ons, discount)
+        require_pays_costs(price)
+        flow = _flow(choice, price, discount, policy) if policy else None
+        return Priced(price, flow, policy, discount)
+    except DiscountTooLarge as error:
+        add_error(choice.form["code"], message_for(error))
+    except CbtError as error:
+        choice.problem = choice.problem or message_for(error)
+    return Priced(None, None, policy, None)
+
+
+def _find_discount(choice: Choice) -> Discount | None:
+    """What the typed code takes off on the chosen day; a wrong one becomes the field's error."""
+    if not choice.code or choice.on is None or choice.form["code"].errors:
+        return None
+    try:
+        return find_discount(db.session(), choice.listing.community.id, choice.code, choice.on)
+    except CodeNotValid as error:
+        add_error(choice.form["code"], message_for(error))
+        return None
+
+
+def _flow(choice: Choice, price: Quote, discount: Discount | None, policy: AdoptedPolicy) -> Flow:
+    methods = _open_methods(choice.listing)
+    fee = 0
+    if methods:
+        provider = current_app.extensions["providers"][methods[0].provider]
+        fee = provider.estimate_fee(price.price_satang)
+    off = Off(price.discount_satang, discount.bearer if discount else None)
+    return expected_flow(price.price_satang, fee, price.costs, policy.policy, off)
 
 
 def _open_methods(listing: Listing) -> list[Method]:
@@ -245,32 +238,32 @@ def _open_methods(listing: Listing) -> list[Method]:
     return [method for method in methods if method.provider in offered]
 
 
-def _price(
-    choice: Choice, policy: AdoptedPolicy | None, methods: list[Method]
-) -> tuple[Quote | None, Flow | None]:
-    """The party's price and where it goes, or what is wrong with the party as the problem."""
-    option = choice.option
-    try:
-        price = quote(party_of(choice.form, option), option.price_list)
-        if policy is None:
-            return price, None
-        fee = 0
-        if methods:
-            provider = current_app.extensions["providers"][methods[0].provider]
-            fee = provider.estimate_fee(price.price_satang)
-        return price, draw(split_booking(expected_facts(price, fee, policy)))
-    except CbtError as error:
-        choice.problem = choice.problem or message_for(error)
-        return None, None
-
-
-def expected_facts(price: Quote, fee_satang: int, policy: AdoptedPolicy) -> BookingFacts:
-    """What a booking at this price would be split from, with the provider's fee as an estimate."""
-    return BookingFacts(
-        reference="",
-        service_on=date.min,
-        captured_satang=price.price_satang,
-        payment_fee_satang=fee_satang,
-        costs=tuple(Cost(cost.code, cost.amount_satang) for cost in price.costs),
-        policy=policy.policy,
+def _show(
+    choice: Choice, priced: Priced, now: datetime, status: int = 422, form: WaitForm | None = None
+) -> ResponseReturnValue:
+    """The page; with something wrong in it, it answers `status`."""
+    session.setdefault("visitor", secrets.token_urlsafe(12))  # see `request_key`
+    is_wrong = bool(choice.problem or choice.form["code"].errors or (form and form.errors))
+    page = render_template(
+        "public/experience.html",
+        listing=choice.listing,
+        community=choice.listing.community,
+        price=priced.price,
+        flow=priced.flow,
+        policy=priced.policy,
+        discount=priced.discount,
+        bearer=bearer_words(priced.discount.bearer) if priced.discount else "",
+        stages=_stages(choice, now),
+        hold_form=HoldForm(),
+        wait_form=form or WaitForm(formdata=None),
+        **calendar_of(choice, now),
     )
+    return page, status if is_wrong else 200
+
+
+def _stages(choice: Choice, now: datetime) -> list[Stage]:
+    """What a cancellation of the chosen departure would give back, and until when."""
+    if choice.departure is None:
+        return []
+    terms = parse(choice.option.terms) if choice.option.terms else DEFAULT
+    return dated(terms, choice.departure.begins_at, now)

@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
 
 from wtforms import IntegerField, PasswordField, SelectField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
-from cbt.experiences.pricing import Unit
-from cbt.experiences.records import OptionCard
 from cbt.i18n import Localized, _, _l, pick
-from cbt.web import labels
-from cbt.web.forms import REQUIRED, AskForm, DayField, Form, text
-
-MOST_GUESTS = 200
+from cbt.web import contact
+from cbt.web.choice import MOST_GUESTS
+from cbt.web.forms import REQUIRED, AskForm, DayField, Form, once, text
 
 
 class SearchForm(AskForm):
@@ -40,28 +36,26 @@ class SignInForm(Form):
     password = PasswordField(_l("Password"), [InputRequired(message=REQUIRED)])
 
 
-def party_form(option: OptionCard, typed: Any) -> AskForm:
-    """A form with one count for each kind of guest that the option sells; `typed` may be None."""
-
-    class PartyForm(AskForm):
-        pass
-
-    for price in option.prices:
-        field = IntegerField(
-            labels.label(price.unit),
-            [
-                Optional(),
-                NumberRange(0, MOST_GUESTS, message=_l("Please enter a whole number, 0 or more.")),
-            ],
-            default=max(2, option.min_party) if typed is None and price.unit == Unit.ADULT else 0,
-        )
-        setattr(PartyForm, price.unit, field)
-    return PartyForm(typed)
+class HoldForm(Form):
+    once = once()
 
 
-def party_of(form: AskForm, option: OptionCard) -> dict[str, int]:
-    """{unit: count} as typed, where it could be read."""
-    return {price.unit: form[price.unit].data or 0 for price in option.prices}
+class WaitForm(Form):
+    """A party that would wait for places: who it is, and whether a part of it would come."""
+
+    once = once()
+    name = text(_l("Name"), most=120, required=True)
+    email = contact.email()
+    phone = contact.phone()
+    least = IntegerField(
+        _l("We would also come if there is room for only so many of us"),
+        [
+            Optional(),
+            NumberRange(
+                1, MOST_GUESTS, message=_l("Please enter a number of guests from 1 to 200.")
+            ),
+        ],
+    )
 
 
 def request_key(

@@ -1,0 +1,146 @@
+"""What the pages of a booking share: the blueprint, what is shown everywhere, and the money."""
+
+from datetime import datetime, timedelta
+from typing import cast
+
+from flask import Blueprint, current_app, g
+from flask.typing import ResponseReturnValue
+
+from cbt.bookings.queries import get_booking_with_community, get_price_parts
+from cbt.bookings.records import PriceParts
+from cbt.clock import utc_now
+from cbt.db import db
+from cbt.errors import CostsExceedIncome, DiscountTooLarge
+from cbt.experiences.queries import get_option
+from cbt.i18n import Localized
+from cbt.payments import queries
+from cbt.payments.provider import Provider
+from cbt.payments.records import Method, Money
+from cbt.revenue.posting import split_booking
+from cbt.revenue.queries import get_policy, list_booking_facts
+from cbt.web.access import the_booking, the_community
+from cbt.web.errors import show_page
+from cbt.web.expected import Off, expected_flow
+from cbt.web.flow import Flow, draw
+from cbt.web.forms import Form
+from cbt.web.labels import bearer_words
+
+bp = Blueprint("guest", __name__)
+
+_SOON = timedelta(minutes=5)
+"""So long before its end a hold's page warns."""
+
+
+def common(token: str) -> dict[str, object]:
+    """What every page of a booking shows."""
+    shown, now = the_booking(), utc_now()
+    return {
+        "token": token,
+        "booking": shown,
+        "community": the_community(),
+        "price": price_parts(),
+        "titles": extra_titles(),
+        "bearer": bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
+        "now": now,
+        "is_soon": shown.held_until - now < _SOON,
+        "action": Form(),
+    }
+
+
+def price_parts() -> PriceParts:
+    """What the booking's price is made of, read once a request."""
+    if "price_parts" not in g:
+        g.price_parts = get_price_parts(db.session(), the_booking().id)
+    return cast(PriceParts, g.price_parts)
+
+
+def extra_titles() -> dict[str, Localized]:
+    """The names of the booking's extras, by code; nothing is read where it has none."""
+    if not price_parts().add_ons:
+        return {}
+    option = get_option(db.session(), the_booking().trip.option_id)
+    return {each.code: each.title for each in option.add_ons}
+
+
+def reload_booking() -> None:
+    """Read the booking anew after this request, or another tab, has changed it."""
+    g.booking, g.community = get_booking_with_community(db.session(), the_booking().reference)
+    g.pop("price_parts", None)
+    g.pop("money", None)
+
+
+def refuse(text: str) -> ResponseReturnValue:
+    """A page that says why this is not possible any more."""
+    return show_page(409, text)
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def money() -> Money:
+    """What was taken for the booking, read once a request."""
+    if "money" not in g:
+        g.money = queries.get_money(db.session(), the_booking().id)
+    return cast(Money, g.money)
+
+
+def due_satang() -> int:
+    """What is still to pay."""
+    return max(0, the_booking().price_satang - money().kept_satang)
+
+
+def providers() -> dict[str, Provider]:
+    found: dict[str, Provider] = current_app.extensions["providers"]
+    return found
+
+
+def open_methods() -> list[Method]:
+    """The community's ways to be paid that this installation offers."""
+    methods = queries.list_methods(db.session(), the_community().id)
+    return [method for method in methods if method.provider in providers()]
+
+
+def first_of(methods: list[Method]) -> Provider | None:
+    """The way to pay that stands first: its fee is the estimate while none is chosen."""
+    return providers()[methods[0].provider] if methods else None
+
+
+def flow_if_paid(provider: Provider | None, amount_satang: int) -> Flow | None:
+    """Where the money will go if so much is paid this way, beside what is there already.
+
+    The fee is the provider's estimate. None where it is too little to be split as agreed.
+    """
+    shown = the_booking()
+    fee = provider.estimate_fee(amount_satang) if provider else 0
+    policy = get_policy(db.session(), shown.policy_version_id).policy
+    total = money().kept_satang + amount_satang
+    off = Off(shown.discount_satang, shown.discount_bearer)
+    try:
+        return expected_flow(total, fee + _fees_so_far(), price_parts().costs, policy, off)
+    except (CostsExceedIncome, DiscountTooLarge):
+        return None
+
+
+def _fees_so_far() -> int:
+    if not money().captured_satang:
+        return 0
+    captures = queries.list_captures(db.session(), [the_booking().id])
+    return sum(each.fee_satang or 0 for each in captures if each.buys)
+
+
+def flow_of_paid() -> Flow | None:
+    """Where the money goes, from what was paid and the fee as the provider reported it.
+
+    None while less is there than the trip costs outside.
+    """
+    shown = the_booking()
+    facts = list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
+    own = next(each for each in facts if each.reference == shown.reference)
+    try:
+        return draw(split_booking(own))
+    except (CostsExceedIncome, DiscountTooLarge):
+        return None
+
+
+def has_begun(now: datetime) -> bool:
+    return the_booking().trip.begins_at <= now

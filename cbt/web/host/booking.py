@@ -1,0 +1,124 @@
+"""A booking as its hosts see it: what is to collect, the guest's link, answering a request."""
+
+from datetime import datetime
+
+from flask import redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from cbt.bookings import arrivals, hold
+from cbt.bookings import queries as bookings
+from cbt.bookings.records import BookingCard
+from cbt.bookings.states import WAITING, BookingState
+from cbt.clock import utc_now
+from cbt.db import db
+from cbt.errors import HoldLapsed
+from cbt.experiences.queries import get_option
+from cbt.i18n import _
+from cbt.payments import queries
+from cbt.revenue import queries as revenue
+from cbt.revenue.posting import split_booking
+from cbt.web import qr
+from cbt.web.access import booking_links, only, the_community, the_reader
+from cbt.web.flow import Flow, draw
+from cbt.web.forms import Form, first_error, typed
+from cbt.web.host.departure_forms import NoShowForm
+from cbt.web.host.departures import Sheet, show_departure
+from cbt.web.host.views import HOSTS, bp
+from cbt.web.host.words import bearer_words
+from cbt.web.layout import LANG, public_address
+
+_AT = f"/{LANG}/host/<slug>/bookings/<reference>"
+_OPEN = (*WAITING, BookingState.CONFIRMED)
+"""The states in which a guest may still have to pay."""
+
+
+@bp.get(_AT)
+@only(*HOSTS)
+def booking(slug: str, reference: str) -> ResponseReturnValue:
+    return show_booking(reference)
+
+
+def show_booking(reference: str, problem: str = "") -> str:
+    now = utc_now()
+    shown = bookings.get_booking_of(db.session(), the_community().id, reference)
+    has_lapsed = _has_lapsed(shown, now)
+    kept = queries.get_money(db.session(), shown.id).kept_satang
+    return render_template(
+        "host/booking.html",
+        community=the_community(),
+        booking=shown,
+        problem=problem,
+        now=now,
+        has_lapsed=has_lapsed,
+        price=bookings.get_price_parts(db.session(), shown.id),
+        add_ons={
+            each.code: each.title for each in get_option(db.session(), shown.trip.option_id).add_ons
+        },
+        attempts=queries.list_attempts(db.session(), shown.id),
+        captures=queries.list_captures(db.session(), [shown.id]),
+        due_satang=shown.price_satang - kept if shown.state in _OPEN and not has_lapsed else 0,
+        no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
+        bearer=bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
+        flow=_paid_flow(shown),
+        action=Form(formdata=None),
+        **_guest_link(shown, has_lapsed=has_lapsed),
+    )
+
+
+def _has_lapsed(shown: BookingCard, now: datetime) -> bool:
+    return shown.state in WAITING and shown.held_until <= now
+
+
+def _paid_flow(shown: BookingCard) -> Flow | None:
+    if not shown.is_paid:
+        return None
+    facts = revenue.list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
+    return draw(split_booking(next(each for each in facts if each.reference == shown.reference)))
+
+
+def _guest_link(shown: BookingCard, *, has_lapsed: bool) -> dict[str, object]:
+    """The guest's own page of a booking that lives, to be shown as a QR or sent."""
+    if has_lapsed or shown.state not in (*_OPEN, BookingState.CHOOSING):
+        return {"guest_link": "", "guest_qr": ""}
+    token = booking_links().sign(shown.reference, shown.trip.ends_at)
+    address = public_address("guest.booking", token=token, lang=shown.language)
+    return {"guest_link": address, "guest_qr": qr.draw(address)}
+
+
+# --- answering a request -------------------------------------------------------------------------
+
+
+@bp.post(f"{_AT}/agree")
+@only(*HOSTS)
+def agree(slug: str, reference: str) -> ResponseReturnValue:
+    try:
+        hold.agree_to_request(the_community().id, reference, utc_now())
+    except HoldLapsed as error:
+        problem = _("The time to answer is over: the request has lapsed, and its places are free.")
+        return show_booking(reference, problem), error.status
+    return redirect(url_for("host.booking", slug=slug, reference=reference), code=303)
+
+
+@bp.post(f"{_AT}/decline")
+@only(*HOSTS)
+def decline(slug: str, reference: str) -> ResponseReturnValue:
+    hold.decline_request(the_community().id, reference, utc_now())
+    return redirect(url_for("host.booking", slug=slug, reference=reference), code=303)
+
+
+# --- who did not come ----------------------------------------------------------------------------
+
+
+@bp.post(f"{_AT}/no-show")
+@only(*HOSTS)
+def note_no_show(slug: str, reference: str) -> ResponseReturnValue:
+    shown = bookings.get_booking_of(db.session(), the_community().id, reference)
+    form = NoShowForm()
+    if not form.validate():
+        sheet = Sheet(no_show=form, no_show_of=reference, problems={"parties": first_error(form)})
+        return show_departure(shown.trip.id, sheet), 422
+    arrivals.note_no_show(
+        the_community().id, reference, typed(form.reason), the_reader().person_id, utc_now()
+    )
+    address = url_for("host.departure", slug=slug, departure_id=shown.trip.id, _anchor="parties")
+    return redirect(address, code=303)
