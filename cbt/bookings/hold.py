@@ -495,9 +495,7 @@ def _claim_again(session: Session, booking: Locked, now: datetime) -> bool:
 
     def claim() -> None:
         move_places(session, {booking.departure_id: booking.places})
-        _mark_confirmed(
-            session, booking, now
-        )  # before the slots: they follow live bookings' extras
+        _mark_confirmed(session, booking, now)  # first: slots follow live bookings' extras
         follow_with_slots(session, [booking.departure_id])
 
     try:

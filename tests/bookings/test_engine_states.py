@@ -58,7 +58,7 @@ PARTIES = st.fixed_dictionaries(
 )
 EXTRAS = st.fixed_dictionaries({"kayak": st.integers(0, 3)})
 PICKS = st.integers(0, 1_000)
-EXAMPLES = 1_500 if DEEP else 8
+EXAMPLES = 1_000 if DEEP else 8
 LENGTH = 30
 
 

@@ -33,8 +33,8 @@ from cbt.experiences.pricing import (
     UnitPrice,
     in_season,
     quote,
-    require_seasons,
     require_pays_costs,
+    require_seasons,
     require_sellable,
 )
 from cbt.revenue.policy import Bucket

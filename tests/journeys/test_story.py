@@ -53,7 +53,7 @@ class Site:
         with engine.begin() as connection:
             done = connection.execute(
                 text(
-                    "UPDATE departure SET begins_at = :now, ends_at = :now WHERE id ="
+                    "UPDATE departure SET closes_at = :now, begins_at = :now, ends_at = :now WHERE id ="
                     " (SELECT departure_id FROM booking WHERE reference = :reference)"
                 ),
                 {"now": utc_now().replace(tzinfo=None).isoformat(" "), "reference": reference},
@@ -243,10 +243,10 @@ def host_settles(walker: Walker, reference: str, checkout: dict[str, int]) -> di
         [("H01", "boat"), ("H03", "guide"), ("H08", "crab_bank")]
     ):
         if page.locator(f"[name=rows-{row}-household]").count() == 0:
-            walker.press("button[value=more]")
+            walker.press("#work button[value=more]")
         page.locator(f"[name=rows-{row}-household]").select_option(household)
         page.locator(f"[name=rows-{row}-task]").select_option(task)
-    walker.press("button[value=save]")
+    walker.press("#work button[value=save]")
     assert walker.flow() == checkout
     shared = households(page)
     walker.press("form[action$='/settle'] button")

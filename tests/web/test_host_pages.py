@@ -1152,7 +1152,7 @@ def test_a_season_is_added_and_once(host, village):
     assert send(host, village, "/seasons", **fields).status_code == 303
     again = send(host, village, "/seasons", **fields)
     assert again.status_code == 409
-    assert "This code stands already." in again.text
+    assert "There is one of this name already: cool." in again.text
     assert "Cool season" in host.get(at(village, "/seasons")).text
     assert count(Season) == 1
 
