@@ -220,6 +220,10 @@ class ExtensionUsed(Refused):
     """A hold can be extended once."""
 
 
+class OnRequestOnly(Refused):
+    """A departure of this option is asked for first; a paid booking cannot simply move there."""
+
+
 class BookingChanged(Refused):
     """The booking was changed elsewhere since the reader loaded it; nothing was overwritten."""
 

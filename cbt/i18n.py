@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -120,9 +120,14 @@ def buddhist(day: date, pattern: str) -> str:
 
 def format_day(day: date, style: Style = "medium") -> str:
     """A day, "medium" (23 พ.ย. 2569) or "full" (with the weekday), in the language's own era."""
-    if language() == "th":
+    return _day(day, style, language())
+
+
+@lru_cache(maxsize=4096)  # pages write the same days again and again
+def _day(day: date, style: Style, code: str) -> str:
+    if code == "th":
         return buddhist(day, get_date_format(style, locale="th").pattern)
-    return format_date(day, style, locale=_FORMATS[language()])
+    return format_date(day, style, locale=_FORMATS[code])
 
 
 def other_era(day: date) -> str:
@@ -139,7 +144,12 @@ def format_month(day: date) -> str:
 
 
 def format_weekday(day: date, *, short: bool = False) -> str:
-    return format_date(day, "EEEEEE" if short else "EEEE", locale=_FORMATS[language()])
+    return _date_in(day, "EEEEEE" if short else "EEEE", _FORMATS[language()])
+
+
+@lru_cache(maxsize=4096)
+def _date_in(day: date, pattern: str, locale: str) -> str:
+    return format_date(day, pattern, locale=locale)
 
 
 def format_hour(instant: datetime, zone: str) -> str:
@@ -163,7 +173,12 @@ def format_baht(satang: int, *, exact: bool = True) -> str:
 def format_baht_number(satang: int, *, exact: bool = True) -> str:
     """The number alone, for columns whose heading names the unit."""
     pattern = "#,##0.00" if exact or satang % 100 else "#,##0"
-    return format_decimal(to_baht(satang), pattern, locale=_FORMATS[language()])
+    return _amount(satang, pattern, _FORMATS[language()])
+
+
+@lru_cache(maxsize=16_384)
+def _amount(satang: int, pattern: str, locale: str) -> str:
+    return format_decimal(to_baht(satang), pattern, locale=locale)
 
 
 def format_bp(bp: int) -> str:

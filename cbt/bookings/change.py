@@ -12,7 +12,7 @@ from cbt.bookings.claims import follow_with_slots, move_places, with_lapsed_hold
 from cbt.bookings.hold import Locked, require_bookable, write_lines
 from cbt.bookings.models import Booking
 from cbt.bookings.states import LIVE, BookingState, require_step
-from cbt.errors import DepartureUnknown, SalesClosed, StateForbids
+from cbt.errors import DepartureUnknown, OnRequestOnly, SalesClosed, StateForbids
 from cbt.experiences.models import PromoCode
 from cbt.experiences.pricing import Discount, Quote, quote, require_pays_costs
 from cbt.experiences.queries import get_option
@@ -34,7 +34,7 @@ def price_change(session: Session, booking: Locked, wanted: Wanted, now: datetim
 
     The party keeps its promotion code. Raises StateForbids for a booking that cannot be changed,
     SalesClosed once its own departure is being prepared, DepartureUnknown for another community's
-    departure, or what `hold` raises for the new one.
+    departure, OnRequestOnly for another option that is booked on request, or what `hold` raises for the new one.
     """
     if booking.state not in CHANGEABLE:
         raise StateForbids(thing="booking", state=booking.state, wanted="changed")
@@ -47,6 +47,8 @@ def price_change(session: Session, booking: Locked, wanted: Wanted, now: datetim
     if wanted.departure_id != booking.departure_id or booking.state == BookingState.CHOOSING:
         require_bookable(departure, now)
     option = get_option(session, departure.option_id)
+    if option.request_hours is not None and departure.option_id != own.option_id:
+        raise OnRequestOnly
     price_list = option.price_list_on(departure.starts_on)
     price = quote(wanted.party, price_list, wanted.add_ons, _discount(session, booking))
     require_pays_costs(price)

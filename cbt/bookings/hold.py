@@ -526,11 +526,15 @@ def end_booking(
 def mark_ended(
     session: Session, booking: Locked, state: BookingState, reason: EndReason, now: datetime
 ) -> None:
-    """End a booking whose places the caller gives back in the same change. A step."""
+    """End a booking whose places the caller gives back in the same change. A step.
+
+    A guest who chooses after a call-off does not change why it was called off.
+    """
+    why = Booking.ended_for if booking.state == BookingState.CHOOSING else reason
     session.execute(
         update(Booking)
         .where(Booking.id == booking.id)
-        .values(state=state, ended_at=now, ended_for=reason, version=Booking.version + 1)
+        .values(state=state, ended_at=now, ended_for=why, version=Booking.version + 1)
     )
 
 

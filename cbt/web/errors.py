@@ -82,6 +82,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.CapacityBelowSold: _l("%(sold)s places are sold already; it cannot be less."),
     errors.CodeNotValid: _l("The code %(code)s is not valid here, or not any more."),
     errors.ExtensionUsed: _l("The time was extended once already."),
+    errors.OnRequestOnly: _l(
+        "The community answers requests for this trip first. Please ask for places there, and cancel"
+        " this booking once they agree."
+    ),
     errors.BookingChanged: _l(
         "This booking was changed elsewhere since you opened this page. Nothing was overwritten;"
         " please look at it again."

@@ -99,6 +99,7 @@ def test_who_chooses_a_credit_gets_all_of_it(fleet):
     factories.call_off_departure(fleet.mangrove)
     factories.cancel_booking(reference, as_credit=True)
     assert (amounts(Credit, reference), amounts(Refund, reference)) == ([90_000], [])
+    assert booking(reference).ended_for == "weather"  # the choice is theirs, the reason is not
     assert_sound(fleet)
 
 

@@ -20,6 +20,7 @@ from cbt.errors import (
     DepartureFull,
     DepartureGone,
     DepartureUnknown,
+    OnRequestOnly,
     PartyTooLarge,
     PreviewOutdated,
     SalesClosed,
@@ -248,6 +249,16 @@ def test_what_cannot_be_booked_cannot_be_changed_to(fleet, changes, refusal):
     before = booking(reference)
     with pytest.raises(refusal):
         factories.change_booking(reference, **changes)
+    assert booking(reference) == before
+
+
+def test_a_trip_that_is_asked_for_first_is_no_place_to_move_to(app):
+    village = factories.make_village()
+    reference = factories.book(village)
+    asked_for = factories.make_departure(factories.make_option(village.id, request_hours=24))
+    before = booking(reference)
+    with pytest.raises(OnRequestOnly):
+        factories.change_booking(reference, departure_id=asked_for)
     assert booking(reference) == before
 
 
