@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskCliRunner
-from sqlalchemy import func, select, text
+from flask_migrate import upgrade
+from sqlalchemy import func, inspect, select, text
 
 from cbt import cli
 from cbt.app import create_app
@@ -355,5 +356,23 @@ def test_whatever_the_weekday_every_sample_host_has_a_departure_to_settle(days, 
     with app.app_context():
         for community in list_communities(db.session()):
             assert list_unsettled_trips(db.session(), community.id, now), community.slug
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_database_of_another_shape_is_refused_in_plain_words(tmp_path, caplog):
+    """Before the first release a change of the books' shape starts from an empty database."""
+    app = create_app(make_settings(tmp_path))
+    cli.init_app(app)
+    with app.app_context():
+        upgrade(revision="0002")
+        with db.engine.begin() as connection:
+            columns = [each["name"] for each in inspect(connection).get_columns("community")]
+            connection.execute(text("INSERT INTO book VALUES (1, 'x', '', 0, '')"))
+            values = ", ".join("1" if each in ("id", "book_id") else "'{}'" for each in columns)
+            connection.execute(text(f"INSERT INTO community VALUES ({values})"))
+        result = FlaskCliRunner(app).invoke(args=["prepare"])
+        assert result.exit_code == 1
+        assert "This database holds books of another shape. Start with a new" in caplog.text
         db.session.remove()
         db.engine.dispose()
