@@ -162,7 +162,7 @@ def _money_facts(session: Session, booking: BookingCard, facts: dict[str, Any]) 
         "paid_satang": money.captured_satang + money.from_credit_satang,
         "back_satang": money.returning_satang + money.credited_satang,
         "kept_satang": money.kept_satang,
-        "due_satang": max(0, booking.price_satang - money.kept_satang),
+        "due_satang": max(0, booking.price_satang - money.paid_satang),
         "over_satang": max(0, money.kept_satang - booking.price_satang),
         "as_credit_satang": as_credit,
         "as_money_satang": facts.get("amount_satang", 0) - as_credit,

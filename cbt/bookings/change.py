@@ -62,9 +62,17 @@ def _discount(session: Session, booking: Locked) -> Discount | None:
     return Discount(promo.code, promo.bp, promo.amount_satang, promo.bearer)
 
 
-def swap(session: Session, booking: Locked, wanted: Wanted, price: Quote, now: datetime) -> None:
+def swap(
+    session: Session,
+    booking: Locked,
+    wanted: Wanted,
+    price: Quote,
+    now: datetime,
+    retained_satang: int = 0,
+) -> None:
     """Let the booking be what is wanted: places and things of both days move in one change. A step.
 
+    `retained_satang` is what the terms keep of a lower price, beside what they kept before.
     Raises DepartureFull, DepartureGone, DepartureCalledOff or SlotFull; then the transaction must be
     undone, and the booking stays as it was.
     """
@@ -73,11 +81,13 @@ def swap(session: Session, booking: Locked, wanted: Wanted, price: Quote, now: d
         booking.community_id,
         now,
         (booking.departure_id, wanted.departure_id),
-        lambda: _swap(session, booking, wanted, price),
+        lambda: _swap(session, booking, wanted, price, retained_satang),
     )
 
 
-def _swap(session: Session, booking: Locked, wanted: Wanted, price: Quote) -> None:
+def _swap(
+    session: Session, booking: Locked, wanted: Wanted, price: Quote, retained_satang: int
+) -> None:
     changes = {booking.departure_id: 0, wanted.departure_id: 0}
     if booking.state in LIVE:
         changes[booking.departure_id] -= booking.places
@@ -91,15 +101,19 @@ def _swap(session: Session, booking: Locked, wanted: Wanted, price: Quote) -> No
         "places": price.places,
         "price_satang": price.price_satang,
         "discount_satang": price.discount_satang,
+        "retained_satang": booking.retained_satang + retained_satang,
         "revision": revision,
         "version": booking.version + 1,
         "counts_from": min(booking.counts_from, departure.begins_at),
     }
-    if booking.state == BookingState.CHOOSING:  # called off: nobody holds the old date against them
+    if (
+        booking.state == BookingState.CHOOSING
+    ):  # called off: nobody holds what was before against them
         require_step(booking.state, BookingState.CONFIRMED)
         values |= {
             "state": BookingState.CONFIRMED,
             "counts_from": departure.begins_at,
+            "retained_satang": 0,
             "ended_at": None,
             "ended_for": None,
         }

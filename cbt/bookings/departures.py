@@ -335,7 +335,14 @@ def end_rest_days(community_id: int, rest_id: int, now: datetime) -> None:
             days = _planned(session, rule.rule, rule.exceptions, hours, now)
             days = [day for day in days if span.first_on <= day <= span.last_on]
             _open(session, hours, rule.rule.starts_at, days, rule.id)
-            _reopen(session, days, now, Departure.rule_id == rule.id)
+        still = session.scalars(
+            select(RestDay).where(
+                RestDay.community_id == community_id,
+                RestDay.first_on <= span.last_on,
+                RestDay.last_on >= span.first_on,
+            )
+        ).all()
+        every = [day for day in every if not any(r.first_on <= day <= r.last_on for r in still)]
         by_hand = Departure.rule_id.is_(None) & (Departure.community_id == community_id)
         _reopen(session, every, now, by_hand)
 

@@ -422,6 +422,7 @@ class Locked:
     community_id: int
     places: int
     price_satang: int
+    retained_satang: int
     revision: int
     version: int
     is_extended: bool

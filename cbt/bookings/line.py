@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cbt.errors import Invalid
-from cbt.experiences.pricing import PriceList, quote
+from cbt.experiences.pricing import PriceList, quote, require_pays_costs
 
 
 def fit(
@@ -29,6 +29,8 @@ def fit(
 
 def _places(party: Mapping[str, int], price_list: PriceList) -> int | None:
     try:
-        return quote(party, price_list).places
+        price = quote(party, price_list)
+        require_pays_costs(price)
+        return price.places
     except Invalid:
         return None

@@ -188,7 +188,10 @@ class Booking(Base):
         one_of("state", BookingState),
         one_of("ended_for", EndReason),
         one_of("discount_bearer", BEARERS),
-        CheckConstraint("places > 0 AND price_satang > 0 AND discount_satang >= 0", "positive"),
+        CheckConstraint(
+            "places > 0 AND price_satang > 0 AND discount_satang >= 0 AND retained_satang >= 0",
+            "positive",
+        ),
         Index("ix_booking_departure_id", "departure_id"),
         Index("ix_booking_state", "state", "held_until"),
         Index("ix_booking_community_id", "community_id", "created_at"),
@@ -214,6 +217,8 @@ class Booking(Base):
     places: Mapped[int]
     price_satang: Mapped[int]
     discount_satang: Mapped[int] = mapped_column(default=0)
+    retained_satang: Mapped[int] = mapped_column(default=0)
+    """What the terms kept when a change lowered the price: see `cbt.payments.change`."""
     discount_bearer: Mapped[str | None]
     terms: Mapped[str]
     counts_from: Mapped[datetime]

@@ -67,10 +67,11 @@ def set_thing_capacity(community_id: int, thing_id: int, capacity: int, now: dat
         raise ThingInvalid(problem=ThingProblem.CAPACITY)
     with transaction() as session:
         lock_community(session, community_id)
-        _require_own(session, community_id, thing_id)
+        usual = _require_own(session, community_id, thing_id).capacity
         today = village_day(now, get_community_by_id(session, community_id).zone)
         session.execute(update(Thing).where(Thing.id == thing_id).values(capacity=capacity))
-        ahead = (Slot.thing_id == thing_id, Slot.day >= today)
+        # a day that was given another number of its own keeps it
+        ahead = (Slot.thing_id == thing_id, Slot.day >= today, Slot.capacity == usual)
         slots = session.scalars(
             select(Slot.id).where(*ahead).order_by(Slot.id).with_for_update()
         ).all()

@@ -9,14 +9,27 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries
-from cbt.bookings.hold import HoldRequest, hold_places, require_bookable
+from cbt.bookings.hold import (
+    HoldRequest,
+    end_booking,
+    hold_places,
+    lock_booking,
+    require_bookable,
+)
 from cbt.bookings.line import fit
 from cbt.bookings.models import Booking, Departure, WaitingParty
 from cbt.bookings.records import WaitingCard
-from cbt.bookings.states import PAID, WAITING, DepartureState, WaitState
+from cbt.bookings.states import (
+    PAID,
+    WAITING,
+    BookingState,
+    DepartureState,
+    EndReason,
+    WaitState,
+)
 from cbt.db import db, transaction
-from cbt.errors import DetailsIncomplete, NotFound, Refused
-from cbt.experiences.pricing import quote
+from cbt.errors import CbtError, DetailsIncomplete, NotFound
+from cbt.experiences.pricing import quote, require_pays_costs
 from cbt.experiences.queries import get_option
 from cbt.notices import services as notices
 
@@ -64,14 +77,15 @@ def _join_once(joining: Joining, now: datetime) -> int:
         departure = queries.get_departure(session, joining.departure_id)
         require_bookable(departure, now)
         option = get_option(session, departure.option_id)
-        places = quote(joining.party, option.price_list_on(departure.starts_on)).places
+        price = quote(joining.party, option.price_list_on(departure.starts_on))
+        require_pays_costs(price)
         party = WaitingParty(
             request_key=joining.request_key,
             departure_id=departure.id,
             community_id=departure.community_id,
             party={unit: count for unit, count in joining.party.items() if count},
-            places=places,
-            least=min(places, max(1, joining.least)),
+            places=price.places,
+            least=min(price.places, max(1, joining.least)),
             state=WaitState.WAITING,
             language=joining.language,
             name=joining.name,
@@ -94,14 +108,19 @@ def _join_once(joining: Joining, now: datetime) -> int:
         return party.id
 
 
-def leave(party_id: int) -> None:
+def leave(party_id: int, now: datetime) -> None:
     """A party does not want to wait any more; once it waits no longer, nothing changes.
 
-    Raises NotFound.
+    Places that were offered to it and are not paid for are free again at once. Raises NotFound.
     """
     with transaction() as session:
-        if session.get(WaitingParty, party_id) is None:
+        party = session.get(WaitingParty, party_id)
+        if party is None:
             raise NotFound(thing="waiting")
+        if party.state == WaitState.OFFERED and party.booking_id is not None:
+            offered = lock_booking(session, party.booking_id)
+            if offered.state in WAITING:
+                end_booking(session, offered, BookingState.CANCELLED, EndReason.GUEST, now)
         session.execute(
             update(WaitingParty)
             .where(
@@ -192,7 +211,7 @@ def _offer(party: WaitingCard, policy_for: PolicyFor, now: datetime) -> bool:
     try:
         with transaction() as session:
             return _hold_for(session, party, policy_for, now)
-    except Refused:  # somebody was quicker, or a shared thing has no room
+    except CbtError:  # somebody was quicker, a thing has no room, the prices are others by now
         return False
 
 

@@ -16,7 +16,6 @@ from cbt.payments import queries
 from cbt.payments.credits import issue_credit
 from cbt.payments.give_back import return_money
 from cbt.payments.provider import RefundReason
-from cbt.payments.take_in import MOST_EXTRA_SATANG
 
 _UNPAID = (BookingState.REQUESTED, BookingState.HELD)
 
@@ -84,9 +83,9 @@ def _quote(session: Session, booking: Locked, now: datetime) -> CancelQuote:
         raise DepartureGone
     if booking.state in _UNPAID and booking.held_until <= now:
         raise StateForbids(thing="booking", state="lapsed", wanted="cancelled")
-    paid = max(0, queries.get_money(session, booking.id).kept_satang)
-    if not called_off and paid > booking.price_satang + MOST_EXTRA_SATANG:
-        paid = booking.price_satang  # what a change retained before stays retained
+    money = queries.get_money(session, booking.id)
+    # what a change retained before stays retained, unless it is the community that calls off
+    paid = max(0, money.kept_satang if called_off else money.paid_satang)
     whole = called_off or booking.state in _UNPAID  # a hold binds nobody
     refund = quote_refund(parse(booking.terms), paid, booking.counts_from, now, by_community=whole)
     return CancelQuote(paid, refund, booking.version)

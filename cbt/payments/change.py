@@ -21,20 +21,18 @@ from cbt.payments.provider import RefundReason
 class ChangeQuote:
     """What a change costs, in satang: of the old and new price, what is still to pay or comes back.
 
-    `version` is the booking's, so that nobody agrees to one thing and gets another.
+    `retained_satang` is what the terms keep of a lower price: it buys nothing any more, so that
+    nobody shrinks a booking and lets it grow again to draw out what its terms keep. `version` is
+    the booking's, so that nobody agrees to one thing and gets another.
     """
 
     old_satang: int
     new_satang: int
-    kept_satang: int
+    paid_satang: int
     due_satang: int
     refund_satang: int
+    retained_satang: int
     version: int
-
-    @property
-    def retained_satang(self) -> int:
-        """What the terms keep of a lower price."""
-        return max(0, self.kept_satang - self.new_satang - self.refund_satang)
 
 
 def quote_change(reference: str, wanted: Wanted, now: datetime) -> ChangeQuote:
@@ -55,7 +53,14 @@ def change(reference: str, wanted: Wanted, agreed: ChangeQuote, now: datetime) -
         booking = lock_by_reference(session, reference, agreed.version)
         if _quote(session, booking, wanted, now) != agreed:
             raise PreviewOutdated
-        swap(session, booking, wanted, price_change(session, booking, wanted, now), now)
+        swap(
+            session,
+            booking,
+            wanted,
+            price_change(session, booking, wanted, now),
+            now,
+            agreed.retained_satang,
+        )
         if agreed.refund_satang:
             reason = RefundReason.PRICE_LOWERED
             return_money(session, booking.id, agreed.refund_satang, reason, now)
@@ -64,26 +69,20 @@ def change(reference: str, wanted: Wanted, agreed: ChangeQuote, now: datetime) -
 
 
 def _quote(session: Session, booking: Locked, wanted: Wanted, now: datetime) -> ChangeQuote:
-    price = price_change(session, booking, wanted, now)
-    kept = queries.get_money(session, booking.id).kept_satang
+    """All that was kept counts, and comes back, after the community called off."""
+    new = price_change(session, booking, wanted, now).price_satang
+    called_off = booking.state == BookingState.CHOOSING
+    money = queries.get_money(session, booking.id)
+    paid = money.kept_satang if called_off else money.paid_satang
+    surplus = max(0, paid - new) if called_off else max(0, min(paid, booking.price_satang) - new)
+    terms = parse(booking.terms)
+    refund = quote_refund(terms, surplus, booking.counts_from, now, by_community=called_off)
     return ChangeQuote(
         old_satang=booking.price_satang,
-        new_satang=price.price_satang,
-        kept_satang=kept,
-        due_satang=max(0, price.price_satang - kept),
-        refund_satang=_refund(booking, kept, price.price_satang, now),
+        new_satang=new,
+        paid_satang=paid,
+        due_satang=max(0, new - paid),
+        refund_satang=refund.refund_satang,
+        retained_satang=refund.retained_satang,
         version=booking.version,
     )
-
-
-def _refund(booking: Locked, kept: int, new_satang: int, now: datetime) -> int:
-    """What the terms give back of a lower price; all of it after the community called off.
-
-    Only the difference of the prices counts: what an earlier change retained stays retained.
-    """
-    called_off = booking.state == BookingState.CHOOSING
-    paid = kept if called_off else min(kept, booking.price_satang)
-    surplus = max(0, paid - new_satang)
-    terms = parse(booking.terms)
-    quoted = quote_refund(terms, surplus, booking.counts_from, now, by_community=called_off)
-    return quoted.refund_satang

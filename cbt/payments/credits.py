@@ -3,8 +3,8 @@
 It is owed and stays out of every household's income until it goes into a booking.
 """
 
+import secrets
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
@@ -30,12 +30,9 @@ _LETTERS = 8
 def issue_credit(session: Session, booking_id: int, amount_satang: int, now: datetime) -> str:
     """Keep some of a booking's deposit as credit; tell the guest its code. A step."""
     payer = get_payer(session, booking_id)
-    number = session.scalar(
-        select(func.count()).select_from(Credit).where(Credit.booking_id == booking_id)
-    )
-    code = _code(f"{payer.reference}:{number}")
-    session.execute(
-        insert(Credit),
+    code = _draw_code(session)
+    credit_id = session.execute(
+        insert(Credit).returning(Credit.id),
         {
             "code": code,
             "community_id": payer.community_id,
@@ -44,21 +41,21 @@ def issue_credit(session: Session, booking_id: int, amount_satang: int, now: dat
             "used_satang": 0,
             "issued_at": now,
         },
-    )
-    facts = CreditFacts(payer.reference, code, amount_satang, village_day(now, payer.zone))
+    ).scalar_one()
+    facts = CreditFacts(payer.reference, credit_id, amount_satang, village_day(now, payer.zone))
     ledger.post(session, payer.book_id, posting.credit_draft(facts, _ACTOR), now)
     values = {"amount_satang": amount_satang, "code": code}
     notify_guest(session, payer, "credit_issued", f"credit:{code}", values, now)
     return code
 
 
-def _code(seed: str) -> str:
-    number = int.from_bytes(sha256(f"credit:{seed}".encode()).digest())
-    letters = ""
-    for _ in range(_LETTERS):
-        number, index = divmod(number, len(_ALPHABET))
-        letters += _ALPHABET[index]
-    return f"C-{letters[:4]}-{letters[4:]}"
+def _draw_code(session: Session) -> str:
+    """A code that nobody can work out from a voucher or the books: whoever knows it can spend it."""
+    while True:
+        letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
+        code = f"C-{letters[:4]}-{letters[4:]}"
+        if session.scalar(select(Credit.id).where(Credit.code == code)) is None:
+            return code
 
 
 def use_credit(reference: str, code: str, now: datetime) -> int:
@@ -70,12 +67,12 @@ def use_credit(reference: str, code: str, now: datetime) -> int:
     with transaction() as session:
         booking = bookings.lock_by_reference(session, reference)
         _require_payable(session, booking, now)
-        due = booking.price_satang - queries.get_money(session, booking.id).kept_satang
+        due = booking.price_satang - queries.get_money(session, booking.id).paid_satang
         if due <= 0:
             raise StateForbids(thing="booking", state="paid", wanted="paid")
         credit_id, amount = _take(session, booking.community_id, code, due)
         payer = get_payer(session, booking.id)
-        _note_use(session, credit_id, code.strip().upper(), payer, amount, now)
+        _note_use(session, credit_id, payer, amount, now)
         if booking.state == BookingState.HELD and amount == due:
             bookings.confirm(session, booking, now)
             key = f"confirmed:{payer.reference}"
@@ -111,9 +108,7 @@ def _take(session: Session, community_id: int, code: str, due: int) -> tuple[int
     return int(row[0]), amount
 
 
-def _note_use(
-    session: Session, credit_id: int, code: str, payer: Payer, amount: int, now: datetime
-) -> None:
+def _note_use(session: Session, credit_id: int, payer: Payer, amount: int, now: datetime) -> None:
     last = session.scalar(
         select(func.max(CreditUse.number)).where(
             CreditUse.credit_id == credit_id, CreditUse.booking_id == payer.booking_id
@@ -131,7 +126,7 @@ def _note_use(
         },
     )
     used_on = village_day(now, payer.zone)
-    facts = CreditUseFacts(payer.reference, code, number, amount, used_on)
+    facts = CreditUseFacts(payer.reference, credit_id, number, amount, used_on)
     ledger.post(session, payer.book_id, posting.credit_use_draft(facts, _ACTOR), now)
 
 

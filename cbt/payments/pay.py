@@ -107,7 +107,7 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
     if booking is None:
         raise NotFound(thing="booking")
     locked = bookings.lock_booking(session, booking.id)
-    due = locked.price_satang - queries.get_money(session, locked.id).kept_satang
+    due = locked.price_satang - queries.get_money(session, locked.id).paid_satang
     _require_payable(locked, due, now)
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))

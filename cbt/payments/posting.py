@@ -52,7 +52,7 @@ class CreditFacts:
     """Money of a booking that its guest leaves with the community for another trip."""
 
     reference: str
-    code: str
+    credit_id: int
     amount_satang: int
     issued_on: date
 
@@ -62,7 +62,7 @@ class CreditUseFacts:
     """Credit that went into a booking, numbered within credit and booking."""
 
     reference: str
-    code: str
+    credit_id: int
     number: int
     amount_satang: int
     used_on: date
@@ -97,13 +97,13 @@ def refund_draft(facts: RefundFacts, actor: str) -> Draft:
 def credit_draft(facts: CreditFacts, actor: str) -> Draft:
     """From a booking's deposit to what is owed as credit: it stays out of everybody's income."""
     legs = (Leg(chart.GUEST_DEPOSIT, chart.GUEST_CREDIT, facts.amount_satang, "credited"),)
-    return _draft("credit", facts, facts.code, facts.issued_on, legs, actor)
+    return _draft("credit", facts, str(facts.credit_id), facts.issued_on, legs, actor)
 
 
 def credit_use_draft(facts: CreditUseFacts, actor: str) -> Draft:
     """From credit to the deposit of the booking that it goes into."""
     legs = (Leg(chart.GUEST_CREDIT, chart.GUEST_DEPOSIT, facts.amount_satang, "credit_used"),)
-    name = f"{facts.code}:{facts.reference}:{facts.number}"
+    name = f"{facts.credit_id}:{facts.reference}:{facts.number}"
     return _draft("credit_use", facts, name, facts.used_on, legs, actor)
 
 

@@ -253,13 +253,14 @@ _MONEY = union_all(
     select(Credit.booking_id, literal(3), Credit.amount_satang).where(
         Credit.booking_id.in_(_AMONG)
     ),
+    select(Booking.id, literal(4), Booking.retained_satang).where(Booking.id.in_(_AMONG)),
 )
 
 
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     ids = list(booking_ids)
-    sums: dict[int, list[int]] = {booking_id: [0, 0, 0, 0] for booking_id in ids}
+    sums: dict[int, list[int]] = {booking_id: [0, 0, 0, 0, 0] for booking_id in ids}
     for booking_id, place, amount in session.execute(_MONEY, {"bookings": ids}):
         sums[booking_id][place] += amount
     return {booking_id: Money(*each) for booking_id, each in sums.items()}
@@ -362,15 +363,15 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
     )
     for credit, reference in issued:
         on = village_day(credit.issued_at, zone)
-        facts = CreditFacts(reference, credit.code, credit.amount_satang, on)
+        facts = CreditFacts(reference, credit.id, credit.amount_satang, on)
         yield posting.credit_draft(facts, "")
     used = session.execute(
-        select(CreditUse, Credit.code, Booking.reference)
+        select(CreditUse, Booking.reference)
         .join(Credit, Credit.id == CreditUse.credit_id)
         .join(Booking, Booking.id == CreditUse.booking_id)
         .where(Credit.community_id == community_id)
     )
-    for use, code, reference in used:
+    for use, reference in used:
         on = village_day(use.used_at, zone)
-        facts_ = CreditUseFacts(reference, code, use.number, use.amount_satang, on)
+        facts_ = CreditUseFacts(reference, use.credit_id, use.number, use.amount_satang, on)
         yield posting.credit_use_draft(facts_, "")

@@ -97,19 +97,26 @@ class Money:
     """What was taken for a booking, in satang.
 
     `captured` bought it, `from_credit` came out of credits; `returning` goes or went back to the
-    guest and `credited` became a credit.
+    guest and `credited` became a credit. `retained` is what the terms kept of a price that fell: it
+    stays with the community and buys nothing else.
     """
 
     captured_satang: int = 0
     from_credit_satang: int = 0
     returning_satang: int = 0
     credited_satang: int = 0
+    retained_satang: int = 0
 
     @property
     def kept_satang(self) -> int:
         """What is there for the trip."""
         came = self.captured_satang + self.from_credit_satang
         return came - self.returning_satang - self.credited_satang
+
+    @property
+    def paid_satang(self) -> int:
+        """What counts towards the price: that much is paid, and of it the terms give back."""
+        return self.kept_satang - self.retained_satang
 
 
 @dataclass(frozen=True)

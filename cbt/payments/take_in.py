@@ -207,7 +207,7 @@ def _confirm(
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
-    due = locked.price_satang - queries.get_money(session, locked.id).kept_satang
+    due = locked.price_satang - queries.get_money(session, locked.id).paid_satang
     if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
     if received.amount_satang != asked_satang or not 0 <= asked_satang - due <= MOST_EXTRA_SATANG:

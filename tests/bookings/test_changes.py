@@ -180,6 +180,36 @@ def test_asking_again_and_again_gets_nothing_of_what_was_retained(app):
     assert_sound(fleet)
 
 
+def test_shrinking_and_growing_again_draws_out_nothing_of_what_was_retained(app):
+    """What the terms kept buys nothing any more: each time round the guest pays it anew."""
+    fleet = factories.make_fleet(on=FAR, terms=canonical(TERMS))
+    reference = factories.book(fleet.mangrove, {"ADULT": 4})
+    late = booking(reference).trip.begins_at - timedelta(days=20)
+    came = 4 * 45_000
+    for _ in range(2):
+        assert factories.change_booking(reference, late, party={"ADULT": 1}).refund_satang == 44_995
+        grown = factories.change_booking(reference, late, party={"ADULT": 4})
+        assert (grown.paid_satang, grown.due_satang) == (45_000, 135_000)
+        factories.pay_by_demo(reference, late)
+        came += 135_000
+    assert kept(reference) == came - 2 * 44_995
+    assert factories.cancel_booking(reference, late) == 4 * 45_000 * 3_333 // 10_000
+    assert_sound(fleet)
+
+
+def test_after_a_call_off_what_an_earlier_change_retained_counts_again(app):
+    fleet = factories.make_fleet(on=FAR, terms=canonical(TERMS))
+    reference = factories.book(fleet.mangrove, {"ADULT": 4})
+    late = booking(reference).trip.begins_at - timedelta(days=20)
+    factories.change_booking(reference, late, party={"ADULT": 2})  # 60,003 satang are retained
+    factories.call_off_departure(fleet.mangrove, late)
+    other = on_another_day(fleet.mangrove, 2)
+    moved = factories.change_booking(reference, late, departure_id=other.departure_id)
+    assert (moved.paid_satang, moved.refund_satang, moved.retained_satang) == (150_003, 60_003, 0)
+    assert queries.get_money(db.session(), booking(reference).id).paid_satang == 90_000
+    assert_sound(fleet)
+
+
 def test_moving_away_is_no_way_around_the_terms_and_moving_nearer_counts(app):
     fleet = factories.make_fleet(on=FAR, terms=canonical(TERMS))
     reference = factories.book(fleet.mangrove)

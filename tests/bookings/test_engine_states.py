@@ -192,7 +192,7 @@ class Engine(RuleBasedStateMachine):
         parties = list(db.session.scalars(query.order_by(WaitingParty.id)))
         if parties:
             with refusals():
-                waitlist.leave(parties[pick % len(parties)])
+                waitlist.leave(parties[pick % len(parties)], self.now)
 
     # --- hosts -----------------------------------------------------------------------------------
 

@@ -168,6 +168,18 @@ def test_a_slot_on_another_part_of_the_day_is_another_one(fleet):
     factories.hold(fleet.mangrove)
 
 
+def test_a_day_with_a_number_of_its_own_keeps_it_when_there_are_more(fleet):
+    """One boat is being mended that day; the village buys another one."""
+    boat = fleet.things["boat"]
+    day = (fleet.mangrove.id, boat, TOMORROW, Part.MORNING)
+    shared.set_slot(*day, is_closed=False, capacity=1)
+    shared.set_thing_capacity(fleet.mangrove.id, boat, 9, NOW)
+    of_boat = select(Slot.day, Slot.part, Slot.capacity).where(Slot.thing_id == boat)
+    found = {(each.day, each.part): each.capacity for each in db.session.execute(of_boat)}
+    assert found.pop((TOMORROW, Part.MORNING)) == 1
+    assert set(found.values()) <= {9}
+
+
 def test_fewer_of_a_thing_than_are_sold_is_refused_and_changes_nothing(fleet):
     factories.hold(fleet.mangrove, {"ADULT": 9})
     with pytest.raises(CapacityBelowSold) as refused:

@@ -16,6 +16,7 @@ from cbt.errors import (
     DepartureGone,
     DetailsIncomplete,
     NotFound,
+    PartyBelowCosts,
     PartyTooLarge,
     UnitNotSold,
 )
@@ -147,12 +148,39 @@ def test_asking_twice_is_one_place_in_line(app, village):
 
 def test_who_left_is_not_offered(village):
     party = factories.join_line(village)
-    waitlist.leave(party)
+    waitlist.leave(party, NOW)
     assert factories.offer_places(village) == 0
     with pytest.raises(NotFound):
-        waitlist.leave(10**6)
+        waitlist.leave(10**6, NOW)
     with pytest.raises(NotFound):
         get_waiting(db.session(), 10**6)
+
+
+def test_who_leaves_with_an_offer_gives_the_places_back_at_once(village):
+    first, second = factories.join_line(village, {"ADULT": 4}), factories.join_line(village)
+    factories.offer_places(village)
+    reference = offered(first)
+    waitlist.leave(first, NOW)
+    assert (get_booking(db.session(), reference).state, taken(village)) == ("cancelled", 0)
+    assert waiting(first).state == "left"
+    assert factories.offer_places(village) == 1
+    assert waiting(second).state == "offered"
+    assert prove_places(db.session(), village.id) == []
+
+
+def test_a_party_that_can_not_be_booked_any_more_holds_up_nobody_behind_it(village, monkeypatch):
+    """The prices changed while it waited: the others are offered their places all the same."""
+    first, second = factories.join_line(village, {"ADULT": 1}), factories.join_line(village)
+    hold_places = waitlist.hold_places
+
+    def refuse_one(session, request, now):
+        if request.party == {"ADULT": 1}:
+            raise PartyBelowCosts(price_satang=1, costs_satang=2)
+        return hold_places(session, request, now)
+
+    monkeypatch.setattr(waitlist, "hold_places", refuse_one)
+    assert factories.offer_places(village) == 1
+    assert [waiting(each).state for each in (first, second)] == ["waiting", "offered"]
 
 
 def test_a_line_ends_when_sales_close(village):

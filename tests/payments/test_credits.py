@@ -13,6 +13,7 @@ from cbt.bookings.terms import Terms, Tier, canonical
 from cbt.db import db, transaction
 from cbt.errors import CreditSpent, DetailsIncomplete, HoldLapsed, NotFound, StateForbids
 from cbt.ledger.queries import balances, stream_entries
+from cbt.payments import credits as credits_
 from cbt.payments import give_back, queries
 from cbt.payments.credits import return_stranded_credit, use_credit
 from cbt.payments.models import Credit, CreditUse, Refund
@@ -73,6 +74,17 @@ def test_a_credit_is_owed_and_is_nobodys_income(village):
     assert kinds == ["capture", "fee", "credit"]
     assert db.session.scalars(select(Refund)).all() == []
     assert faults(village) == []
+
+
+def test_a_code_is_drawn_and_stands_in_no_entry_of_the_books(village, monkeypatch):
+    """Whoever knows a code can spend it: vouchers and books, which others read, must not tell it."""
+    code = make_credit(village)
+    letters = iter(code.replace("C-", "").replace("-", "") + "ABCDEFGH")
+    monkeypatch.setattr(credits_.secrets, "choice", lambda _alphabet: next(letters))
+    assert make_credit(village) == "C-ABCD-EFGH"  # what was drawn once is not drawn again
+    entries = list(stream_entries(db.session(), village.card.book_id))
+    assert len(entries) >= 4
+    assert code not in repr(entries)
 
 
 def test_a_credit_is_used_partly_and_then_up(village):

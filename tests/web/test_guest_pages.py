@@ -15,7 +15,7 @@ from cbt.bookings.models import Booking, WaitingParty
 from cbt.bookings.queries import get_booking, get_departure, list_departures
 from cbt.bookings.references import BookingLinks
 from cbt.bookings.states import BookingState, EndReason, WaitState
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.experiences import services as experiences
 from cbt.experiences.models import Experience, Option
 from cbt.experiences.pricing import (
@@ -27,6 +27,7 @@ from cbt.experiences.pricing import (
 )
 from cbt.experiences.records import AddOnCard
 from cbt.payments import queries
+from cbt.payments.credits import issue_credit, return_stranded_credit, use_credit
 from cbt.payments.models import Capture, Credit
 from tests.factories import (
     book,
@@ -474,6 +475,22 @@ def test_joining_twice_with_one_form_is_one_place_in_line(guest, full):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [{"name": "Bee"}, {"email": "ann@new.example"}, {"phone": "081 234 5678"}, {"least": "2"}],
+)
+def test_a_corrected_form_is_a_place_in_line_of_its_own(guest, full, changes):
+    address = experience_at(full)
+    page = guest.get(f"{address}?on={FAR}&ADULT=3").text
+    typed = {"name": "Ann", "email": "ann@example.org"}
+    links = {
+        send_from(guest, page, f"{address}/wait", **fields).location
+        for fields in (typed, {**typed, **changes})
+    }
+    assert len(links) == 2
+    assert count(WaitingParty) == 2
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"name": ""}, "Please fill this in."),
@@ -602,6 +619,28 @@ def test_a_dead_hold_is_not_extended(guest):
     assert answer.status_code == 409
     assert "The hold is over" in answer.text
     assert fresh(reference).held_until == NOW + timedelta(minutes=30)
+
+
+def test_a_hold_that_was_paid_elsewhere_is_not_said_to_be_over(guest):
+    reference = hold(make_village(on=FAR))
+    link = link_of(reference)
+    page = guest.get(f"{link}/pay").text
+    pay_by_demo(reference)
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        answer = send_from(guest, page, "/extend")
+    assert (answer.status_code, answer.location) == (303, link)
+    assert "Your booking is confirmed" in guest.get(link).text
+
+
+def test_a_hold_that_was_given_back_elsewhere_is_not_said_to_be_over(guest):
+    reference = hold(make_village(on=FAR))
+    link = link_of(reference)
+    page = guest.get(f"{link}/pay").text
+    cancel_booking(reference)
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        answer = send_from(guest, page, "/credit", code="C-2222-2222")
+    assert (answer.status_code, answer.location) == (303, link)
+    assert "This booking is cancelled" in guest.get(link).text
 
 
 def test_below_five_minutes_the_page_warns_in_words(guest):
@@ -928,6 +967,49 @@ def test_a_wrong_credit_is_the_fields_error(guest, code, message, status):
     assert kept(reference) == 0
 
 
+def test_a_credit_in_a_hold_that_lapsed_is_not_lost_from_sight(guest, booked):
+    village, reference = booked
+    cancel_booking(reference, as_credit=True)
+    second = hold(village, {"ADULT": 3})
+    use_credit(second, db.session.scalar(select(Credit.code)), NOW)
+    link = link_of(second)
+    later = NOW + timedelta(minutes=31)
+    with time_machine.travel(later, tick=False):
+        page = guest.get(link).text
+        assert "The hold is over" in page
+        assert "nothing was paid" not in page
+        assert "You used ฿900.00 of credit." in page
+        holding.lapse_overdue_holds(later)
+        return_stranded_credit(later)
+        page = guest.get(link).text
+    assert "nothing was paid" not in page
+    assert "You used ฿900.00 of credit." not in page
+    [credit] = queries.list_credits_of(db.session(), fresh(second).id)
+    assert credit.code in page
+    assert "Left: ฿900.00." in page
+
+
+def test_a_voucher_shows_the_credit_that_the_booking_left(guest, booked):
+    _village, reference = booked
+    booking_id = fresh(reference).id
+    with transaction() as session:
+        code = issue_credit(session, booking_id, 10_000, NOW)
+    page = guest.get(link_of(reference)).text
+    assert "Your booking is confirmed" in page
+    assert code in page
+    assert "Left: ฿100.00." in page
+
+
+def test_credit_codes_are_not_guessed_at_length(guest):
+    link = link_of(hold(make_village(on=FAR)))
+    page = guest.get(f"{link}/pay").text
+    statuses = [
+        send_from(guest, page, "/credit", code=f"C-2222-22{number}").status_code
+        for number in range(20, 31)
+    ]
+    assert statuses == [409] * 10 + [429]
+
+
 def test_a_stale_quote_cancels_nothing_and_shows_the_fresh_one(guest, booked):
     _village, reference = booked
     link = link_of(reference)
@@ -1027,6 +1109,28 @@ def test_who_comes_another_day_pays_nothing_more(guest, booked):
     assert send_from(guest, page, "/change").status_code == 303
     assert (fresh(reference).state, fresh(reference).trip.starts_on) == ("confirmed", NEXT)
     assert kept(reference) == 90_000
+
+
+@pytest.mark.parametrize("end", ["cancelled", "called off"])
+def test_a_trip_that_ended_is_taken_out_of_the_calendar(guest, booked, end):
+    village, reference = booked
+    link = link_of(reference)
+    assert "STATUS:CONFIRMED" in guest.get(f"{link}/trip.ics").text
+    if end == "cancelled":
+        cancel_booking(reference)
+    else:
+        call_off_departure(village)
+    answer = guest.get(f"{link}/trip.ics")
+    assert answer.status_code == 200
+    assert "STATUS:CANCELLED" in answer.text
+
+
+def test_a_trip_that_was_never_booked_has_no_calendar_file(guest):
+    reference = hold(make_village(on=FAR))
+    link = link_of(reference)
+    assert guest.get(f"{link}/trip.ics").status_code == 404
+    cancel_booking(reference)
+    assert guest.get(f"{link}/trip.ics").status_code == 404
 
 
 # --- not come ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from cbt.communities.models import RestDay
 from cbt.db import db
 from cbt.experiences import services as experiences
 from cbt.experiences.models import PromoCode, ScheduleException, ScheduleRule, Season
-from cbt.experiences.pricing import Discount
+from cbt.experiences.pricing import CostRate, Discount, OutsideCost
 from cbt.experiences.records import AddOnCard
 from cbt.experiences.schedule import Rule
 from cbt.i18n import use_language
@@ -488,6 +488,27 @@ def test_very_many_lines_keep_the_page_open(host, village):
     assert prepare(host, village, *rows, do="more").status_code == 200
 
 
+# --- settling ------------------------------------------------------------------------------------
+
+
+def test_a_party_that_owes_more_than_its_costs_stops_settling_and_no_page(sqlite_app, host):
+    dear = make_village(costs=(CostRate(OutsideCost.INSURANCE, True, 20_000),))
+    client = a_browser_of(host, dear)
+    reference = book(dear)
+    factories.change_booking(reference, party={"ADULT": 10})
+    factories.record_work(dear, ("H01", "boat", 1))
+    shown = client.get(at(dear, f"/bookings/{reference}"))
+    assert shown.status_code == 200
+    assert "To collect" in shown.text
+    assert 'class="flow' not in shown.text
+    after = departure(dear).ends_at + timedelta(minutes=1)
+    with time_machine.travel(after, tick=True):
+        sign_in(client, f"host-of-{dear.slug}", PASSWORD)
+        page = client.get(at(dear, departure_page(dear)))
+    assert page.status_code == 200
+    assert "Outside costs and fees are more than what was paid." in page.text
+
+
 # --- who did not come ----------------------------------------------------------------------------
 
 
@@ -643,6 +664,18 @@ def test_a_double_submit_books_once(host, village):
     assert count(Booking) == 1
     note(host, village, once="the same form", ADULT="3")
     assert count(Booking) == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"name": "Second Family"}, {"phone": "089-999-9999"}, {"language": "th"}]
+)
+def test_a_second_family_from_the_same_form_is_a_booking_of_its_own(host, village, changes):
+    first = note(host, village, once="the same form")
+    second = note(host, village, once="the same form", **changes)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first.location != second.location
+    assert count(Booking) == 2
+    assert departure(village).claimed == 4
 
 
 def test_extras_and_a_code_count_and_nothing_is_half_written(sqlite_app):

@@ -59,7 +59,7 @@ CHANGED = {
     ("booking", "state"): (OLD_BOOKING, BOOKING),
     ("booking", "positive"): (
         "places > 0 AND price_satang > 0",
-        "places > 0 AND price_satang > 0 AND discount_satang >= 0",
+        "places > 0 AND price_satang > 0 AND discount_satang >= 0 AND retained_satang >= 0",
     ),
     ("departure", "state"): (OLD_DEPARTURE, DEPARTURE),
     ("option_price", "unit"): (OLD_UNITS, UNITS),
@@ -471,6 +471,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("ended_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("ended_for", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("discount_satang", WholeNumber, nullable=False))
+        batch_op.add_column(sa.Column("retained_satang", WholeNumber, nullable=False))
         batch_op.add_column(sa.Column("discount_bearer", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("terms", sa.Text(), nullable=False))
         batch_op.add_column(sa.Column("counts_from", Instant, nullable=False))
@@ -628,6 +629,7 @@ def downgrade() -> None:
         batch_op.drop_column("counts_from")
         batch_op.drop_column("terms")
         batch_op.drop_column("discount_bearer")
+        batch_op.drop_column("retained_satang")
         batch_op.drop_column("discount_satang")
         batch_op.drop_column("ended_for")
         batch_op.drop_column("ended_at")

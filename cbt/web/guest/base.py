@@ -86,7 +86,7 @@ def money() -> Money:
 
 def due_satang() -> int:
     """What is still to pay."""
-    return max(0, the_booking().price_satang - money().kept_satang)
+    return max(0, the_booking().price_satang - money().paid_satang)
 
 
 def providers() -> dict[str, Provider]:

@@ -61,9 +61,10 @@ class AgreedChangeForm(Form):
 
     old_satang = _shown()
     new_satang = _shown()
-    kept_satang = _shown()
+    paid_satang = _shown()
     due_satang = _shown()
     refund_satang = _shown()
+    retained_satang = _shown()
     version = _shown()
 
 

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import arrivals, calendar_file, hold
 from cbt.bookings.hold import Details
 from cbt.bookings.queries import get_booking_with_community
-from cbt.bookings.states import BookingState
+from cbt.bookings.states import WAITING, BookingState
 from cbt.bookings.vouchers import Voucher
 from cbt.clock import utc_now
 from cbt.db import db
@@ -41,6 +41,7 @@ from cbt.web.guest.base import (
 )
 from cbt.web.guest.forms import CreditForm, DetailsForm, DisputeForm, MethodForm, ReportForm
 from cbt.web.layout import LANG, public_address
+from cbt.web.limits import limit_credit
 
 __all__ = ["bp", "cancel", "change", "waiting"]  # the modules' routes hang in the same blueprint
 
@@ -186,6 +187,7 @@ def start_payment(token: str) -> ResponseReturnValue:
 
 @bp.post(f"/{LANG}/b/<token>/credit")
 @by_link
+@limit_credit
 def spend_credit(token: str) -> ResponseReturnValue:
     form = CreditForm()
     if form.validate():
@@ -209,7 +211,7 @@ def _show_methods(token: str, form: MethodForm, credit: CreditForm | None = None
         methods=open_,
         fees={each.provider: providers()[each.provider].estimate_fee(due) for each in open_},
         due=due,
-        money_there=money().kept_satang,
+        money_there=money().paid_satang,
         attempts=queries.list_attempts(db.session(), the_booking().id),
         flow=flow_if_paid(first_of(open_), due),
         **common(token),
@@ -302,6 +304,7 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
         qr=qr.draw(address),
         captures=queries.list_captures(db.session(), [shown.id]),
         refunds=queries.list_refunds(db.session(), shown.id),
+        credits=queries.list_credits_of(db.session(), shown.id),
         due=due_satang() if shown.state == BookingState.CONFIRMED else 0,
         is_ahead=not has_begun(utc_now()),
         no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
@@ -342,8 +345,9 @@ def receipt(token: str) -> ResponseReturnValue:
 @bp.get(f"/{LANG}/b/<token>/trip.ics")
 @by_link
 def trip_file(token: str) -> ResponseReturnValue:
+    """The trip for a calendar; after a cancellation or a call-off, what takes it out again."""
     shown = the_booking()
-    if not shown.is_paid:
+    if shown.confirmed_at is None:
         raise NotFound(thing="voucher")
     address = public_address("guest.booking", token=token)
     answer = Response(
@@ -379,13 +383,23 @@ def _show_lapsed(token: str) -> str:
         "guest/lapsed.html",
         captures=queries.list_captures(db.session(), [shown.id]),
         refunds=queries.list_refunds(db.session(), shown.id),
+        credits=queries.list_credits_of(db.session(), shown.id),
+        money_taken=money(),
         **common(token),
     )
 
 
 def lapsed_hold(_error: HoldLapsed) -> ResponseReturnValue:
-    """A hold that ended while the guest typed or paid: say so, and offer the same choice again."""
+    """A hold that ended while the guest typed or paid: say so, and offer the same choice again.
+
+    A booking that was confirmed or ended meanwhile, as in another tab, shows its own page instead.
+    """
     token = (request.view_args or {}).get("token", "")
+    reload_booking()
+    shown = the_booking()
+    is_overdue = shown.state in WAITING and shown.held_until <= utc_now()
+    if shown.state != BookingState.LAPSED and not is_overdue:
+        return redirect(url_for("guest.booking", token=token), code=303)
     return _show_lapsed(token), 409
 
 

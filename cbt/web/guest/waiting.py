@@ -38,7 +38,7 @@ def waiting(token: str) -> ResponseReturnValue:
 @public
 def leave_line(token: str) -> ResponseReturnValue:
     """Leaving twice is leaving once."""
-    waitlist.leave(_party(token).id)
+    waitlist.leave(_party(token).id, utc_now())
     return redirect(url_for("guest.waiting", token=token), code=303)
 
 

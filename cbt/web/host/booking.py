@@ -11,7 +11,7 @@ from cbt.bookings.records import BookingCard
 from cbt.bookings.states import WAITING, BookingState
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import HoldLapsed
+from cbt.errors import CostsExceedIncome, DiscountTooLarge, HoldLapsed
 from cbt.experiences.queries import get_option
 from cbt.i18n import _
 from cbt.payments import queries
@@ -42,7 +42,7 @@ def show_booking(reference: str, problem: str = "") -> str:
     now = utc_now()
     shown = bookings.get_booking_of(db.session(), the_community().id, reference)
     has_lapsed = _has_lapsed(shown, now)
-    kept = queries.get_money(db.session(), shown.id).kept_satang
+    paid = queries.get_money(db.session(), shown.id).paid_satang
     return render_template(
         "host/booking.html",
         community=the_community(),
@@ -56,7 +56,7 @@ def show_booking(reference: str, problem: str = "") -> str:
         },
         attempts=queries.list_attempts(db.session(), shown.id),
         captures=queries.list_captures(db.session(), [shown.id]),
-        due_satang=shown.price_satang - kept if shown.state in _OPEN and not has_lapsed else 0,
+        due_satang=shown.price_satang - paid if shown.state in _OPEN and not has_lapsed else 0,
         no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
         bearer=bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
         flow=_paid_flow(shown),
@@ -70,10 +70,15 @@ def _has_lapsed(shown: BookingCard, now: datetime) -> bool:
 
 
 def _paid_flow(shown: BookingCard) -> Flow | None:
+    """Where the money of a paid booking goes; None while less is there than the trip costs outside."""
     if not shown.is_paid:
         return None
     facts = revenue.list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
-    return draw(split_booking(next(each for each in facts if each.reference == shown.reference)))
+    own = next(each for each in facts if each.reference == shown.reference)
+    try:
+        return draw(split_booking(own))
+    except (CostsExceedIncome, DiscountTooLarge):
+        return None
 
 
 def _guest_link(shown: BookingCard, *, has_lapsed: bool) -> dict[str, object]:

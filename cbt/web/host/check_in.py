@@ -174,7 +174,7 @@ def _list_arriving(on: date) -> Arriving:
         Party(
             booking=each,
             lines=lines[each.id],
-            due_satang=max(0, each.price_satang - money[each.id].kept_satang),
+            due_satang=max(0, each.price_satang - money[each.id].paid_satang),
             arrivals=tuple(arrivals.get(each.id, ())),
         )
         for each in booked

@@ -13,6 +13,8 @@ from cbt.clock import utc_now
 from cbt.communities.queries import list_households
 from cbt.db import db
 from cbt.errors import (
+    CostsExceedIncome,
+    DiscountTooLarge,
     FeeNotReported,
     NothingToSettle,
     NoWorkRecorded,
@@ -227,7 +229,7 @@ def _parties(trip: TripCard) -> dict[str, object]:
     money = list_money(db.session(), ids)
     return {
         "bookings": found,
-        "due": {each.id: each.price_satang - money[each.id].kept_satang for each in found},
+        "due": {each.id: each.price_satang - money[each.id].paid_satang for each in found},
         "arrived": arrivals.list_arrivals(db.session(), ids),
         "no_shows": arrivals.list_no_shows(db.session(), ids),
         "paid_states": PAID,
@@ -255,5 +257,11 @@ def _preview(trip: TripCard) -> tuple[Preview | None, str]:
     """What settling would post, or why it cannot be done yet."""
     try:
         return settlement.preview_settlement(the_community().id, trip.id), ""
-    except (FeeNotReported, NoWorkRecorded, NothingToSettle) as error:
+    except (
+        CostsExceedIncome,
+        DiscountTooLarge,
+        FeeNotReported,
+        NoWorkRecorded,
+        NothingToSettle,
+    ) as error:
         return None, message_for(error)

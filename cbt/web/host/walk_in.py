@@ -131,7 +131,7 @@ def _hold(departure: DepartureCard, option: OptionCard, party: AskForm, form: Wa
             party=counts,
             policy_version_id=policy.id,
             language=form.language.data,
-            request_key=_request_key(typed(form.once), departure.id, counts | add_ons),
+            request_key=_request_key(departure.id, counts | add_ons, party, form),
             add_ons=add_ons,
             promo_code=typed(party["code"]),
             by_host=True,
@@ -157,10 +157,15 @@ def _counts(party: AskForm, option: OptionCard) -> tuple[dict[str, int], dict[st
     return counts, extras
 
 
-def _request_key(once_: str, departure_id: int, asked: dict[str, int]) -> str:
-    """What makes a double submit one hold: the same host, the same form, the same wish."""
+def _request_key(departure_id: int, asked: dict[str, int], party: AskForm, form: WalkInForm) -> str:
+    """What makes a double submit one hold: the same host, the same form, all typed the same.
+
+    Another family, typed into the form after going back, is a booking of its own.
+    """
     wish = [f"{name}={count}" for name, count in sorted(asked.items()) if count]
-    parts = [f"host {the_reader().person_id}", once_, str(departure_id), *wish]
+    words = (party["code"], form.name, form.phone, form.language)
+    sender = [f"host {the_reader().person_id}", typed(form.once), str(departure_id)]
+    parts = [*sender, *wish, *(typed(field) for field in words)]
     return sha256("\n".join(parts).encode()).hexdigest()
 
 

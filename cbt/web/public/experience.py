@@ -1,6 +1,7 @@
 """The experience page: a day, a party, its price, and where each baht of it goes."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,11 +104,13 @@ def _hold(choice: Choice, priced: "Priced", once_: str, now: datetime) -> tuple[
     return hold.hold(request_, now), choice.departure
 
 
-def _key(choice: Choice, departure: DepartureCard, once_: str, kind: str) -> str:
+def _key(
+    choice: Choice, departure: DepartureCard, once_: str, kind: str, words: Sequence[str] = ()
+) -> str:
     """The request key of a form: everything that was asked for is in it."""
     extras = {EXTRA + code: count for code, count in choice.add_ons.items()}
     asked = {**choice.party, **extras, f"code {choice.code}": len(choice.code)}
-    return request_key(session["visitor"], once_, departure.id, kind, asked)
+    return request_key(session["visitor"], once_, departure.id, kind, asked, words)
 
 
 def _address(choice: Choice) -> str:
@@ -167,15 +170,18 @@ def join_line(slug: str, experience: str) -> ResponseReturnValue:
 def _join(choice: Choice, form: WaitForm, now: datetime) -> tuple[int, DepartureCard]:
     if choice.departure is None:
         raise DepartureUnknown
+    name, email, phone = typed(form.name), typed(form.email), typed(form.phone)
+    least = form.least.data or choice.places
+    kind, words = f"wait {choice.option.code}", (name, email, phone, str(least))
     joining = Joining(
         departure_id=choice.departure.id,
         party=choice.party,
-        least=form.least.data or choice.places,
+        least=least,
         language=language(),
-        request_key=_key(choice, choice.departure, typed(form.once), f"wait {choice.option.code}"),
-        name=typed(form.name),
-        email=typed(form.email),
-        phone=typed(form.phone),
+        request_key=_key(choice, choice.departure, typed(form.once), kind, words),
+        name=name,
+        email=email,
+        phone=phone,
     )
     return waitlist.join(joining, now), choice.departure
 

@@ -59,12 +59,18 @@ class WaitForm(Form):
 
 
 def request_key(
-    visitor: str, once: str, departure_id: int, option: str, party: Mapping[str, int]
+    visitor: str,
+    once: str,
+    departure_id: int,
+    option: str,
+    party: Mapping[str, int],
+    words: Sequence[str] = (),
 ) -> str:
     """What makes a double submit one hold: the same visitor, the same form, asking for the same.
 
-    Other content (after going back) is another hold, and nobody else's form can lead to it.
+    Other content (after going back) is another hold, and nobody else's form can lead to it. `words`
+    is what else was typed, in the order of the form.
     """
     asked = [f"{unit}={count}" for unit, count in sorted(party.items()) if count]
-    parts = [visitor, once, str(departure_id), option, *asked]
+    parts = [visitor, once, str(departure_id), option, *asked, *words]
     return sha256("\n".join(parts).encode()).hexdigest()
