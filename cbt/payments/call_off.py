@@ -50,26 +50,21 @@ def call_off(community_id: int, departure_id: int, reason: EndReason, now: datet
 def _stop(session: Session, departure_id: int, reason: EndReason, now: datetime) -> Sequence[int]:
     """Lock a departure's parties, then let nobody come on it any more; return those parties.
 
-    Who came between the two is not locked yet, so the second is undone and both are done again.
+    Who came between the two is not locked yet, and may be just locked by somebody else: so the
+    second is undone, never waiting with the departure locked, and both are done again.
     """
-    while True:
-        parties = _lock_parties(session, departure_id)
-        with session.begin_nested() as marked:
-            _mark(session, departure_id, reason, now)
-            if _lock_parties(session, departure_id, skip_locked=True) == parties:
-                return parties
-            marked.rollback()
-
-
-def _lock_parties(
-    session: Session, departure_id: int, *, skip_locked: bool = False
-) -> Sequence[int]:
-    return session.scalars(
+    parties = (
         select(Booking.id)
         .where(Booking.departure_id == departure_id, Booking.state.in_(LIVE))
         .order_by(Booking.id)
-        .with_for_update(skip_locked=skip_locked)
-    ).all()
+    )
+    while True:
+        locked = session.scalars(parties.with_for_update()).all()
+        with session.begin_nested() as marked:
+            _mark(session, departure_id, reason, now)
+            if session.scalars(parties).all() == locked:
+                return locked
+            marked.rollback()
 
 
 def _mark(session: Session, departure_id: int, reason: EndReason, now: datetime) -> None:

@@ -20,7 +20,7 @@ from cbt.bookings.models import Booking, Slot
 from cbt.bookings.proof import prove_places, prove_slots
 from cbt.bookings.queries import get_booking
 from cbt.bookings.states import LIVE, BookingState
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.errors import (
     CapacityBelowSold,
     DepartureCalledOff,
@@ -29,7 +29,7 @@ from cbt.errors import (
     SlotFull,
     StateForbids,
 )
-from cbt.payments import take_in
+from cbt.payments import call_off, take_in
 from cbt.payments.models import Refund
 from cbt.payments.providers.demo import Act, act
 from tests import factories
@@ -182,6 +182,36 @@ def test_nobody_stays_booked_on_a_departure_that_was_called_off_meanwhile(app, r
     errors = rush(app, doors)
     too_late = {DepartureCalledOff, DepartureGone, StateForbids}  # the last: before it was named
     assert errors <= {*REFUSALS, *too_late}, errors
+    assert live_places(fleet) == 0
+    assert_proved(fleet)
+
+
+def test_who_came_at_the_last_moment_and_is_busy_is_called_off_too(postgresql_app, monkeypatch):
+    """A party holds between the two looks of a call-off and types its details during the second."""
+    fleet = one_boat()
+    mark, done = call_off._mark, threading.Event()
+    busy: list[threading.Thread] = []
+
+    def come_and_be_busy(is_locked):
+        with postgresql_app.app_context():
+            reference = factories.hold(fleet.mangrove, {"ADULT": 1})
+            with transaction() as session:
+                holding.lock_by_reference(session, reference)
+                is_locked.set()
+                done.wait(1)
+
+    def mark_late(*args):
+        if not busy:
+            is_locked = threading.Event()
+            busy.append(threading.Thread(target=come_and_be_busy, args=(is_locked,)))
+            busy[0].start()
+            assert is_locked.wait(10)
+        mark(*args)
+
+    monkeypatch.setattr(call_off, "_mark", mark_late)
+    factories.call_off_departure(fleet.mangrove)
+    done.set()
+    busy[0].join()
     assert live_places(fleet) == 0
     assert_proved(fleet)
 

@@ -304,7 +304,7 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
         qr=qr.draw(address),
         captures=queries.list_captures(db.session(), [shown.id]),
         refunds=queries.list_refunds(db.session(), shown.id),
-        credits=queries.list_credits_of(db.session(), shown.id),
+        credits=queries.list_credits_of(db.session(), shown.id) if money().credited_satang else [],
         due=due_satang() if shown.state == BookingState.CONFIRMED else 0,
         is_ahead=not has_begun(utc_now()),
         no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
