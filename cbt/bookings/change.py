@@ -106,9 +106,7 @@ def _swap(
         "version": booking.version + 1,
         "counts_from": min(booking.counts_from, departure.begins_at),
     }
-    if (
-        booking.state == BookingState.CHOOSING
-    ):  # called off: nobody holds what was before against them
+    if booking.state == BookingState.CHOOSING:  # called off: what was before counts no more
         require_step(booking.state, BookingState.CONFIRMED)
         values |= {
             "state": BookingState.CONFIRMED,

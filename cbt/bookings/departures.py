@@ -187,15 +187,16 @@ def _planned(
 ) -> list[date]:
     """The days of a rule from today to the end of the time ahead, without rest days."""
     today = village_day(now, hours.zone)
-    rest = [
-        Span(row.first_on, row.last_on)
-        for row in session.scalars(
-            select(RestDay).where(
-                RestDay.community_id == hours.community_id, RestDay.last_on >= today
-            )
-        )
-    ]
+    rest = _rest_since(session, hours.community_id, today)
     return schedule.days(rule, today, today + ahead, rest, exceptions)
+
+
+def _rest_since(session: Session, community_id: int, day: date) -> list[Span]:
+    """A community's days of rest that are not over before a day."""
+    spans = select(RestDay.first_on, RestDay.last_on).where(
+        RestDay.community_id == community_id, RestDay.last_on >= day
+    )
+    return [Span(*row) for row in session.execute(spans)]
 
 
 def preview_rule(community_id: int, rule_id: int, new: Rule | None, now: datetime) -> Change:
@@ -333,16 +334,10 @@ def end_rest_days(community_id: int, rest_id: int, now: datetime) -> None:
         for rule in list_rules_of(session, community_id):
             hours = queries.get_option_hours(session, rule.option_id)
             days = _planned(session, rule.rule, rule.exceptions, hours, now)
-            days = [day for day in days if span.first_on <= day <= span.last_on]
+            days = [day for day in days if schedule.is_rest(day, [span])]
             _open(session, hours, rule.rule.starts_at, days, rule.id)
-        still = session.scalars(
-            select(RestDay).where(
-                RestDay.community_id == community_id,
-                RestDay.first_on <= span.last_on,
-                RestDay.last_on >= span.first_on,
-            )
-        ).all()
-        every = [day for day in every if not any(r.first_on <= day <= r.last_on for r in still)]
+        still = _rest_since(session, community_id, span.first_on)
+        every = [day for day in every if not schedule.is_rest(day, still)]
         by_hand = Departure.rule_id.is_(None) & (Departure.community_id == community_id)
         _reopen(session, every, now, by_hand)
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, WaitingParty
+from cbt.bookings.records import WaitingCard
 from cbt.notices import services as notices
 
 
@@ -26,5 +27,26 @@ def tell_guest(
             language=row.language,
             recipient=row.guest_email,
             facts={"reference": row.reference, **values},
+            now=now,
+        )
+
+
+def tell_party(
+    session: Session,
+    party: WaitingParty | WaitingCard,
+    kind: str,
+    key: str,
+    facts: dict[str, object],
+    now: datetime,
+) -> None:
+    """Queue a mail to a party in line, if we were given an address."""
+    if party.email:
+        notices.queue(
+            session,
+            key=key,
+            kind=kind,
+            language=party.language,
+            recipient=party.email,
+            facts=facts,
             now=now,
         )

@@ -27,11 +27,11 @@ from cbt.bookings.states import (
     EndReason,
     WaitState,
 )
+from cbt.bookings.tell import tell_party
 from cbt.db import db, transaction
 from cbt.errors import CbtError, DetailsIncomplete, NotFound
 from cbt.experiences.pricing import quote, require_pays_costs
 from cbt.experiences.queries import get_option
-from cbt.notices import services as notices
 
 OFFER_FOR = timedelta(hours=12)
 MOST_OFFERS = 2
@@ -95,16 +95,8 @@ def _join_once(joining: Joining, now: datetime) -> int:
         )
         session.add(party)
         session.flush()
-        if party.email:
-            notices.queue(
-                session,
-                key=f"waiting_joined:{party.id}",
-                kind="waiting_joined",
-                language=party.language,
-                recipient=party.email,
-                facts={"departure_id": departure.id, "waiting_id": party.id},
-                now=now,
-            )
+        facts: dict[str, object] = {"departure_id": departure.id, "waiting_id": party.id}
+        tell_party(session, party, "waiting_joined", f"waiting_joined:{party.id}", facts, now)
         return party.id
 
 
@@ -157,7 +149,7 @@ def _follow_offers(now: datetime) -> None:
     """Let parties follow the bookings that were offered to them, and end lines that are over."""
     with transaction() as session:
         rows = session.execute(
-            select(WaitingParty.id, Booking.state, Booking.id)
+            select(WaitingParty.id, Booking.state)
             .join(Booking, Booking.id == WaitingParty.booking_id)
             .where(
                 or_(
@@ -168,7 +160,7 @@ def _follow_offers(now: datetime) -> None:
             )
             .order_by(WaitingParty.id)
         ).all()
-        for party_id, state, _booking_id in rows:
+        for party_id, state in rows:
             values: dict[str, object] = {"state": WaitState.BOOKED}
             if state not in PAID:
                 values = {
@@ -251,16 +243,8 @@ def _hold_for(session: Session, party: WaitingCard, policy_for: PolicyFor, now: 
         .where(WaitingParty.id == party.id)
         .values(state=WaitState.OFFERED, booking_id=booking_id)
     )
-    if party.email:
-        notices.queue(
-            session,
-            key=f"offer:{party.id}:{current}",
-            kind="places_offered",
-            language=party.language,
-            recipient=party.email,
-            facts={"reference": reference},
-            now=now,
-        )
+    key = f"offer:{party.id}:{current}"
+    tell_party(session, party, "places_offered", key, {"reference": reference}, now)
     return True
 
 
@@ -339,14 +323,6 @@ def end_line(session: Session, departure_id: int, now: datetime) -> None:
     ).all()
     for party in parties:
         party.state = WaitState.OVER
-        if party.email:
-            notices.queue(
-                session,
-                key=f"waiting_over:{party.id}",
-                kind="waiting_over",
-                language=party.language,
-                recipient=party.email,
-                facts={"departure_id": departure_id},
-                now=now,
-            )
+        facts: dict[str, object] = {"departure_id": departure_id}
+        tell_party(session, party, "waiting_over", f"waiting_over:{party.id}", facts, now)
     session.flush()

@@ -130,7 +130,7 @@ def days(
     first, last = max(rule.first_on, since), min(rule.last_on or until, until)
     if last < first:
         return []
-    working = {day for day in _regular(rule, first, last) if not _is_rest(day, rest)}
+    working = {day for day in _regular(rule, first, last) if not is_rest(day, rest)}
     added = {day for day, runs in exceptions.items() if runs and first <= day <= last}
     dropped = {day for day, runs in exceptions.items() if not runs}
     return sorted((working | added) - dropped)
@@ -143,7 +143,8 @@ def _regular(rule: Rule, first: date, last: date) -> Iterator[date]:
         yield moment.date()
 
 
-def _is_rest(day: date, rest: Sequence[Span]) -> bool:
+def is_rest(day: date, rest: Sequence[Span]) -> bool:
+    """Whether the village rests on a day."""
     return any(span.first_on <= day <= span.last_on for span in rest)
 
 
