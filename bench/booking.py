@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -144,7 +144,9 @@ class PaidAtOnce(DemoProvider):
         self._asked[started.provider_ref] = asked.amount_satang
         return started
 
-    def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment:
+    def fetch(
+        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
+    ) -> NormalisedPayment:
         amount = self._asked.pop(provider_ref)
         fee = self.estimate_fee(amount)
         received = Received(f"{provider_ref}-1", amount, fee, now)

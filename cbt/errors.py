@@ -175,6 +175,16 @@ class DetailsIncomplete(Invalid):
     """facts: missing. The guest's details lack what is needed to reach them."""
 
 
+class NoteMissing(Invalid):
+    """Whoever takes something off the work list writes what was done."""
+
+
+class EventRefused(Invalid):
+    """facts: problem. What came to a webhook is not a provider's event, or not for us."""
+
+    status = 400
+
+
 class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
 
@@ -214,6 +224,24 @@ class CapacityBelowSold(Refused):
 
 class CodeNotValid(Refused):
     """facts: code. No such promotion code here, or its time or number is used up."""
+
+
+class ProviderDown(Refused):
+    """facts: method. A payment provider did not answer, or not in time. Nothing was changed."""
+
+    status = 503
+
+
+class AnswerWrong(Refused):
+    """facts: problem. A provider's answer contradicts what it was asked. Nothing was booked."""
+
+
+class SecondPersonNeeded(Refused):
+    """The same person cannot be both of two: another one must look."""
+
+
+class DisputeOpen(Refused):
+    """facts: reference. A payer's bank disputes a payment: its split waits until that is decided."""
 
 
 class ExtensionUsed(Refused):

@@ -19,7 +19,7 @@ from cbt.db import Condition
 from cbt.ledger import queries as ledger
 from cbt.ledger.entries import Draft
 from cbt.ledger.models import Entry
-from cbt.payments.queries import list_money_drafts
+from cbt.payments.drafts import list_money_drafts
 from cbt.revenue import posting, queries
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import SettlementCard

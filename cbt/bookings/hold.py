@@ -430,6 +430,11 @@ class Locked:
     counts_from: datetime
     promo_code_id: int | None
 
+    @property
+    def needed_satang(self) -> int:
+        """What must be paid before it is confirmed: its price, or the deposit that its terms ask."""
+        return terms.deposit_satang(terms.parse(self.terms), self.price_satang)
+
 
 _LOCK = (
     update(_BOOKING)

@@ -17,6 +17,7 @@ from cbt.money import BP_WHOLE, bp_of
 VERSION = "cbt-terms/1"
 MOST_DAYS = 730  # nobody sells further ahead than two years
 LONGEST_NAME = 80
+_BAHT = 100
 
 
 class TermsProblem(StrEnum):
@@ -28,6 +29,7 @@ class TermsProblem(StrEnum):
     REFUND = "refund"  # outside 0 to the whole
     ORDER = "order"  # days do not fall from tier to tier
     RISING = "rising"  # a later cancellation would get more back
+    DEPOSIT = "deposit"  # not between nothing and the whole, or the rest due after the start
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,25 @@ class Tier:
 
 
 @dataclass(frozen=True)
+class Deposit:
+    """What is paid to book, in basis points of the price; the rest is due so many days before the
+    start (0: on arrival).
+    """
+
+    bp: int
+    days_before: int
+
+
+@dataclass(frozen=True)
 class Terms:
-    """Tiers from the earliest cancellation to the latest; later than the last, nothing comes back."""
+    """Tiers from the earliest cancellation to the latest; later than the last, nothing comes back.
+
+    Without a deposit the whole price is paid to book.
+    """
 
     name: str
     tiers: tuple[Tier, ...]
+    deposit: Deposit | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,8 @@ def canonical(terms: Terms) -> str:
         f"name: {terms.name}",
         *(f"tier: {tier.days_before} {tier.refund_bp}" for tier in terms.tiers),
     ]
+    if terms.deposit:
+        lines.append(f"deposit: {terms.deposit.bp} {terms.deposit.days_before}")
     return "".join(line + "\n" for line in lines)
 
 
@@ -91,14 +109,16 @@ def parse(text: str) -> Terms:
 
 
 def _read(text: str) -> Terms:
-    first, name, *tiers = text.splitlines()
+    first, name, *rest = text.splitlines()
     if first != VERSION:
         raise ValueError(first)
-    pairs = [line.removeprefix("tier: ").split(" ") for line in tiers]
-    return Terms(
-        name=name.removeprefix("name: "),
-        tiers=tuple(Tier(int(days), int(refund)) for days, refund in pairs),
-    )
+    deposit = None
+    if rest and rest[-1].startswith("deposit: "):
+        bp, days = rest.pop().removeprefix("deposit: ").split(" ")
+        deposit = Deposit(int(bp), int(days))
+    pairs = [line.removeprefix("tier: ").split(" ") for line in rest]
+    tiers = tuple(Tier(int(days), int(refund)) for days, refund in pairs)
+    return Terms(name.removeprefix("name: "), tiers, deposit)
 
 
 def _problems(terms: Terms) -> Iterator[TermsProblem]:
@@ -113,6 +133,24 @@ def _problems(terms: Terms) -> Iterator[TermsProblem]:
         yield TermsProblem.ORDER
     if any(earlier.refund_bp < later.refund_bp for earlier, later in pairwise(tiers)):
         yield TermsProblem.RISING
+    if terms.deposit and not (
+        0 < terms.deposit.bp < BP_WHOLE and 0 <= terms.deposit.days_before <= MOST_DAYS
+    ):
+        yield TermsProblem.DEPOSIT
+
+
+def deposit_satang(terms: Terms, price_satang: int) -> int:
+    """What is paid to book: the deposit, rounded up to whole baht, never above the price."""
+    if terms.deposit is None:
+        return price_satang
+    parts = price_satang * terms.deposit.bp
+    return min(price_satang, -(-parts // (BP_WHOLE * _BAHT)) * _BAHT)
+
+
+def balance_due_at(terms: Terms, begins_at: datetime) -> datetime:
+    """Until when the rest is to be paid, where a deposit was."""
+    days = terms.deposit.days_before if terms.deposit else 0
+    return begins_at - timedelta(days=days)
 
 
 def meets_floor(terms: Terms) -> bool:

@@ -2,13 +2,19 @@
 
 Owed by the community (credit side): guests' deposits and credits, the pool of provider money that waits for
 its sharing-out, the funds, what each household has earned, what outside suppliers are due.
-Owned (debit side): the money at each payment provider, and fees paid in advance for bookings.
+Owned (debit side): the money at each payment provider and in the cash box, fees paid in advance for
+bookings, what a payer's bank has taken back until a dispute is decided. `suspense` holds money that
+nothing explains yet, on either side.
 """
 
 GUEST_DEPOSIT = "guest_deposit"
 GUEST_CREDIT = "guest_credit"
 PAYMENT_FEE = "payment_fee"
 PROVIDER_POOL = "pool:provider"
+DISPUTED = "disputed"
+DISPUTE_LOSS = "dispute_loss"
+CASH_DIFFERENCE = "cash_difference"
+SUSPENSE = "suspense"
 
 FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
 
@@ -16,6 +22,12 @@ FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
 def payment(provider: str) -> str:
     """Money held for the community at a payment provider, or in its own bank."""
     return f"payment:{provider}"
+
+
+BANK = payment("promptpay")
+"""The community's own bank account, into which PromptPay pays: payouts and cash are brought there."""
+
+CASH_BOX = payment("cash")
 
 
 def fund(bucket: str) -> str:

@@ -28,7 +28,15 @@ def found_community(founding: Founding) -> int:
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
-        ledger.open_account(session, book_id, chart.PAYMENT_FEE, DEBIT)
+        for code in (chart.PAYMENT_FEE, chart.DISPUTED, chart.DISPUTE_LOSS):
+            ledger.open_account(session, book_id, code, DEBIT)
+        # more may leave the bank than came in there first; what nothing explains has either side
+        for code, side in (
+            (chart.BANK, DEBIT),
+            (chart.CASH_DIFFERENCE, DEBIT),
+            (chart.SUSPENSE, CREDIT),
+        ):
+            ledger.open_account(session, book_id, code, side, may_go_negative=True)
         community = Community(book_id=book_id, **asdict(founding))
         session.add(community)
         session.flush()

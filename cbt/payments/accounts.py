@@ -44,6 +44,7 @@ def open_payment_account(
                 receiver_name=receiver_name,
             )
         )
-        # a provider that keeps its fee when money goes back leaves the community short for a while
         account = chart.payment(provider.name)
-        ledger.open_account(session, book_id, account, DEBIT, may_go_negative=True)
+        if account != chart.BANK:  # that one every community has
+            # a provider that keeps its fee when money goes back leaves it short for a while
+            ledger.open_account(session, book_id, account, DEBIT, may_go_negative=True)

@@ -61,19 +61,20 @@ def _draw_code(session: Session) -> str:
 def use_credit(reference: str, code: str, now: datetime) -> int:
     """Put a credit into a booking that is held, or has something left to pay; return the satang used.
 
-    A held booking that is paid in full by it is confirmed. Raises CreditSpent, HoldLapsed,
+    A held booking of which enough is paid by it is confirmed. Raises CreditSpent, HoldLapsed,
     DetailsIncomplete, NotFound, or StateForbids where there is nothing to pay.
     """
     with transaction() as session:
         booking = bookings.lock_by_reference(session, reference)
         _require_payable(session, booking, now)
-        due = booking.price_satang - queries.get_money(session, booking.id).paid_satang
+        paid = queries.get_money(session, booking.id).paid_satang
+        due = booking.price_satang - paid
         if due <= 0:
             raise StateForbids(thing="booking", state="paid", wanted="paid")
         credit_id, amount = _take(session, booking.community_id, code, due)
         payer = get_payer(session, booking.id)
         _note_use(session, credit_id, payer, amount, now)
-        if booking.state == BookingState.HELD and amount == due:
+        if booking.state == BookingState.HELD and paid + amount >= booking.needed_satang:
             bookings.confirm(session, booking, now)
             key = f"confirmed:{payer.reference}"
             notify_guest(session, payer, "booking_confirmed", key, {}, now)

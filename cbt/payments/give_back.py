@@ -18,7 +18,14 @@ from cbt.payments.credits import issue_credit
 from cbt.payments.models import Capture, CaptureBalance, CaptureFee, Refund
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import RefundFacts
-from cbt.payments.provider import Provider, Providers, RefundReason, RefundState
+from cbt.payments.provider import (
+    UNPAID_REFUNDS,
+    AskedRefund,
+    Provider,
+    Providers,
+    RefundReason,
+    RefundState,
+)
 
 log = logging.getLogger("cbt.payments")
 
@@ -58,8 +65,9 @@ def request_refund(
             amount_satang=amount_satang,
             fee_returned_satang=0,
             reason=reason,
-            state=RefundState.REQUESTED,
+            state=RefundState.APPROVED,
             requested_at=now,
+            approved_at=now,
         )
     )
     session.flush()
@@ -106,7 +114,7 @@ def send_refunds(providers: Providers, now: datetime) -> int:
     due = db.session.execute(
         select(Refund.id, Refund.amount_satang, Capture.provider, Capture.payment_id)
         .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.state == RefundState.REQUESTED)
+        .where(Refund.state == RefundState.APPROVED)
         .order_by(Refund.id)
     ).all()
     db.session.rollback()  # nothing stays open while somebody outside is asked
@@ -123,7 +131,7 @@ def send_refunds(providers: Providers, now: datetime) -> int:
 
 
 def _send(provider: Provider, refund_id: int, payment_id: str, amount: int, now: datetime) -> bool:
-    answer = provider.refund(f"refund-{refund_id}", payment_id, amount, now)
+    answer = provider.refund(AskedRefund(f"refund-{refund_id}", payment_id, amount, {}), now)
     if answer.state != RefundState.SUCCEEDED:
         return False
     with transaction() as session:
@@ -169,7 +177,7 @@ def _complete(
     fee_returned = min(fee_returned, _fee_left(session, refund_id))
     refund = session.scalars(
         update(Refund)
-        .where(Refund.id == refund_id, Refund.state == RefundState.REQUESTED)
+        .where(Refund.id == refund_id, Refund.state.in_(UNPAID_REFUNDS))
         .values(
             state=RefundState.SUCCEEDED,
             done_at=now,

@@ -1,4 +1,8 @@
-"""How communities are paid, every try to pay, the money that came, and money given back."""
+"""How communities are paid, every try to pay, the money that came, and money given back.
+
+What providers and banks report beside that (events, transactions, payouts, disputes, statements)
+stands in `reported.py`.
+"""
 
 from datetime import datetime
 
@@ -6,14 +10,17 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
-from cbt.payments.provider import AttemptState, RefundReason, RefundState
+from cbt.payments.provider import AttemptState, Failure, PayMethod, RefundReason, RefundState
 
 
 class PaymentAccount(Base):
     """A way in which a community takes payment: its own account, never the platform's.
 
-    `receiver` holds what the provider needs ({"kind": "phone", "id": ...} for PromptPay) and
-    `receiver_name` what the payer will see. `attempts` is counted up to lock the row.
+    `receiver` holds what the provider needs ({"kind": "phone", "id": ...} for PromptPay, {"account":
+    ...} for a connected one at Stripe, {"guests": "yes"} for cash that guests may choose themselves)
+    and `receiver_name` what the payer will see. `attempts` is counted up to lock the row. Guests are
+    offered it while `is_open`; `problem` is what the last check found ("" for nothing). What the
+    provider lists is known up to `reconciled_until`.
     """
 
     __tablename__ = "payment_account"
@@ -26,6 +33,25 @@ class PaymentAccount(Base):
     receiver: Mapped[dict[str, str]]
     receiver_name: Mapped[dict[str, str]]
     attempts: Mapped[int] = mapped_column(default=0)
+    is_open: Mapped[bool] = mapped_column(default=True)
+    checked_at: Mapped[datetime | None]
+    problem: Mapped[str] = mapped_column(default="")
+    reconciled_until: Mapped[datetime | None]
+
+
+class MoneyRule(Base):
+    """From which amounts on a community asks for two people. Without a row, the defaults hold."""
+
+    __tablename__ = "money_rule"
+    __table_args__ = (
+        CheckConstraint("two_people_from_satang > 0 AND approve_from_satang > 0", "positive"),
+    )
+
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"), primary_key=True)
+    two_people_from_satang: Mapped[int]
+    approve_from_satang: Mapped[int]
+    set_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    set_at: Mapped[datetime]
 
 
 class Attempt(Base):
@@ -36,6 +62,7 @@ class Attempt(Base):
         UniqueConstraint("booking_id", "number"),
         CheckConstraint("amount_satang > 0", "positive"),
         one_of("state", AttemptState),
+        one_of("failure", Failure),
         Index("ix_attempt_payment_account_id", "payment_account_id", "state"),
         Index("ix_attempt_state", "state", "created_at"),
     )
@@ -49,6 +76,8 @@ class Attempt(Base):
     amount_satang: Mapped[int]
     provider_ref: Mapped[str | None] = mapped_column(unique=True)
     qr_payload: Mapped[str]
+    page_url: Mapped[str] = mapped_column(default="")
+    failure: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     reported_at: Mapped[datetime | None]
@@ -65,6 +94,7 @@ class Capture(Base):
         UniqueConstraint("provider", "payment_id"),
         UniqueConstraint("community_id", "receipt_number"),
         CheckConstraint("amount_satang > 0", "positive"),
+        one_of("method", PayMethod),
         Index("ix_capture_booking_id", "booking_id"),
         APPEND_ONLY,
     )
@@ -75,6 +105,7 @@ class Capture(Base):
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
     provider: Mapped[str]
     payment_id: Mapped[str]
+    method: Mapped[str]
     amount_satang: Mapped[int]
     paid_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
@@ -83,18 +114,29 @@ class Capture(Base):
 
 
 class CaptureFee(Base):
-    """What the provider kept of a capture, in its own figure; it may be known only later."""
+    """What the provider kept of a capture, in its own figure; it may be known only later.
+
+    `vat_satang` is the tax in it.
+    """
 
     __tablename__ = "capture_fee"
-    __table_args__ = (CheckConstraint("amount_satang >= 0", "not_negative"), APPEND_ONLY)
+    __table_args__ = (
+        CheckConstraint("amount_satang >= 0", "not_negative"),
+        CheckConstraint("vat_satang >= 0 AND vat_satang <= amount_satang", "vat"),
+        APPEND_ONLY,
+    )
 
     capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"), primary_key=True)
     amount_satang: Mapped[int]
+    vat_satang: Mapped[int] = mapped_column(default=0)
     reported_at: Mapped[datetime]
 
 
 class CaptureBalance(Base):
-    """How much of a capture goes or went back; the database itself refuses more than came in."""
+    """How much of a capture goes or went back; the database itself refuses more than came in.
+
+    What a payer's bank disputes counts as going back until the dispute is won.
+    """
 
     __tablename__ = "capture_balance"
     __table_args__ = (
@@ -109,7 +151,12 @@ class CaptureBalance(Base):
 
 
 class Refund(Base):
-    """Money to give back, until it has been given back; numbered from 1 within its capture."""
+    """Money to give back, until it has been given back; numbered from 1 within its capture.
+
+    `done_by` is "person:7" where somebody transferred it by hand, `proof` then the bank's reference,
+    and `paid_from` the provider whose account it left. `action_until` is when the guest's time to
+    name a bank account ends.
+    """
 
     __tablename__ = "refund"
     __table_args__ = (
@@ -132,9 +179,37 @@ class Refund(Base):
     reason: Mapped[str]
     state: Mapped[str]
     requested_at: Mapped[datetime]
+    requested_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    sent_at: Mapped[datetime | None]
+    provider_ref: Mapped[str | None] = mapped_column(unique=True)
+    action_until: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    paid_from: Mapped[str | None]
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
     proof: Mapped[str | None]
+
+
+class RefundReturn(Base):
+    """A refund that was made and then came back to us, as when a bank refuses it days later.
+
+    A fact: the entry that paid it and the one that undoes it both follow from this row.
+    """
+
+    __tablename__ = "refund_return"
+    __table_args__ = (CheckConstraint("amount_satang > 0", "positive"), APPEND_ONLY)
+
+    refund_id: Mapped[int] = mapped_column(ForeignKey("refund.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    amount_satang: Mapped[int]
+    fee_returned_satang: Mapped[int]
+    paid_from: Mapped[str]
+    made_at: Mapped[datetime]
+    made_by: Mapped[str]
+    returned_at: Mapped[datetime]
 
 
 class Credit(Base):
@@ -176,12 +251,38 @@ class CreditUse(Base):
     used_at: Mapped[datetime]
 
 
+class TransferLook(Base):
+    """The first of two people saw a transfer of a large amount; the second confirms or dismisses it."""
+
+    __tablename__ = "transfer_look"
+    __table_args__ = (
+        CheckConstraint("(dismissed_at IS NULL) = (dismissed_by IS NULL)", "dismissed"),
+        Index("ix_transfer_look_attempt_id", "attempt_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
+    bank: Mapped[str]
+    bank_reference: Mapped[str | None]
+    looked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    looked_at: Mapped[datetime]
+    dismissed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    dismissed_at: Mapped[datetime | None]
+
+
 class TransferConfirmation(Base):
-    """A person of the community saw a PromptPay transfer in the bank account."""
+    """A person of the community saw a PromptPay transfer in the bank account.
+
+    Of a large amount two people saw it: `seen_by` first, then `confirmed_by`. `bank` is the sending
+    bank's three digits where the slip told them, else "".
+    """
 
     __tablename__ = "transfer_confirmation"
     __table_args__ = (
-        UniqueConstraint("payment_account_id", "bank_reference"),
+        UniqueConstraint(
+            "payment_account_id", "bank", "bank_reference", name="uq_transfer_confirmation_slip"
+        ),
+        CheckConstraint("seen_by IS NULL OR seen_by <> confirmed_by", "two_people"),
         Index("ix_transfer_confirmation_attempt_id", "attempt_id"),
         APPEND_ONLY,
     )
@@ -190,9 +291,77 @@ class TransferConfirmation(Base):
     payment_account_id: Mapped[int] = mapped_column(ForeignKey("payment_account.id"))
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
     amount_satang: Mapped[int]
+    bank: Mapped[str] = mapped_column(default="")
     bank_reference: Mapped[str | None]
+    seen_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     confirmed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     confirmed_at: Mapped[datetime]
+
+
+# --- cash ----------------------------------------------------------------------------------------
+
+
+class CashTaken(Base):
+    """A person of the community took a guest's cash: a fact, never changed."""
+
+    __tablename__ = "cash_taken"
+    __table_args__ = (
+        CheckConstraint("amount_satang > 0", "positive"),
+        Index("ix_cash_taken_attempt_id", "attempt_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_account_id: Mapped[int] = mapped_column(ForeignKey("payment_account.id"))
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
+    amount_satang: Mapped[int]
+    taken_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    taken_at: Mapped[datetime]
+
+
+class CashCount(Base):
+    """Two people counted the cash box. What it held and what the books said stand side by side.
+
+    It counts once the second person has agreed; the difference then enters the books.
+    """
+
+    __tablename__ = "cash_count"
+    __table_args__ = (
+        CheckConstraint("counted_satang >= 0", "not_negative"),
+        CheckConstraint("(agreed_at IS NULL) = (agreed_by IS NULL)", "agreed"),
+        CheckConstraint("agreed_by IS NULL OR agreed_by <> counted_by", "two_people"),
+        CheckConstraint("agreed_at IS NULL OR dismissed_at IS NULL", "one_end"),
+        Index("ix_cash_count_community_id", "community_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    expected_satang: Mapped[int]
+    counted_satang: Mapped[int]
+    note: Mapped[str]
+    counted_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    counted_at: Mapped[datetime]
+    agreed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    agreed_at: Mapped[datetime | None]
+    dismissed_at: Mapped[datetime | None]
+
+
+class CashBanked(Base):
+    """Cash that was carried from the box to the community's bank account: a fact."""
+
+    __tablename__ = "cash_banked"
+    __table_args__ = (
+        CheckConstraint("amount_satang > 0", "positive"),
+        Index("ix_cash_banked_community_id", "community_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    amount_satang: Mapped[int]
+    bank_reference: Mapped[str]
+    banked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    banked_at: Mapped[datetime]
 
 
 class DemoEvent(Base):

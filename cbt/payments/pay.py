@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,7 +13,15 @@ from cbt.bookings.hold import Locked
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import PAID, BookingState
 from cbt.db import db, table_of, transaction
-from cbt.errors import DetailsIncomplete, HoldLapsed, MethodClosed, NotFound, StateForbids
+from cbt.errors import (
+    AnswerWrong,
+    DetailsIncomplete,
+    HoldLapsed,
+    MethodClosed,
+    NotFound,
+    ProviderDown,
+    StateForbids,
+)
 from cbt.payments import queries
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
@@ -28,27 +37,65 @@ _AMOUNT_KEPT_FOR = timedelta(hours=24)
 _OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
 
 
-def start_attempt(reference: str, method: str, providers: Providers, now: datetime) -> int:
+@dataclass(frozen=True)
+class Errand:
+    """What a provider's own page shows and where it sends the guest back, as the door knows it.
+
+    `return_to` is the address of the attempt's page, with {number} in place of its number.
+    """
+
+    title: str = ""
+    return_to: str = ""
+
+
+NO_ERRAND = Errand()
+
+
+def start_attempt(
+    reference: str,
+    method: str,
+    providers: Providers,
+    now: datetime,
+    errand: Errand = NO_ERRAND,
+    *,
+    whole: bool = True,
+) -> int:
     """Begin to pay a held booking by a method; return the attempt's number within the booking.
 
-    An attempt that is still open is used again. Raises MethodClosed, HoldLapsed, DetailsIncomplete,
-    or StateForbids when the booking is paid already.
+    An attempt that is still open is used again. Unless the `whole` is wanted, only the deposit that
+    the booking's terms ask for is. Raises MethodClosed, HoldLapsed, DetailsIncomplete, StateForbids
+    when the booking is paid already, or ProviderDown when the provider does not answer: then
+    nothing was charged, and the guest may try again.
     """
     if method not in providers:
         raise MethodClosed(method=method)
     provider = providers[method]
     with transaction() as session:
-        prepared = _prepare(session, reference, provider, now)
+        prepared = _prepare(session, reference, provider, now, errand, whole=whole)
         if not prepared.is_started and provider.capabilities.starts_alone:
             started = provider.start(prepared.asked, now)
             _note_started(session, prepared, prepared.booking, started, now)
     if not prepared.is_started and not provider.capabilities.starts_alone:
-        started = provider.start(prepared.asked, now)
-        with transaction() as session:
-            booking = bookings.lock_booking(session, prepared.booking.id)
-            _note_started(session, prepared, booking, started, now)
+        _start_outside(provider, prepared, now)
     _cancel_others(prepared, providers, now)
     return prepared.asked.number
+
+
+def _start_outside(provider: Provider, prepared: "_Prepared", now: datetime) -> None:
+    """Ask the provider between two transactions, and write down its answer in the second.
+
+    One that refuses this attempt for good gets a new one at the guest's next try.
+    """
+    try:
+        started = provider.start(prepared.asked, now)
+    except AnswerWrong:
+        with transaction() as session:
+            bookings.lock_booking(session, prepared.booking.id)
+            move_attempt(session, prepared.asked.attempt_id, AttemptState.FAILED)
+        raise ProviderDown(method=provider.name) from None
+    with transaction() as session:
+        booking = bookings.lock_booking(session, prepared.booking.id)
+        _note_started(session, prepared, booking, started, now)
 
 
 @dataclass(frozen=True)
@@ -72,7 +119,9 @@ class _Try:
     state: str
     amount_satang: int
     provider_ref: str | None
+    created_at: datetime
     expires_at: datetime
+    receiver: dict[str, str]
 
 
 _BOOKING, _DEPARTURE, _ATTEMPT = table_of(Booking), table_of(Departure), table_of(Attempt)
@@ -80,13 +129,16 @@ _ACCOUNT = table_of(PaymentAccount)
 _TO_PAY = (
     select(
         *(_BOOKING.c.id, _BOOKING.c.community_id, _BOOKING.c.guest_name),
+        *(_BOOKING.c.guest_email, _BOOKING.c.language),
         *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at),
     )
     .join(_DEPARTURE, _DEPARTURE.c.id == _BOOKING.c.departure_id)
     .where(_BOOKING.c.reference == bindparam("wanted"))
 )
+_TRY: list[Any] = [_ATTEMPT.c[each.name] for each in fields(_Try)[:-1]] + [_ACCOUNT.c.receiver]
 _TRIES = (
-    select(*(_ATTEMPT.c[each.name] for each in fields(_Try)))
+    select(*_TRY)
+    .join(_ACCOUNT, _ACCOUNT.c.id == _ATTEMPT.c.payment_account_id)
     .where(_ATTEMPT.c.booking_id == bindparam("wanted"))
     .order_by(_ATTEMPT.c.id)
 )
@@ -98,20 +150,33 @@ _LOCK_ACCOUNT = (
         _ACCOUNT.c.community_id == bindparam("community"), _ACCOUNT.c.provider == bindparam("name")
     )
     .values(attempts=_ACCOUNT.c.attempts + 1)
-    .returning(_ACCOUNT.c.id, _ACCOUNT.c.receiver)
+    .returning(_ACCOUNT.c.id, _ACCOUNT.c.receiver, _ACCOUNT.c.is_open)
 )
 
 
-def _prepare(session: Session, reference: str, provider: Provider, now: datetime) -> _Prepared:
+def _prepare(
+    session: Session,
+    reference: str,
+    provider: Provider,
+    now: datetime,
+    errand: Errand,
+    *,
+    whole: bool,
+) -> _Prepared:
     booking = session.execute(_TO_PAY, {"wanted": reference}).one_or_none()
     if booking is None:
         raise NotFound(thing="booking")
     locked = bookings.lock_booking(session, booking.id)
-    due = locked.price_satang - queries.get_money(session, locked.id).paid_satang
-    _require_payable(locked, due, now)
+    paid = queries.get_money(session, locked.id).paid_satang
+    _require_payable(locked, locked.price_satang - paid, now)
+    due = (locked.price_satang if whole else locked.needed_satang) - paid
+    if due <= 0:
+        due = locked.price_satang - paid
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
     account = lock_account(session, booking.community_id, provider.name)
+    if not account.is_open:
+        raise MethodClosed(method=provider.name)
     tries = [_Try(*row) for row in session.execute(_TRIES, {"wanted": locked.id})]
     until = _payable_until(locked, booking.ends_at)
     attempt = _find_open(tries, account.id, due, now)
@@ -119,14 +184,20 @@ def _prepare(session: Session, reference: str, provider: Provider, now: datetime
         number = 1 + max((each.number for each in tries), default=0)
         amount = _amount(session, account, provider, due, now)
         attempt = _add(session, locked.id, account, provider.name, number, amount, now, until)
+    return_to = errand.return_to.replace("{number}", str(attempt.number))
     asked = Asked(
         attempt_id=attempt.id,
         booking_reference=reference,
         number=attempt.number,
         amount_satang=attempt.amount_satang,
         receiver=account.receiver,
-        hold_ends_at=until,
+        created_at=attempt.created_at,
+        hold_ends_at=attempt.expires_at,
         trip_begins_at=booking.ends_at if locked.state in PAID else booking.begins_at,
+        title=errand.title,
+        language=booking.language,
+        guest_email=booking.guest_email or "",
+        return_to=return_to,
     )
     others = tuple(
         each for each in tries if each.id != attempt.id and each.state == AttemptState.PENDING
@@ -152,12 +223,14 @@ def _add(
         "state": AttemptState.PENDING,
         "amount_satang": amount_satang,
         "qr_payload": "",
+        "page_url": "",
         "created_at": now,
         "expires_at": expires_at,
     }
     attempt_id = session.execute(_INSERT, values).scalar_one()
     state = AttemptState.PENDING
-    return _Try(attempt_id, number, account.id, provider, state, amount_satang, None, expires_at)
+    about = (attempt_id, number, account.id, provider, state, amount_satang, None)
+    return _Try(*about, now, expires_at, account.receiver)
 
 
 def _payable_until(booking: Locked, trip_ends_at: datetime) -> datetime:
@@ -180,6 +253,7 @@ class Account:
 
     id: int
     receiver: dict[str, str]
+    is_open: bool
 
 
 def lock_account(session: Session, community_id: int, provider: str) -> Account:
@@ -254,6 +328,7 @@ def _note_started(
             "wanted": prepared.asked.attempt_id,
             "provider_ref": started.provider_ref,
             "qr_payload": started.qr_payload,
+            "page_url": started.page_url,
             "expires_at": expires_at,
         },
     )
@@ -263,7 +338,7 @@ def _cancel_others(prepared: _Prepared, providers: Providers, now: datetime) -> 
     """Give up the booking's other open attempts, so that it is not paid in two ways by mistake."""
     for attempt in prepared.others:
         if attempt.provider_ref and attempt.provider in providers:
-            providers[attempt.provider].cancel(attempt.provider_ref, now)
+            providers[attempt.provider].cancel(attempt.receiver, attempt.provider_ref, now)
     if prepared.others:
         with transaction() as session:
             bookings.lock_booking(session, prepared.booking.id)

@@ -1,6 +1,6 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cbt.bookings.models import Booking
 from cbt.bookings.states import BookingState
-from cbt.clock import village_day
-from cbt.communities.models import Community
 from cbt.db import Condition, Query, columns
 from cbt.errors import NotFound
-from cbt.ledger.entries import Draft
-from cbt.payments import posting
 from cbt.payments.models import (
     Attempt,
     Capture,
@@ -26,14 +22,13 @@ from cbt.payments.models import (
     Refund,
     TransferConfirmation,
 )
-from cbt.payments.posting import (
-    CaptureFacts,
-    CreditFacts,
-    CreditUseFacts,
-    FeeFacts,
-    RefundFacts,
+from cbt.payments.provider import (
+    UNPAID_REFUNDS,
+    AttemptState,
+    Failure,
+    RefundReason,
+    RefundState,
 )
-from cbt.payments.provider import AttemptState, RefundReason, RefundState
 from cbt.payments.records import (
     AttemptCard,
     CaptureCard,
@@ -59,9 +54,12 @@ _ATTEMPT: list[Any] = [
     Attempt.amount_satang,
     Attempt.provider_ref,
     Attempt.qr_payload,
+    Attempt.page_url,
+    Attempt.failure,
     Attempt.created_at,
     Attempt.expires_at,
     Attempt.reported_at,
+    PaymentAccount.receiver,
     PaymentAccount.receiver_name,
 ]
 _CAPTURE: list[Any] = [
@@ -71,6 +69,7 @@ _CAPTURE: list[Any] = [
     Capture.payment_id,
     Capture.amount_satang,
     CaptureFee.amount_satang,
+    Capture.method,
     Capture.paid_at,
     Capture.recorded_at,
     Capture.receipt_number,
@@ -174,7 +173,8 @@ def _list(session: Session, *conditions: Condition) -> list[AttemptCard]:
 
 def _card(row: Sequence[Any]) -> AttemptCard:
     card = AttemptCard(*row)
-    return replace(card, state=AttemptState(card.state))
+    failure = Failure(card.failure) if card.failure else None
+    return replace(card, state=AttemptState(card.state), failure=failure)
 
 
 def _rows(session: Session, wanted: list[Any], *conditions: Condition) -> list[Row[Any]]:
@@ -216,7 +216,7 @@ def list_refunds_to_make(session: Session, community_id: int) -> list[RefundCard
         )
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.community_id == community_id, Refund.state == "requested")
+        .where(Refund.community_id == community_id, Refund.state.in_(UNPAID_REFUNDS))
         .order_by(Refund.id)
     )
     return [RefundCard(*row[:4], RefundReason(row[4]), *row[5:]) for row in rows]
@@ -310,68 +310,3 @@ def list_credits_of(session: Session, booking_id: int) -> list[CreditCard]:
         .order_by(Credit.id)
     )
     return [CreditCard(*row) for row in rows]
-
-
-def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds and credits call for, by key."""
-    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
-    drafts = [
-        *_capture_drafts(session, community_id, zone),
-        *_refund_drafts(session, community_id, zone),
-        *_credit_drafts(session, community_id, zone),
-    ]
-    return {draft.key: draft for draft in drafts}
-
-
-def _capture_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    rows = session.execute(
-        select(Capture, Booking.reference, CaptureFee)
-        .join(Booking, Booking.id == Capture.booking_id)
-        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .where(Capture.community_id == community_id)
-        .execution_options(yield_per=1000)
-    )
-    for capture, reference, fee in rows:
-        about = (reference, capture.provider, capture.payment_id)
-        paid_on = village_day(capture.paid_at, zone)
-        yield posting.capture_draft(CaptureFacts(*about, capture.amount_satang, paid_on), "")
-        if fee and fee.amount_satang:
-            on = village_day(fee.reported_at, zone)
-            yield posting.fee_draft(FeeFacts(*about, fee.amount_satang, on), "")
-
-
-def _refund_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    rows = session.execute(
-        select(Refund, Booking.reference, Capture.provider, Capture.payment_id)
-        .join(Booking, Booking.id == Refund.booking_id)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.community_id == community_id, Refund.state == RefundState.SUCCEEDED)
-        .execution_options(yield_per=1000)
-    )
-    for refund, reference, provider, payment_id in rows:
-        money = (refund.amount_satang, refund.fee_returned_satang)
-        on = village_day(refund.done_at or refund.requested_at, zone)
-        facts = RefundFacts(reference, provider, payment_id, refund.number, *money, on)
-        yield posting.refund_draft(facts, "")
-
-
-def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    issued = session.execute(
-        select(Credit, Booking.reference)
-        .join(Booking, Booking.id == Credit.booking_id)
-        .where(Credit.community_id == community_id)
-    )
-    for credit, reference in issued:
-        on = village_day(credit.issued_at, zone)
-        facts = CreditFacts(reference, credit.id, credit.amount_satang, on)
-        yield posting.credit_draft(facts, "")
-    used = session.execute(
-        select(CreditUse, Booking.reference)
-        .join(Credit, Credit.id == CreditUse.credit_id)
-        .join(Booking, Booking.id == CreditUse.booking_id)
-        .where(Credit.community_id == community_id)
-    )
-    for use, reference in used:
-        on = village_day(use.used_at, zone)
-        facts_ = CreditUseFacts(reference, use.credit_id, use.number, use.amount_satang, on)
-        yield posting.credit_use_draft(facts_, "")

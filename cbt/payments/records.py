@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
-from cbt.payments.provider import AttemptState, RefundReason, RefundState
+from cbt.payments.provider import AttemptState, Failure, PayMethod, RefundReason, RefundState
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Method:
     provider: str
     receiver: dict[str, str]
     receiver_name: Localized
+    is_open: bool
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,12 @@ class AttemptCard:
     amount_satang: int
     provider_ref: str | None
     qr_payload: str
+    page_url: str
+    failure: Failure | None
     created_at: datetime
     expires_at: datetime
     reported_at: datetime | None
+    receiver: dict[str, str]
     receiver_name: Localized
 
 
@@ -62,6 +67,7 @@ class CaptureCard:
     payment_id: str
     amount_satang: int
     fee_satang: int | None
+    method: PayMethod
     paid_at: datetime
     recorded_at: datetime
     receipt_number: int

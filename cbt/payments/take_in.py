@@ -5,7 +5,7 @@ for the present state and writes what is new, however often it is called and in 
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from cbt.bookings.hold import Locked
 from cbt.bookings.states import PAID, BookingState
 from cbt.clock import village_day
 from cbt.db import db, table_of, transaction
+from cbt.errors import AnswerWrong, ProviderDown
 from cbt.ledger import services as ledger
 from cbt.ledger.entries import Draft
 from cbt.payments import posting, queries
@@ -24,6 +25,7 @@ from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import CaptureFacts, FeeFacts
 from cbt.payments.provider import (
     AttemptState,
+    Failure,
     NormalisedPayment,
     Providers,
     Received,
@@ -31,9 +33,14 @@ from cbt.payments.provider import (
     advance,
 )
 from cbt.payments.records import AttemptCard
+from cbt.payments.reported import WorkKind
+from cbt.payments.work import open_work
 
 log = logging.getLogger("cbt.payments")
 _ACTOR = "payments"
+TOLD_WITHIN = timedelta(minutes=5)
+"""How long a provider that tells us has to do so before it is asked."""
+
 MOST_EXTRA_SATANG = 99
 """How many satang a transfer may ask for above the price, to be told apart from others."""
 
@@ -49,27 +56,47 @@ def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
     if attempt.provider_ref is None or provider is None:
         return
     db.session.rollback()  # nothing stays open while somebody outside is asked
-    payment = provider.fetch(attempt.provider_ref, now)
+    payment = provider.fetch(attempt.receiver, attempt.provider_ref, now)
     if not _has_news(attempt, payment):
         return
     with transaction() as session:
         for received in payment.received:
             _write_down(session, attempt, received, now)
-        move_attempt(session, attempt_id, payment.state)
+        move_attempt(session, attempt_id, payment.state, failure=payment.failure)
 
 
-def look_up_unpaid_attempts(providers: Providers, now: datetime) -> int:
+def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = False) -> int:
     """Ask every provider about attempts that may still be paid. Returns how many were asked.
 
-    An attempt that cannot be looked up is logged, and the next ones go on.
+    Providers that tell us are asked in the `old` round alone, about attempts that have had time to
+    be told of. An attempt that cannot be looked up is logged, and the next ones go on.
     """
-    attempts = queries.list_unpaid_attempts(db.session(), now)
-    for attempt in attempts:
+    asked = 0
+    for attempt in queries.list_unpaid_attempts(db.session(), now):
+        provider = providers.get(attempt.provider)
+        if provider is None or provider.capabilities.tells_us != old:
+            continue
+        if old and attempt.created_at > now - TOLD_WITHIN:
+            continue
+        asked += 1
         try:
             take_in(attempt.id, providers, now)
+        except AnswerWrong as error:
+            _note_wrong(attempt, error, now)
+        except ProviderDown:
+            log.warning("attempt %s cannot be looked up now", attempt.id)
         except Exception:  # one provider's trouble must not hide another's money
             log.exception("attempt %s cannot be looked up", attempt.id)
-    return len(attempts)
+    return asked
+
+
+def _note_wrong(attempt: AttemptCard, error: AnswerWrong, now: datetime) -> None:
+    """A provider's answer that contradicts what we asked books nothing; a person must look."""
+    with transaction() as session:
+        payer = get_payer(session, attempt.booking_id)
+        facts = {"reference": payer.reference, "problem": str(error.facts.get("problem", ""))}
+        key = f"answer:{attempt.id}"
+        open_work(session, WorkKind.ANSWER_WRONG, key, payer.community_id, facts, now)
 
 
 def _has_news(attempt: AttemptCard, payment: NormalisedPayment) -> bool:
@@ -90,7 +117,11 @@ def _has_news(attempt: AttemptCard, payment: NormalisedPayment) -> bool:
 
 
 def move_attempt(
-    session: Session, attempt_id: int, reported: AttemptState, at: datetime | None = None
+    session: Session,
+    attempt_id: int,
+    reported: AttemptState,
+    at: datetime | None = None,
+    failure: Failure | None = None,
 ) -> None:
     """Let an attempt's state follow a report; it never goes backwards. A step.
 
@@ -99,6 +130,8 @@ def move_attempt(
     values: dict[str, object] = {"state": reported}
     if at is not None:
         values["reported_at"] = at
+    if failure is not None:
+        values["failure"] = failure
     earlier = [each for each in AttemptState if advance(each, reported) == reported]
     session.execute(_MOVE, {"wanted": attempt_id, "earlier": earlier, **values})
 
@@ -118,7 +151,7 @@ def _write_down(session: Session, attempt: AttemptCard, received: Received, now:
     if known is None:
         _capture(session, attempt, locked, payer, received, now)
     elif known.fee_of is None and received.fee_satang is not None:
-        _insert_fee(session, known.id, received.fee_satang, now)
+        _insert_fee(session, known.id, received, now)
         drafts = _fee_drafts(attempt.provider, payer, received, now)
         ledger.post_all(session, payer.book_id, drafts, now)
 
@@ -177,6 +210,7 @@ def _capture(
             "attempt_id": attempt.id,
             "provider": attempt.provider,
             "payment_id": received.payment_id,
+            "method": received.method,
             "amount_satang": amount_satang,
             "paid_at": received.paid_at,
             "recorded_at": now,
@@ -184,7 +218,7 @@ def _capture(
         },
     ).scalar_one()
     if received.fee_satang is not None:
-        _insert_fee(session, capture_id, received.fee_satang, now)
+        _insert_fee(session, capture_id, received, now)
     session.execute(
         _INSERT_BALANCE,
         {"capture_id": capture_id, "amount_satang": amount_satang, "returning_satang": 0},
@@ -207,14 +241,24 @@ def _confirm(
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
-    due = locked.price_satang - queries.get_money(session, locked.id).paid_satang
+    paid = queries.get_money(session, locked.id).paid_satang
+    due = locked.price_satang - paid
     if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
-    if received.amount_satang != asked_satang or not 0 <= asked_satang - due <= MOST_EXTRA_SATANG:
+    if received.amount_satang != asked_satang or not _is_asked_for(locked, asked_satang, paid):
         return RefundReason.AMOUNT_DIFFERS
     if locked.state not in PAID and not bookings.confirm(session, locked, now, received.paid_at):
         return RefundReason.NO_PLACE_LEFT
     return None
+
+
+def _is_asked_for(booking: Locked, asked_satang: int, paid_satang: int) -> bool:
+    """Whether an amount is what is still due, or what is still missing of the deposit."""
+    wanted = (booking.price_satang, booking.needed_satang)
+    return any(
+        whole > paid_satang and 0 <= asked_satang - (whole - paid_satang) <= MOST_EXTRA_SATANG
+        for whole in wanted
+    )
 
 
 def _fee_drafts(provider: str, payer: Payer, received: Received, now: datetime) -> list[Draft]:
@@ -226,7 +270,6 @@ def _fee_drafts(provider: str, payer: Payer, received: Received, now: datetime) 
     return [posting.fee_draft(facts, _ACTOR)]
 
 
-def _insert_fee(session: Session, capture_id: int, fee_satang: int, now: datetime) -> None:
-    session.execute(
-        _INSERT_FEE, {"capture_id": capture_id, "amount_satang": fee_satang, "reported_at": now}
-    )
+def _insert_fee(session: Session, capture_id: int, received: Received, now: datetime) -> None:
+    values = {"amount_satang": received.fee_satang, "vat_satang": received.vat_satang}
+    session.execute(_INSERT_FEE, {"capture_id": capture_id, **values, "reported_at": now})

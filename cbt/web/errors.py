@@ -48,6 +48,21 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.TermsInvalid: _l("These terms contradict themselves: %(problem)s."),
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
+    errors.NoteMissing: _l("Please write what was done about it."),
+    errors.EventRefused: _l("This message was not accepted."),
+    errors.ProviderDown: _l(
+        "The payment service does not answer at the moment. Nothing was charged. Please try again in"
+        " a minute, or choose another way to pay."
+    ),
+    errors.AnswerWrong: _l(
+        "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
+        " of the community will look at it."
+    ),
+    errors.SecondPersonNeeded: _l("A second person must do this, not the one who began it."),
+    errors.DisputeOpen: _l(
+        "The bank of a guest disputes the payment for %(reference)s. This departure is settled once"
+        " that is decided."
+    ),
     errors.AmountInvalid: _l("Please enter an amount in baht, for example 1,250.50."),
     errors.AmountNotPositive: _l("An amount in the books must be above zero."),
     errors.SameAccount: _l("Money cannot move from an account to itself."),

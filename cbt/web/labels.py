@@ -14,8 +14,17 @@ from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
-from cbt.payments.provider import AttemptState, RefundReason
+from cbt.payments.provider import (
+    AttemptState,
+    DisputeState,
+    Failure,
+    PayMethod,
+    PayoutState,
+    RefundReason,
+    RefundState,
+)
 from cbt.payments.providers.demo import Act
+from cbt.payments.reported import LineState, WorkKind
 from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.split import Part as SplitPart
@@ -68,6 +77,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         TermsProblem.REFUND: _l("a refund must lie between 0 and 100 percent"),
         TermsProblem.ORDER: _l("the days must fall from step to step"),
         TermsProblem.RISING: _l("who cancels later cannot get more back"),
+        TermsProblem.DEPOSIT: _l("a deposit is more than nothing and less than the whole"),
     },
     ScheduleProblem: {
         ScheduleProblem.TEXT: _l("the text cannot be read"),
@@ -135,6 +145,67 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         RefundReason.CANCELLED: _l("the booking was cancelled"),
         RefundReason.CALLED_OFF: _l("the community called the trip off"),
         RefundReason.PRICE_LOWERED: _l("the price became lower"),
+        RefundReason.GOODWILL: _l("the community's goodwill"),
+    },
+    RefundState: {
+        RefundState.REQUESTED: _l("a second person must agree"),
+        RefundState.APPROVED: _l("to be sent"),
+        RefundState.SENT: _l("on its way"),
+        RefundState.ACTION_REQUIRED: _l("waiting for the guest's bank details"),
+        RefundState.SUCCEEDED: _l("given back"),
+        RefundState.FAILED: _l("to be transferred by hand"),
+        RefundState.CANCELLED: _l("not given back"),
+    },
+    PayMethod: {
+        PayMethod.CARD: _l("by card"),
+        PayMethod.PROMPTPAY: _l("by PromptPay"),
+        PayMethod.CASH: _l("in cash"),
+        PayMethod.DEMO: _l("by sample payment"),
+        PayMethod.UNKNOWN: _l("by another way"),
+    },
+    Failure: {
+        Failure.DECLINED: _l(
+            "The bank declined the payment. Ask your bank, or use another card or PromptPay."
+        ),
+        Failure.NO_FUNDS: _l(
+            "The account does not hold enough money. Please use another card or PromptPay."
+        ),
+        Failure.NOT_AUTHORISED: _l(
+            "The payment was not approved. Please try again and approve it in your bank's app."
+        ),
+        Failure.CARD_EXPIRED: _l("The card has expired. Please use another one."),
+        Failure.TIMED_OUT: _l("The time to pay ran out. Please try again."),
+        Failure.OTHER: _l("The payment did not work. Please try again, or choose another way."),
+    },
+    DisputeState: {
+        DisputeState.OPEN: _l("being decided by the bank"),
+        DisputeState.WON: _l("won: the money stays"),
+        DisputeState.LOST: _l("lost: the money went back"),
+    },
+    PayoutState: {
+        PayoutState.ON_THE_WAY: _l("on its way to the bank"),
+        PayoutState.PAID: _l("arrived at the bank"),
+        PayoutState.FAILED: _l("refused by the bank"),
+    },
+    LineState: {
+        LineState.OPEN: _l("to be looked at"),
+        LineState.MATCHED: _l("matched"),
+        LineState.SET_ASIDE: _l("set aside"),
+    },
+    WorkKind: {
+        WorkKind.UNKNOWN_MONEY: _l("Money that nothing explains"),
+        WorkKind.FEE_DIFFERS: _l("A fee differs from what was reported before"),
+        WorkKind.PAYOUT_DIFFERS: _l("A payout is not the sum of its payments"),
+        WorkKind.PAYOUT_FAILED: _l("The bank refused a payout"),
+        WorkKind.PAYOUT_NOT_SEEN: _l("A payout is not in the bank statement"),
+        WorkKind.TRANSFER_NOT_SEEN: _l("A confirmed transfer is not in the bank statement"),
+        WorkKind.ANSWER_WRONG: _l("A payment service's answer cannot be right"),
+        WorkKind.EVENT_FAILED: _l("A payment service's message could not be worked off"),
+        WorkKind.REFUND_FAILED: _l("A refund did not reach its guest"),
+        WorkKind.DISPUTE_OPENED: _l("A guest's bank disputes a payment"),
+        WorkKind.DISPUTE_LOST: _l("A dispute was lost after the money was shared out"),
+        WorkKind.STATEMENT_LINE: _l("A line of the bank statement that matches nothing"),
+        WorkKind.CASH_DIFFERS: _l("The cash box held another amount than the books"),
     },
     Act: {
         Act.PAY: _l("Pay"),
@@ -282,6 +353,12 @@ _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
     chart.GUEST_CREDIT: _l("Guests' credits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
+    chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
+    chart.DISPUTE_LOSS: _l("Lost in disputes after it was shared out"),
+    chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
+    chart.SUSPENSE: _l("Money that nothing explains yet"),
+    chart.BANK: _l("The community's bank account"),
+    chart.CASH_BOX: _l("Cash box"),
     chart.PROVIDER_POOL: _l("Pool of the households that do the work"),
     chart.INTERMEDIARY: _l("Intermediary"),
 }

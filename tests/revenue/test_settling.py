@@ -154,8 +154,8 @@ def test_without_service_records_the_pool_waits(village):
 class _Silent(DemoProvider):
     """A provider that has not said yet what it keeps."""
 
-    def fetch(self, provider_ref, now):
-        payment = super().fetch(provider_ref, now)
+    def fetch(self, receiver, provider_ref, now):
+        payment = super().fetch(receiver, provider_ref, now)
         received = tuple(replace(each, fee_satang=None) for each in payment.received)
         return replace(payment, received=received)
 

@@ -17,10 +17,13 @@ from cbt.money import share_rounded_up_at_half
 from cbt.payments.models import DemoEvent
 from cbt.payments.provider import (
     Asked,
+    AskedRefund,
     AttemptState,
     Capabilities,
+    Failure,
     NormalisedPayment,
     NormalisedRefund,
+    PayMethod,
     Received,
     RefundState,
     Started,
@@ -47,8 +50,8 @@ class DemoProvider:
     capabilities = Capabilities(refunds_itself=True, is_pretended=True, starts_alone=True)
 
     def estimate_fee(self, amount_satang: int) -> int:
-        fee = share_rounded_up_at_half(amount_satang, _FEE)
-        return fee + share_rounded_up_at_half(fee, _VAT_ON_FEE)
+        fee = _fee(amount_satang)
+        return fee + _vat(fee)
 
     def needs_own_amount(self, receiver: Mapping[str, str]) -> bool:
         return False
@@ -56,7 +59,9 @@ class DemoProvider:
     def start(self, asked: Asked, now: datetime) -> Started:
         return Started(f"demo-{asked.attempt_id}", "", asked.hold_ends_at)
 
-    def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment:
+    def fetch(
+        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
+    ) -> NormalisedPayment:
         events = db.session.scalars(
             select(DemoEvent)
             .where(DemoEvent.provider_ref == provider_ref, DemoEvent.happens_at <= now)
@@ -68,6 +73,8 @@ class DemoProvider:
                 event.amount_satang,
                 self.estimate_fee(event.amount_satang),
                 event.happens_at,
+                PayMethod.DEMO,
+                _vat(_fee(event.amount_satang)),
             )
             for event in events
             if event.kind == Act.PAY
@@ -78,26 +85,37 @@ class DemoProvider:
         if _CANCEL in kinds:
             return NormalisedPayment(AttemptState.CANCELLED)
         if Act.DECLINE in kinds:
-            return NormalisedPayment(AttemptState.FAILED)
+            return NormalisedPayment(AttemptState.FAILED, failure=Failure.DECLINED)
         if Act.EXPIRE in kinds:
             return NormalisedPayment(AttemptState.EXPIRED)
         return NormalisedPayment(AttemptState.PENDING)
 
-    def cancel(self, provider_ref: str, now: datetime) -> None:
+    def cancel(self, receiver: Mapping[str, str], provider_ref: str, now: datetime) -> None:
         _happen(provider_ref, [_CANCEL], 0, now)
 
-    def refund(
-        self, key: str, payment_id: str, amount_satang: int, now: datetime
-    ) -> NormalisedRefund:
+    def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
         """Money goes back at once; the fee does only with the whole of a payment."""
-        provider_ref, _dash, number = payment_id.rpartition("-")
+        provider_ref, _dash, number = asked.payment_id.rpartition("-")
         paid = db.session.scalar(
             select(DemoEvent.amount_satang).where(
                 DemoEvent.provider_ref == provider_ref, DemoEvent.number == int(number)
             )
         )
-        fee = self.estimate_fee(amount_satang) if paid == amount_satang else 0
-        return NormalisedRefund(RefundState.SUCCEEDED, fee)
+        fee = self.estimate_fee(asked.amount_satang) if paid == asked.amount_satang else 0
+        return NormalisedRefund(RefundState.SUCCEEDED, fee, asked.key)
+
+    def fetch_refund(
+        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
+    ) -> NormalisedRefund:
+        return NormalisedRefund(RefundState.SUCCEEDED)  # `refund` answers with the end at once
+
+
+def _fee(amount_satang: int) -> int:
+    return share_rounded_up_at_half(amount_satang, _FEE)
+
+
+def _vat(fee_satang: int) -> int:
+    return share_rounded_up_at_half(fee_satang, _VAT_ON_FEE)
 
 
 def act(

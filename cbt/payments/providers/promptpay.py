@@ -14,10 +14,12 @@ from cbt.payments.models import Attempt, TransferConfirmation
 from cbt.payments.promptpay import IdKind, Receiver, payload
 from cbt.payments.provider import (
     Asked,
+    AskedRefund,
     AttemptState,
     Capabilities,
     NormalisedPayment,
     NormalisedRefund,
+    PayMethod,
     Received,
     RefundState,
     Started,
@@ -28,7 +30,9 @@ OPEN_FOR = timedelta(minutes=60)
 
 class PromptPayProvider:
     name = "promptpay"
-    capabilities = Capabilities(refunds_itself=False, is_pretended=False, starts_alone=True)
+    capabilities = Capabilities(
+        refunds_itself=False, is_pretended=False, starts_alone=True, confirms=True
+    )
 
     def estimate_fee(self, amount_satang: int) -> int:
         return 0  # transfers between people's and communities' own accounts cost nothing
@@ -45,7 +49,9 @@ class PromptPayProvider:
         expires_at = min(now + OPEN_FOR, asked.trip_begins_at)
         return Started(f"promptpay-{asked.attempt_id}", text, expires_at)
 
-    def fetch(self, provider_ref: str, now: datetime) -> NormalisedPayment:
+    def fetch(
+        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
+    ) -> NormalisedPayment:
         confirmations = db.session.scalars(
             select(TransferConfirmation)
             .join(Attempt, Attempt.id == TransferConfirmation.attempt_id)
@@ -53,15 +59,24 @@ class PromptPayProvider:
             .order_by(TransferConfirmation.id)
         ).all()
         received = tuple(
-            Received(f"transfer-{each.id}", each.amount_satang, 0, each.confirmed_at)
+            Received(
+                f"transfer-{each.id}",
+                each.amount_satang,
+                0,
+                each.confirmed_at,
+                PayMethod.PROMPTPAY,
+            )
             for each in confirmations
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
 
-    def cancel(self, provider_ref: str, now: datetime) -> None:
+    def cancel(self, receiver: Mapping[str, str], provider_ref: str, now: datetime) -> None:
         """A drawn code cannot be called back; a person still sees what it brings in."""
 
-    def refund(
-        self, key: str, payment_id: str, amount_satang: int, now: datetime
+    def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
+        return NormalisedRefund(RefundState.APPROVED)  # a person transfers it back
+
+    def fetch_refund(
+        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
     ) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.REQUESTED)  # a person transfers it back
+        return NormalisedRefund(RefundState.APPROVED)

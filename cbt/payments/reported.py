@@ -1,0 +1,267 @@
+"""What providers and banks report beside payments: events, transactions, payouts, disputes, statements;
+and the work list of what a person must look at.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cbt.db import APPEND_ONLY, Base, one_of
+from cbt.payments.provider import DisputeState, PayoutState
+
+
+class InboxState(StrEnum):
+    """What became of an event that was received."""
+
+    RECEIVED = "received"
+    DONE = "done"
+    IGNORED = "ignored"  # of a kind that concerns nothing here
+    FAILED = "failed"  # tried too often: a person must look
+
+
+class InboxEvent(Base):
+    """A provider's event, stored once as it came; worked off later, and only as a hint to ask."""
+
+    __tablename__ = "inbox_event"
+    __table_args__ = (
+        UniqueConstraint("provider", "account", "event_id"),
+        one_of("state", InboxState),
+        Index("ix_inbox_event_state", "state", "try_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    account: Mapped[str]
+    event_id: Mapped[str]
+    kind: Mapped[str]
+    object_id: Mapped[str]
+    api_version: Mapped[str]
+    created_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str]
+    tries: Mapped[int] = mapped_column(default=0)
+    try_at: Mapped[datetime]
+    problem: Mapped[str | None]
+
+
+class ProviderTransaction(Base):
+    """A movement on a community's account at a provider, as the provider lists it: a fact."""
+
+    __tablename__ = "provider_transaction"
+    __table_args__ = (
+        UniqueConstraint("provider", "transaction_id"),
+        CheckConstraint("amount_satang - fee_satang = net_satang", "adds_up"),
+        Index("ix_provider_transaction_payment_account_id", "payment_account_id", "created_at"),
+        Index("ix_provider_transaction_payout_id", "payout_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_account_id: Mapped[int] = mapped_column(ForeignKey("payment_account.id"))
+    provider: Mapped[str]
+    transaction_id: Mapped[str]
+    kind: Mapped[str]
+    source_id: Mapped[str]
+    amount_satang: Mapped[int]
+    fee_satang: Mapped[int]
+    net_satang: Mapped[int]
+    created_at: Mapped[datetime]
+    payout_id: Mapped[str | None]
+    is_expected: Mapped[bool]
+    recorded_at: Mapped[datetime]
+
+
+class ProviderPayout(Base):
+    """Money that a provider sent on to the community's bank. `checked_satang` is the sum of its
+    transactions, once the provider has listed them.
+    """
+
+    __tablename__ = "provider_payout"
+    __table_args__ = (
+        UniqueConstraint("provider", "payout_id"),
+        CheckConstraint("amount_satang > 0", "positive"),
+        one_of("state", PayoutState),
+        Index("ix_provider_payout_payment_account_id", "payment_account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_account_id: Mapped[int] = mapped_column(ForeignKey("payment_account.id"))
+    provider: Mapped[str]
+    payout_id: Mapped[str]
+    amount_satang: Mapped[int]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    arrives_on: Mapped[date]
+    checked_satang: Mapped[int | None]
+    paid_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+
+
+class Dispute(Base):
+    """A payer's bank took money back until a dispute is decided. The fee is the provider's figure.
+
+    `reserved_satang` is what it keeps from being refunded; `was_split` whether the booking had been
+    split when it was lost.
+    """
+
+    __tablename__ = "dispute"
+    __table_args__ = (
+        CheckConstraint("amount_satang > 0 AND fee_satang >= 0", "amounts"),
+        CheckConstraint("reserved_satang >= 0 AND reserved_satang <= amount_satang", "reserved"),
+        CheckConstraint("(state = 'open') = (closed_at IS NULL)", "closed"),
+        one_of("state", DisputeState),
+        Index("ix_dispute_community_id", "community_id", "state"),
+        Index("ix_dispute_booking_id", "booking_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
+    capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"))
+    provider_ref: Mapped[str] = mapped_column(unique=True)
+    amount_satang: Mapped[int]
+    fee_satang: Mapped[int]
+    reserved_satang: Mapped[int]
+    state: Mapped[str]
+    reason: Mapped[str]
+    opened_at: Mapped[datetime]
+    evidence_until: Mapped[datetime | None]
+    recorded_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    submitted_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    closed_at: Mapped[datetime | None]
+    was_split: Mapped[bool] = mapped_column(default=False)
+
+
+# --- bank statements -----------------------------------------------------------------------------
+
+
+class LineState(StrEnum):
+    OPEN = "open"
+    MATCHED = "matched"
+    SET_ASIDE = "set_aside"  # a person said what it is; it concerns no booking
+
+
+class StatementImport(Base):
+    """A bank statement that a person of the community read in: a fact."""
+
+    __tablename__ = "statement_import"
+    __table_args__ = (UniqueConstraint("community_id", "sha256"), APPEND_ONLY)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    file_name: Mapped[str]
+    sha256: Mapped[str]
+    lines: Mapped[int]
+    new_lines: Mapped[int]
+    first_on: Mapped[date | None]
+    last_on: Mapped[date | None]
+    opening_satang: Mapped[int | None]
+    closing_satang: Mapped[int | None]
+    imported_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    imported_at: Mapped[datetime]
+
+
+class StatementLine(Base):
+    """A line of the community's bank statement; above zero is money in. Each comes in once.
+
+    `matched_to` names what it is: "attempt:7", "payout:3", "refund:9", "cash:2".
+    """
+
+    __tablename__ = "statement_line"
+    __table_args__ = (
+        UniqueConstraint("community_id", "bank_key"),
+        CheckConstraint("amount_satang <> 0", "moves"),
+        one_of("state", LineState),
+        Index("ix_statement_line_community_id", "community_id", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    import_id: Mapped[int] = mapped_column(ForeignKey("statement_import.id"))
+    number: Mapped[int]
+    bank_key: Mapped[str]
+    booked_on: Mapped[date]
+    booked_at: Mapped[datetime | None]
+    amount_satang: Mapped[int]
+    reference: Mapped[str]
+    payer: Mapped[str]
+    text: Mapped[str]
+    state: Mapped[str]
+    matched_to: Mapped[str | None] = mapped_column(unique=True)
+    note: Mapped[str] = mapped_column(default="")
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+
+
+# --- the work list -------------------------------------------------------------------------------
+
+
+class WorkKind(StrEnum):
+    """Why a person must look."""
+
+    UNKNOWN_MONEY = "unknown_money"  # a provider's transaction that nothing here explains
+    FEE_DIFFERS = "fee_differs"
+    PAYOUT_DIFFERS = "payout_differs"
+    PAYOUT_FAILED = "payout_failed"
+    PAYOUT_NOT_SEEN = "payout_not_seen"  # the bank statement does not show it
+    TRANSFER_NOT_SEEN = "transfer_not_seen"  # confirmed, but the bank statement does not show it
+    ANSWER_WRONG = "answer_wrong"  # a provider's answer contradicts what we asked
+    EVENT_FAILED = "event_failed"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_LOST = "dispute_lost"
+    STATEMENT_LINE = "statement_line"
+    CASH_DIFFERS = "cash_differs"
+
+
+class WorkItem(Base):
+    """Something about money that a person must look at before a period can be closed.
+
+    `key` names what it is about, so that finding it again opens nothing twice; `facts` holds the
+    values of its sentence. Items of the whole installation have no community.
+    """
+
+    __tablename__ = "work_item"
+    __table_args__ = (
+        one_of("kind", WorkKind),
+        CheckConstraint("(closed_at IS NULL) = (note IS NULL)", "closed"),
+        Index("ix_work_item_community_id", "community_id", "closed_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int | None] = mapped_column(ForeignKey("community.id"))
+    kind: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    facts: Mapped[dict[str, Any]]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    note: Mapped[str | None]
+
+
+class SuspenseMove(Base):
+    """How money that nothing explained was cleared: a fact. Satang; below zero for money that left.
+
+    `how`: "returned" to its payer, "fund" for the management fund's gain or cost.
+    """
+
+    __tablename__ = "suspense_move"
+    __table_args__ = (
+        CheckConstraint("amount_satang <> 0", "moves"),
+        one_of("how", ("returned", "fund")),
+        APPEND_ONLY,
+    )
+
+    transaction_id: Mapped[int] = mapped_column(
+        ForeignKey("provider_transaction.id"), primary_key=True
+    )
+    amount_satang: Mapped[int]
+    how: Mapped[str]
+    proof: Mapped[str]
+    moved_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    moved_at: Mapped[datetime]

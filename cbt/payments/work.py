@@ -1,0 +1,107 @@
+"""The work list: what about money a person must look at. Nothing that matches nothing passes in silence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from cbt.db import columns, transaction
+from cbt.errors import NoteMissing, NotFound
+from cbt.payments.reported import WorkItem, WorkKind
+
+
+@dataclass(frozen=True)
+class WorkCard:
+    """One thing to look at; `key` names what it is about, `facts` hold the values of its sentence."""
+
+    id: int
+    community_id: int | None
+    kind: WorkKind
+    key: str
+    facts: Mapping[str, Any]
+    opened_at: datetime
+
+
+def open_work(
+    session: Session,
+    kind: WorkKind,
+    key: str,
+    community_id: int | None,
+    facts: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Put something on the work list, once: what was there before, open or done, stays as it is. A step."""
+    if session.scalar(select(WorkItem.id).where(WorkItem.key == key)) is not None:
+        return
+    values = {"community_id": community_id, "kind": kind, "key": key, "facts": dict(facts)}
+    try:
+        with session.begin_nested():
+            session.execute(insert(WorkItem), {**values, "opened_at": now})
+    except IntegrityError:  # somebody else put it there at the same moment
+        return
+
+
+def close_work_about(session: Session, key: str, note: str, now: datetime) -> None:
+    """Take something off the list because what it was about is settled; none is fine. A step."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.key == key, WorkItem.closed_at.is_(None))
+        .values(closed_at=now, note=note)
+    )
+
+
+def close_work(
+    community_id: int | None, item_id: int, note: str, person_id: int, now: datetime
+) -> None:
+    """A person has looked, and writes what was done. Items of no community are the installation's.
+
+    Raises NoteMissing, or NotFound for what is not on this list any more.
+    """
+    if not note.strip():
+        raise NoteMissing
+    with transaction() as session:
+        done = session.scalar(
+            update(WorkItem)
+            .where(
+                WorkItem.id == item_id,
+                WorkItem.community_id.is_(None)
+                if community_id is None
+                else WorkItem.community_id == community_id,
+                WorkItem.closed_at.is_(None),
+            )
+            .values(closed_at=now, closed_by=person_id, note=note.strip())
+            .returning(WorkItem.id)
+        )
+        if done is None:
+            raise NotFound(thing="work item")
+
+
+def list_open_work(session: Session, community_id: int | None) -> list[WorkCard]:
+    """What waits, the oldest first."""
+    of = (
+        WorkItem.community_id.is_(None)
+        if community_id is None
+        else WorkItem.community_id == community_id
+    )
+    rows = session.execute(
+        select(*columns(WorkItem, WorkCard))
+        .where(of, WorkItem.closed_at.is_(None))
+        .order_by(WorkItem.id)
+    )
+    return [WorkCard(row[0], row[1], WorkKind(row[2]), *row[3:]) for row in rows]
+
+
+def count_open_work(session: Session, community_id: int) -> int:
+    """How much waits; a period closes only when nothing does."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                WorkItem.community_id == community_id, WorkItem.closed_at.is_(None)
+            )
+        )
+        or 0
+    )
