@@ -25,7 +25,7 @@ def open_payment_account(
     Raises CommunityNotSample for a pretended provider at a real community, PromptPayIdInvalid for
     an id that PromptPay does not know.
     """
-    if receiver:
+    if "kind" in receiver:
         normalise(Receiver(IdKind(receiver["kind"]), receiver["id"]))
     with transaction() as session:
         book_id = lock_community(session, community_id)

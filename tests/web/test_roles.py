@@ -172,6 +172,7 @@ def addresses(sample_app):
         "reference": booking.reference,
         "departure_id": settled,
         "number": 1,
+        "provider": "stripe",
         "attempt_id": 1,
         "refund_id": 1,
         "rule_id": 1,
