@@ -222,6 +222,7 @@ def _make_method(world: World, account: Account, details: Json, payer: Payer, co
         said.pop(key, None)
     said.pop("network_transaction_id", None)
     said.pop("installments", None)
+    said.pop("three_d_secure", None)
     method = {
         "id": world.new_id("pm"),
         "object": "payment_method",

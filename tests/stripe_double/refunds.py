@@ -33,10 +33,11 @@ def create_refund(world: World, account: Account, params: Json) -> Json:
     )
     world.add(account, refund)
     _count(charge, amount)
+    if params.get("refund_application_fee") and charge["application_fee"]:
+        part = _give_platform_fee_back(world, charge, amount)
+        account.fee_parts[refund["id"]] = part
     begin = _begin_card if is_card else _begin_promptpay
     begin(world, account, charge, refund, email)
-    if params.get("refund_application_fee") and charge["application_fee"]:
-        _give_platform_fee_back(world, charge, amount)
     world.emit(account, "refund.created", refund)
     world.emit(account, "charge.refunded", charge)
     return refund
@@ -147,9 +148,11 @@ def _later(world: World, seconds: int, happen: Callable[[], None]) -> None:
 
 
 def _book(world: World, account: Account, charge: Json, refund: Json) -> None:
-    """Take the money out of the balance. The fee on the payment is not given back."""
+    """Take the money out of the balance. Only the platform's part of the fee may come back."""
     is_card = charge["payment_method_details"]["type"] == "card"
-    fee = fees.with_tax(fees.PROMPTPAY_REFUND, "PromptPay refund fee")
+    lines = [] if is_card else fees.with_tax(fees.PROMPTPAY_REFUND, "PromptPay refund fee")
+    if part := account.fee_parts.get(refund["id"]):
+        lines.append(fees.FeeLine("application_fee", -part, "Application fee refund"))
     transaction = balance.book(
         world,
         account,
@@ -157,7 +160,7 @@ def _book(world: World, account: Account, charge: Json, refund: Json) -> None:
         -refund["amount"],
         refund["id"],
         description="REFUND FOR CHARGE" if is_card else "REFUND FOR PAYMENT",
-        fees=() if is_card else fee,
+        fees=lines,
         settles=False,
     )
     refund["balance_transaction"] = transaction["id"]
@@ -237,8 +240,8 @@ def _undo(world: World, account: Account, refund: Json, state: str, reason: str 
 # --- the platform's part -------------------------------------------------------------------------
 
 
-def _give_platform_fee_back(world: World, charge: Json, amount: int) -> None:
-    """Return the application fee in proportion to what is refunded of the charge."""
+def _give_platform_fee_back(world: World, charge: Json, amount: int) -> int:
+    """Return the application fee in proportion to what is refunded of the charge; how much that is."""
     platform = world.accounts[PLATFORM]
     fee = platform.get("application_fee", charge["application_fee"])
     part = fee["amount"] * amount // charge["amount"]
@@ -268,3 +271,4 @@ def _give_platform_fee_back(world: World, charge: Json, amount: int) -> None:
     fee["refunded"] = fee["amount_refunded"] == fee["amount"]
     fee["refunds"]["data"].append(made)
     world.emit(platform, "application_fee.refunded", fee)
+    return part

@@ -56,6 +56,7 @@ class Account:
     checkouts: dict[str, str] = field(default_factory=dict)  # payment intent: its session
     orders: dict[str, Json] = field(default_factory=dict)  # session: what was asked for
     late: dict[str, str] = field(default_factory=dict)  # charge without its fee yet: fee method
+    fee_parts: dict[str, int] = field(default_factory=dict)  # refund: the platform fee it returns
 
     def all_of(self, kind: str) -> list[Json]:
         """The objects of one kind, oldest first."""
