@@ -208,6 +208,7 @@ def test_delayed_promptpay_completes_first_and_pays_later(double, client):
         double.show_promptpay(session.id)
         seen = client.v1.checkout.sessions.retrieve(session.id)
         assert (seen.status, seen.payment_status) == ("complete", "unpaid")
+        assert client.v1.payment_intents.retrieve(seen.payment_intent).status == "processing"
     double.pay_promptpay(paid.id)
     double.refuse_promptpay(failed.id)
     assert client.v1.checkout.sessions.retrieve(paid.id).payment_status == "paid"
@@ -240,7 +241,7 @@ def test_a_qr_scanned_too_often_or_too_late_is_money_that_only_the_balance_knows
 
 
 def test_a_session_is_expired_by_call_or_by_the_clock_and_then_cannot_be_paid(double, client):
-    called, timed = check_out(client), check_out(client, expires_at=int(time.time()) + 1900)
+    called, timed = check_out(client), check_out(client, expires_at=double.now + 1900)
     double.show_promptpay(timed.id)
     assert client.v1.checkout.sessions.expire(called.id).status == "expired"
     double.advance(minutes=32)
@@ -683,6 +684,27 @@ def test_a_key_belongs_to_one_account_and_lasts_a_day(double, client):
     assert check_out(client, one).id != first.id
     double.advance(days=1)
     assert check_out(client, options).id != first.id
+
+
+def test_refunds_asked_for_at_once_never_exceed_what_was_paid(double, client):
+    _, intent, _ = paid_by_card(double, client)
+    outcomes = []
+
+    def ask():
+        with a_client(double) as own:
+            try:
+                own.v1.refunds.create({"payment_intent": intent.id, "amount": 200_000})
+                outcomes.append("refunded")
+            except stripe.InvalidRequestError:
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refunded", *["refused"] * 5]
+    assert len(client.v1.refunds.list().data) == 1
 
 
 def test_a_refusal_is_repeated_too_but_wrong_parameters_leave_the_key_free(double, client):

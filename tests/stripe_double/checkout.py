@@ -191,6 +191,7 @@ def choose_promptpay(world: World, account: Account, session: Json, payer: Payer
     payments.show_qr(world, account, intent, payer)
     session["customer_details"] = _customer(payer)
     if world.switches.promptpay_is_delayed:
+        payments.process(world, account, intent)
         _complete(world, account, session, payer, is_paid=False)
     return intent
 
@@ -247,7 +248,7 @@ def _intent(world: World, account: Account, session: Json) -> Json:
 
 def _shown(account: Account, session: Json) -> tuple[Json, Payer]:
     intent = account.objects.get(session["payment_intent"] or "")
-    if intent is None or intent["status"] != "requires_action":
+    if intent is None or intent["status"] not in payments.AWAITED:
         raise ApiError("No QR of this session waits to be paid.")
     customer = session["customer_details"]
     return intent, Payer(customer["email"], customer["name"])

@@ -99,6 +99,11 @@ class StripeDouble:
         with self._acting():
             accounts.change_account(self.world, self.world.accounts[account_id], **changes)
 
+    @property
+    def now(self) -> int:
+        """Stripe's clock, in seconds: what `expires_at` is measured by."""
+        return self.world.now()
+
     def advance(self, seconds: int = 0, *, minutes: int = 0, days: int = 0) -> None:
         """Move the clock forward; what falls due meanwhile happens."""
         with self.world.lock:

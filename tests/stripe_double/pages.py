@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import segno
 from jinja2 import Environment
 
-from tests.stripe_double import cards, checkout
+from tests.stripe_double import cards, checkout, payments
 from tests.stripe_double.payments import Payer
 from tests.stripe_double.state import Account, ApiError, Json, World
 
@@ -252,7 +252,7 @@ def _scan(world: World, account: Account, intent: Json, visit: Visit, part: str)
         return _act(world, account, session, part.removeprefix("/"))
     if part:
         return NOT_FOUND
-    waits, is_paid = intent["status"] == "requires_action", intent["status"] == "succeeded"
+    waits, is_paid = intent["status"] in payments.AWAITED, intent["status"] == "succeeded"
     is_complete = session["status"] == "complete"
     return _render(
         "qr",
@@ -269,7 +269,7 @@ def _scan(world: World, account: Account, intent: Json, visit: Visit, part: str)
 
 
 def _verbs(intent: Json) -> tuple[str, ...]:
-    if intent["status"] == "requires_action":
+    if intent["status"] in payments.AWAITED:
         return ("authorise", "fail", "expire", "again")
     return ("again",) if intent["status"] in ("succeeded", "canceled") else ()
 
@@ -282,7 +282,7 @@ def _act(world: World, account: Account, session: Json, verb: str) -> Page:
     if verb in ("fail", "expire"):
         checkout.refuse(world, account, session, expired=verb == "expire")
         return Page(303, goes_to=session["url"] or _success(session))
-    if intent["status"] == "requires_action":
+    if intent["status"] in payments.AWAITED:
         checkout.scan(world, account, session)
     if verb == "again":
         checkout.scan_unasked(world, account, session)

@@ -7,6 +7,7 @@ from tests.stripe_double.cards import Card
 from tests.stripe_double.state import PLATFORM, Account, ApiError, Json, World
 
 _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
+AWAITED = ("requires_action", "processing")  # a QR that a bank may pay or refuse
 _ATTEMPT_EXPIRED = "payment_intent_payment_attempt_expired"
 
 
@@ -126,6 +127,12 @@ def show_qr(world: World, account: Account, intent: Json, payer: Payer) -> None:
         },
     )
     world.emit(account, "payment_intent.requires_action", intent)
+
+
+def process(world: World, account: Account, intent: Json) -> None:
+    """The guest may go; whether the money comes is not known yet."""
+    intent.update(status="processing", next_action=None)
+    world.emit(account, "payment_intent.processing", intent)
 
 
 def scan_qr(world: World, account: Account, intent: Json, payer: Payer) -> Json:

@@ -244,7 +244,7 @@ def _give_platform_fee_back(world: World, charge: Json, amount: int) -> int:
     """Return the application fee in proportion to what is refunded of the charge; how much that is."""
     platform = world.accounts[PLATFORM]
     fee = platform.get("application_fee", charge["application_fee"])
-    part = fee["amount"] * amount // charge["amount"]
+    part: int = fee["amount"] * amount // charge["amount"]
     if charge["refunded"]:
         part = fee["amount"] - fee["amount_refunded"]
     made = {

