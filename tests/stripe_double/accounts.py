@@ -4,11 +4,16 @@ from tests.stripe_double import shapes
 from tests.stripe_double.state import PLATFORM, Account, ApiError, Json, World
 
 
-def add_account(world: World, account_id: str, secret_key: str, **known: object) -> Account:
+def add_account(
+    world: World, account_id: str, secret_key: str, name: str, **known: object
+) -> Account:
+    """Make a merchant whose `name` the guest reads on the page."""
     account = Account(account_id)
     world.accounts[account_id] = account
     world.keys[secret_key] = account_id
-    world.add(account, shapes.account(account_id, created=world.now(), **known))
+    body = shapes.account(account_id, created=world.now(), **known)
+    body["business_profile"]["name"] = name
+    world.add(account, body)
     return account
 
 

@@ -42,7 +42,7 @@ class StripeDouble:
         own = Endpoint(webhook_url, self.webhook_secret)
         connected = Endpoint(connect_webhook_url or webhook_url, self.connect_webhook_secret)
         self.webhooks = Webhooks(self.world, own, connected)
-        accounts.add_account(self.world, PLATFORM, self.secret_key)
+        accounts.add_account(self.world, PLATFORM, self.secret_key, "Platform")
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -82,12 +82,12 @@ class StripeDouble:
 
     # --- accounts and time ---
 
-    def add_account(self, **known: object) -> str:
+    def add_account(self, name: str = "Village", **known: object) -> str:
         """Connect a merchant to the platform and give its id, for the header Stripe-Account."""
         with self.world.lock:
             account_id = self.world.new_id("acct", 16)
             key = "sk_test_" + secrets.token_hex(16)
-            accounts.add_account(self.world, account_id, key, **known)
+            accounts.add_account(self.world, account_id, key, name, **known)
             return account_id
 
     def key_of(self, account_id: str) -> str:

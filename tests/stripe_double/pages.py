@@ -78,7 +78,7 @@ _LAYOUT = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ words.title }} {{ amount }}</title>
 <style>
-body { font: 16px/1.6 system-ui, sans-serif; max-width: 28rem; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 28rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 label, button { display: block; width: 100%; margin: .5rem 0; box-sizing: border-box; }
 input { width: 100%; min-height: 44px; font: inherit; box-sizing: border-box; }
 button { min-height: 44px; font: inherit; }
@@ -309,7 +309,7 @@ def _render(
         language=language,
         words=_WORDS[language],
         amount=f"฿{total // 100:,}.{total % 100:02}",
-        seller=account.get("account", account.id)["business_profile"]["name"] or account.id,
+        seller=account.get("account", account.id)["business_profile"]["name"],
         **facts,
     )
     return Page(status, body)
