@@ -36,7 +36,9 @@ class StripeVillage:
     def hold(self, now: datetime | None = None, **changes: object) -> str:
         return factories.hold(self.village, now=now or utc_now(), **changes)
 
-    def start(self, reference: str, now: datetime | None = None, *, whole: bool = True) -> AttemptCard:
+    def start(
+        self, reference: str, now: datetime | None = None, *, whole: bool = True
+    ) -> AttemptCard:
         """Open a page at Stripe; give the attempt."""
         now = now or utc_now()
         number = pay.start_attempt(reference, "stripe", self.providers, now, ERRAND, whole=whole)

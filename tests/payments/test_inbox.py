@@ -93,7 +93,9 @@ def test_a_message_that_comes_again_is_stored_once(place):
 def test_a_forged_or_missing_signature_is_refused(place):
     _reference, event = paid(place)
     body, headers = place.double.signed(event)
-    assert refusal(place, body, signed(place, body.decode(), secret="whsec_wrong")[1]) == "signature"
+    assert (
+        refusal(place, body, signed(place, body.decode(), secret="whsec_wrong")[1]) == "signature"
+    )
     assert refusal(place, body, {}) == "signature"
     assert refusal(place, body, {"Stripe-Signature": "t=1,v1=00"}) == "signature"
     assert refusal(place, b"\xff" + body, headers) == "signature"
