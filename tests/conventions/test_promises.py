@@ -148,7 +148,13 @@ def test_the_catalogue_holds_exactly_the_messages_of_code_and_pages(tmp_path):
 
 def test_no_thai_stands_in_code_but_where_thai_is_written_on_purpose():
     """A sentence in code would be seen by readers of both languages."""
-    allowed = {"cbt/i18n.py", "cbt/demo/load.py", "cbt/demo/scenes.py", "cbt/money.py"}
+    allowed = {
+        "cbt/baht_words.py",
+        "cbt/i18n.py",
+        "cbt/demo/load.py",
+        "cbt/demo/scenes.py",
+        "cbt/money.py",
+    }
     found = {
         str(file.relative_to(ROOT))
         for file in (ROOT / "cbt").rglob("*")
