@@ -2,7 +2,7 @@
 
 The same record gives the same bytes: the document's date is the record's own, the fonts are those of
 the package, never the machine's. All data goes in as one JSON text and stays text: nothing that
-somebody typed is read as markup. Not to be called inside a transaction: it takes some 30 ms.
+somebody typed is read as markup. Not to be called inside a transaction: it takes some 50 ms.
 """
 
 import json
@@ -61,7 +61,7 @@ def _compile(template: str, record: Any) -> bytes:
 @cache
 def _compiler() -> Any:
     """Made once a process, when first needed: a web worker that prints nothing pays nothing."""
-    import typst  # noqa: PLC0415  (a native module of 40 MB; most workers never need it)
+    import typst  # noqa: PLC0415  (a native module; with its caches it takes 30 to 70 MB)
 
     fonts = typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=False, font_paths=[_FONTS]

@@ -59,6 +59,7 @@ class Sold:
 
     heading: str
     title: str
+    option: str
     when: str
     note: str
     columns: tuple[str, str, str, str]
@@ -69,8 +70,11 @@ class Sold:
 
 @dataclass(frozen=True)
 class Sum:
+    """An amount and what it is; `name`: a code after the label, the same in every language."""
+
     label: str
     amount: str
+    name: str = ""
     is_strong: bool = False
 
 
@@ -103,6 +107,7 @@ class SplitSheet:
     about: str
     total: str
     shares: tuple[Share, ...]
+    policy_name: str
     policy: str
 
 
@@ -228,21 +233,17 @@ def _sold(facts: ReceiptFacts) -> Sold:
     return Sold(
         heading=_("For"),
         title=pick(trip.experience_title),
-        when=f"{pick(trip.option_title)} · {_trip_time(facts)}",
+        option=pick(trip.option_title),
+        when=_(
+            "%(day)s, %(hour)s (Thailand time)",
+            day=_whole(format_day(trip.starts_on, "full")),
+            hour=format_hour(trip.begins_at, facts.community.zone),
+        ),
         note=changed if booking.revision > 1 else "",
         columns=(_("Item"), _("Quantity"), _("Price (baht)"), _("Amount (baht)")),
         lines=tuple(_lines(facts)),
         total_label=_("Price of the booking"),
         total=format_baht_number(booking.price_satang),
-    )
-
-
-def _trip_time(facts: ReceiptFacts) -> str:
-    trip = facts.booking.trip
-    return _(
-        "%(day)s, %(hour)s (Thailand time)",
-        day=_whole(format_day(trip.starts_on, "full")),
-        hour=format_hour(trip.begins_at, facts.community.zone),
     )
 
 
@@ -287,7 +288,7 @@ def _account_sums(facts: ReceiptFacts) -> Iterator[Sum]:
     yield Sum(_("This payment"), format_baht(own.amount_satang), is_strong=True)
     for other in others:
         number = number_words(facts.community.slug, other.receipt_number)
-        yield Sum(_("Receipt %(number)s", number=number), format_baht(other.amount_satang))
+        yield Sum(_("Receipt"), format_baht(other.amount_satang), number)
     if money.from_credit_satang:
         yield Sum(_("Paid by credit"), format_baht(money.from_credit_satang))
     yield from _returned_sums(facts)
@@ -343,6 +344,7 @@ def _split(facts: ReceiptFacts) -> SplitSheet:
         about=_about_split(facts, flow.total_satang),
         total=format_baht(flow.total_satang) if shares else "",
         shares=shares,
+        policy_name=facts.policy.name if shares else "",
         policy=_policy(facts) if shares else "",
     )
 
@@ -388,9 +390,8 @@ def _how(stream: Stream) -> str:
 def _policy(facts: ReceiptFacts) -> str:
     policy = facts.policy
     return _(
-        "Shared by policy %(name)s, version %(number)s: adopted by %(votes)s of %(present)s"
-        " households present, %(meeting)s, %(day)s.",
-        name=policy.name,
+        "Policy version %(number)s: adopted by %(votes)s of %(present)s households present,"
+        " %(meeting)s, %(day)s.",
         number=format_number(policy.number),
         votes=format_number(policy.voted_for),
         present=format_number(policy.present),

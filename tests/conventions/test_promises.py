@@ -26,6 +26,7 @@ CATALOGUE = ROOT / "translations" / "th" / "LC_MESSAGES" / "messages.po"
 PURE = [
     "cbt.errors",
     "cbt.money",
+    "cbt.baht_words",
     "cbt.clock",
     "cbt.ledger.entries",
     "cbt.communities.chart",

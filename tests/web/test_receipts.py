@@ -307,7 +307,7 @@ def test_the_split_on_the_receipt_is_the_one_of_the_books_and_sums_to_the_money(
 
 
 def sums(sheet):
-    return {each.label: each.amount for each in sheet.account.sums}
+    return {f"{each.label} {each.name}".strip(): each.amount for each in sheet.account.sums}
 
 
 def test_a_part_payment_says_what_is_still_to_pay(village):
