@@ -109,8 +109,7 @@ def test_an_answer_lost_on_the_way_opens_no_second_page(connected):
     reference = connected.hold()
     connected.double.fail_next("POST /v1/checkout/sessions", Fault.DROP_AFTER)
     attempt = connected.start(reference)
-    sessions = [each for each in connected.double.events("checkout.session.completed")]
-    assert sessions == []
+    assert connected.double.get(attempt.provider_ref)["status"] == "open"
     connected.double.pay_by_card(attempt.provider_ref)
     connected.hear()
     assert booking(reference).state == BookingState.CONFIRMED
