@@ -13,6 +13,7 @@ from cbt.bookings.vouchers import Vouchers, make_key
 from cbt.config import SettingInvalid, Settings, kept
 from cbt.db import db
 from cbt.payments.provider import Provider
+from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.providers.promptpay import PromptPayProvider
 from cbt.web.doors import init_doors
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> Flask:
 
 def build_providers(settings: Settings) -> dict[str, Provider]:
     """The ways to pay that this installation offers, by name."""
-    providers: list[Provider] = [PromptPayProvider()]
+    providers: list[Provider] = [PromptPayProvider(), CashProvider()]
     if settings.demo_payments:
         providers.append(DemoProvider())
     return {provider.name: provider for provider in providers}

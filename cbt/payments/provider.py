@@ -66,6 +66,7 @@ class Capabilities:
     One that starts alone asks nobody outside for it, so an attempt is made and started in one
     change. One that `tells_us` sends events and lists its transactions, so its attempts are looked
     up only when they have grown old. Where a person `confirms`, nobody else tells of the money.
+    What is started `on_arrival` is a promise: the guests bring the money when they come.
     """
 
     refunds_itself: bool
@@ -73,6 +74,7 @@ class Capabilities:
     starts_alone: bool = False
     tells_us: bool = False
     confirms: bool = False
+    on_arrival: bool = False
 
 
 @dataclass(frozen=True)

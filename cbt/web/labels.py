@@ -27,6 +27,7 @@ from cbt.payments.provider import (
 )
 from cbt.payments.providers.demo import Act
 from cbt.payments.reported import LineState, WorkKind
+from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.split import Part as SplitPart
@@ -396,6 +397,8 @@ _SUBJECTS = {
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
+    "cash_count": _l("Count %(name)s of the cash box"),
+    "cash_banked": _l("Cash brought to the bank, number %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -405,6 +408,8 @@ _ENTRIES = {
     "credit_use": _l("credit used"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
+    "cash_count": _l("difference of the cash box"),
+    "cash_banked": _l("cash brought to the bank"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
@@ -422,6 +427,7 @@ _ACCOUNTS = {
 _PROVIDERS = {
     "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
+    "cash": _l("Cash"),
 }
 
 
