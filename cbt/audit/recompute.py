@@ -30,7 +30,7 @@ Facts = TypeVar("Facts")
 
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
-_MONEY = ("capture", "fee", "refund", "credit", "credit_use")
+_MONEY = ("capture", "fee", "refund", "credit", "credit_use", "cash_count", "cash_banked")
 
 
 # --- the checks ----------------------------------------------------------------------------------

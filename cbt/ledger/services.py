@@ -40,6 +40,15 @@ def open_account(
     session.flush()
 
 
+def lock_balance(session: Session, book_id: int, account: str) -> int:
+    """Lock a book and tell an account's balance, in satang: nothing is posted until we commit."""
+    session.execute(_LOCK, {"of_book": book_id})
+    rows = session.execute(_BY_CODE, {"of_book": book_id, "codes": [account]})
+    for row in rows:
+        return int(row.balance_satang)
+    raise AccountUnknown(account=account)
+
+
 def post(session: Session, book_id: int, draft: Draft, now: datetime) -> int:
     """Append an entry to a book and return its sequence number.
 

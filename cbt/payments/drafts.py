@@ -13,9 +13,19 @@ from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
-from cbt.payments.models import Capture, CaptureFee, Credit, CreditUse, Refund
+from cbt.payments.models import (
+    Capture,
+    CaptureFee,
+    CashBanked,
+    CashCount,
+    Credit,
+    CreditUse,
+    Refund,
+)
 from cbt.payments.posting import (
     CaptureFacts,
+    CashBankedFacts,
+    CashCountFacts,
     CreditFacts,
     CreditUseFacts,
     FeeFacts,
@@ -25,12 +35,13 @@ from cbt.payments.provider import RefundState
 
 
 def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds and credits call for, by key."""
+    """The entries that the records of payments, refunds, credits and the cash box call for, by key."""
     zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
+        *_box_drafts(session, community_id, zone),
     ]
     return {draft.key: draft for draft in drafts}
 
@@ -87,3 +98,23 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
         on = village_day(use.used_at, zone)
         facts_ = CreditUseFacts(reference, use.credit_id, use.number, use.amount_satang, on)
         yield posting.credit_use_draft(facts_, "")
+
+
+def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    """Counts that two people agreed on and that differed, and cash that went to the bank."""
+    counts = session.scalars(
+        select(CashCount).where(
+            CashCount.community_id == community_id,
+            CashCount.agreed_at.is_not(None),
+            CashCount.counted_satang != CashCount.expected_satang,
+        )
+    )
+    for count in counts:
+        figures = (count.expected_satang, count.counted_satang)
+        on = village_day(count.agreed_at or count.counted_at, zone)
+        yield posting.cash_count_draft(CashCountFacts(count.id, *figures, on), "")
+    banked = session.scalars(select(CashBanked).where(CashBanked.community_id == community_id))
+    for each in banked:
+        on = village_day(each.banked_at, zone)
+        facts = CashBankedFacts(each.id, each.amount_satang, each.bank_reference, on)
+        yield posting.cash_banked_draft(facts, "")

@@ -397,6 +397,8 @@ _SUBJECTS = {
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
+    "cash_count": _l("Count %(name)s of the cash box"),
+    "cash_banked": _l("Cash brought to the bank, number %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -406,6 +408,8 @@ _ENTRIES = {
     "credit_use": _l("credit used"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
+    "cash_count": _l("difference of the cash box"),
+    "cash_banked": _l("cash brought to the bank"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
@@ -424,7 +428,7 @@ _PROVIDERS = {
     "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
     "stripe": _l("Card or PromptPay at Stripe"),
-    "cash": _l("Cash on arrival"),
+    "cash": _l("Cash"),
 }
 
 
