@@ -99,15 +99,22 @@ _STANDING = union_all(  # what departures are and may need, then what they hold
     .join(_SLOT, _SLOT.c.id == _CLAIMED.c.slot_id)
     .where(_CLAIMED.c.departure_id.in_(_AMONG)),
 )
-_ANY_OVERDUE = (
-    select(_BOOKING.c.id)
-    .where(
-        or_(*(_BOOKING.c.state == state for state in WAITING)),
-        _BOOKING.c.held_until <= bindparam("now"),
-        _BOOKING.c.community_id == bindparam("community"),
+
+
+def any_overdue(community_id: Any) -> ColumnElement[bool]:
+    """Whether a community has holds that are over and not swept yet at the parameter `now`."""
+    return (
+        select(_BOOKING.c.id)
+        .where(
+            or_(*(_BOOKING.c.state == state for state in WAITING)),
+            _BOOKING.c.held_until <= bindparam("now"),
+            _BOOKING.c.community_id == community_id,
+        )
+        .exists()
     )
-    .limit(1)
-)
+
+
+_ANY_OVERDUE = select(any_overdue(bindparam("community")))
 
 
 def _written_over(insert_: Any) -> Any:
@@ -425,14 +432,19 @@ def with_lapsed_holds_ended(
     now: datetime,
     departure_ids: Iterable[int],
     claim: Callable[[], T],
+    *,
+    is_overdue: bool | None = None,
 ) -> T:
     """Claim; when there is no room, end the village's overdue holds that nobody swept yet, and retry.
 
     The first try is undone before the sweep, which locks the departures to be claimed together with
     those that it frees, so that locks are again taken in their order. Where nothing is overdue it is
-    not undone: whoever is refused undoes the whole transaction. A step.
+    not undone: whoever is refused undoes the whole transaction. A caller who has looked already
+    tells whether there `is_overdue`. A step.
     """
-    if session.scalar(_ANY_OVERDUE, {"community": community_id, "now": now}) is None:
+    if is_overdue is None:
+        is_overdue = session.scalar(_ANY_OVERDUE, {"community": community_id, "now": now})
+    if not is_overdue:
         return claim()
     try:
         with session.begin_nested():
