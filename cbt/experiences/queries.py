@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -44,16 +45,21 @@ from cbt.experiences.records import (
 )
 from cbt.experiences.schedule import from_rrule_text
 
-_TEXTS = columns(Experience, Texts)
+_EXPERIENCE, _COMMUNITY = table_of(Experience), table_of(Community)
+_TEXTS = [_EXPERIENCE.c[each.name] for each in fields(Texts)]
+_LISTING = (
+    select(*_TEXTS, *(_COMMUNITY.c[each.name] for each in fields(CommunityCard)))
+    .join(_COMMUNITY, _COMMUNITY.c.id == _EXPERIENCE.c.community_id)
+    .where(
+        _COMMUNITY.c.slug == bindparam("of_community"), _EXPERIENCE.c.slug == bindparam("wanted")
+    )
+)
 
 
 def get_listing(session: Session, community_slug: str, slug: str) -> Listing:
     """An experience page's facts, in two statements. Raises NotFound."""
-    row = session.execute(
-        select(*_TEXTS, *columns(Community, CommunityCard))
-        .join(Community, Community.id == Experience.community_id)
-        .where(Community.slug == community_slug, Experience.slug == slug)
-    ).one_or_none()
+    values = {"of_community": community_slug, "wanted": slug}
+    row = session.execute(_LISTING, values).one_or_none()
     if row is None:
         raise NotFound(thing="experience")
     texts, community = Texts(*row[: len(_TEXTS)]), CommunityCard(*row[len(_TEXTS) :])
