@@ -130,6 +130,11 @@ def test_a_balance_brought_forward_is_no_line(rows):
     assert (statement.opening_satang, statement.closing_satang) == (500_00, 501_00)
 
 
+def test_one_balance_in_a_file_that_runs_backwards_is_the_one_after_its_line():
+    statement = read("26/11/2026,,c,,,1,", "25/11/2026,,b,,,2,102")
+    assert (statement.opening_satang, statement.closing_satang) == (100_00, 103_00)
+
+
 def test_without_balances_there_is_no_opening():
     statement = plain("24/11/2026,100,a")
     assert (statement.opening_satang, statement.closing_satang) == (None, None)

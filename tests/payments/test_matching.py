@@ -422,6 +422,8 @@ def test_names_that_can_be_the_same_person(payer, guest):
         ("SOMCHAI R***", "Somchai Jaidee"),
         ("นาย สมชาย รักไทย", "สมชาย ใจดี"),
         ("Som", "Somchai"),
+        ("S J", "S Jaidee"),
+        ("SOMCHAI SOM", "Somchai Jaidee"),
     ],
 )
 def test_names_that_say_nothing_or_something_else(payer, guest):
