@@ -992,6 +992,7 @@ def test_a_guest_scans_the_qr_and_the_bank_refuses_expires_pays_and_pays_again(
         assert "<svg" in page
         assert "Pay a second time" in page
         assert post(browser, f"{double.address}{qr}/{verb}")[1] == session.url
+        assert "did not succeed" in browser.get(session.url).text
     _, qr, _ = post(browser, f"{session.url}/promptpay", **guest)
     status, onward, _ = post(browser, f"{double.address}{qr}/authorise")
     assert (status, onward) == (303, f"https://village.example/paid?s={session.id}")
