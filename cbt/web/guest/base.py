@@ -8,6 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from cbt.bookings.queries import get_booking_with_community, get_price_parts
 from cbt.bookings.records import PriceParts
+from cbt.bookings.states import BookingState
+from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge
@@ -15,7 +17,7 @@ from cbt.experiences.queries import get_option
 from cbt.i18n import Localized
 from cbt.payments import queries
 from cbt.payments.provider import Provider
-from cbt.payments.records import Method, Money
+from cbt.payments.records import CASH, Method, Money
 from cbt.revenue.posting import split_booking
 from cbt.revenue.queries import get_policy, list_booking_facts
 from cbt.web.access import the_booking, the_community
@@ -95,9 +97,22 @@ def providers() -> dict[str, Provider]:
 
 
 def open_methods() -> list[Method]:
-    """The community's ways to be paid that this installation offers."""
+    """The community's ways to be paid that this installation offers to this booking's guest."""
     methods = queries.list_methods(db.session(), the_community().id)
-    return [method for method in methods if method.provider in providers()]
+    return [
+        method
+        for method in methods
+        if method.provider in providers()
+        and method.is_for_guests
+        and not (method.provider == CASH and asks_deposit())
+    ]
+
+
+def asks_deposit() -> bool:
+    """Whether the booking's terms want a deposit before it is confirmed."""
+    shown = the_booking()
+    needed = deposit_satang(shown.cancellation_terms, shown.price_satang)
+    return shown.state == BookingState.HELD and needed < shown.price_satang
 
 
 def first_of(methods: list[Method]) -> Provider | None:

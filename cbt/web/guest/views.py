@@ -10,13 +10,20 @@ from cbt.bookings.states import WAITING, BookingState
 from cbt.bookings.vouchers import Voucher
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import CreditSpent, DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
+from cbt.errors import (
+    CreditSpent,
+    DetailsIncomplete,
+    ExtensionUsed,
+    HoldLapsed,
+    NotFound,
+    PromiseOpen,
+)
 from cbt.i18n import _
 from cbt.payments import pay, queries, take_in
 from cbt.payments.credits import use_credit
-from cbt.payments.provider import AttemptState
+from cbt.payments.provider import AttemptState, Provider
 from cbt.payments.providers.demo import Act, act
-from cbt.payments.records import AttemptCard
+from cbt.payments.records import CASH, AttemptCard
 from cbt.payments.take_in import MOST_EXTRA_SATANG
 from cbt.people.roles import Role, is_allowed
 from cbt.revenue.queries import get_policy
@@ -65,8 +72,17 @@ def booking(token: str) -> ResponseReturnValue:
         return _show_lapsed(token)
     is_held = shown.state == BookingState.HELD
     if is_held and shown.guest.name and "change" not in request.args:
-        return redirect(url_for("guest.choose_method", token=token), code=303)
+        return redirect(_where_to_pay(token), code=303)
     return _show_details(token, _filled_form())
+
+
+def _where_to_pay(token: str) -> str:
+    """The promise of cash that keeps the places, or the choice of ways to pay."""
+    attempts = queries.list_attempts(db.session(), the_booking().id)
+    for each in attempts:
+        if each.provider == CASH and each.state == AttemptState.REPORTED:
+            return url_for("guest.attempt", token=token, number=each.number)
+    return url_for("guest.choose_method", token=token)
 
 
 def _show_paid(token: str) -> ResponseReturnValue:
@@ -181,7 +197,13 @@ def start_payment(token: str) -> ResponseReturnValue:
     form = MethodForm()
     if not form.validate():
         return _show_methods(token, form), 422
-    number = pay.start_attempt(the_booking().reference, form.method.data, providers(), utc_now())
+    try:
+        number = pay.start_attempt(
+            the_booking().reference, form.method.data, providers(), utc_now()
+        )
+    except PromiseOpen as error:
+        add_error(form.method, message_for(error))
+        return _show_methods(token, form), error.status
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
 
 
@@ -229,13 +251,13 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         return redirect(url_for("guest.booking", token=token), code=303)
     if the_booking().state in _ENDED or _asks_for_another_amount(shown):
         return redirect(url_for("guest.booking", token=token), code=303)
-    if _is_over() and shown.state != AttemptState.REPORTED:
+    if shown.provider == CASH and not due_satang():  # it was paid in another way
+        return redirect(url_for("guest.booking", token=token), code=303)
+    if _is_over() and (shown.state != AttemptState.REPORTED or shown.provider == CASH):
         return _show_lapsed(token)
     provider = providers()[shown.provider]
     return render_template(
-        "guest/attempt_demo.html"
-        if provider.capabilities.is_pretended
-        else "guest/attempt_qr.html",
+        _page_of(provider),
         attempt=shown,
         qr=qr.draw(shown.qr_payload) if shown.qr_payload else "",
         acts=list(Act),
@@ -244,6 +266,15 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         extra_satang=max(0, shown.amount_satang - due_satang()),
         flow=flow_if_paid(provider, shown.amount_satang),
         **common(token),
+    )
+
+
+def _page_of(provider: Provider) -> str:
+    """The page on which a guest goes on with an attempt."""
+    if provider.capabilities.on_arrival:
+        return "guest/attempt_cash.html"
+    return (
+        "guest/attempt_demo.html" if provider.capabilities.is_pretended else "guest/attempt_qr.html"
     )
 
 
