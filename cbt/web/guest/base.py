@@ -157,7 +157,8 @@ def flow_of_paid() -> Flow | None:
 
     None while less is there than the trip costs outside.
     """
-    own = get_paid_facts(db.session(), the_booking().id)
+    kept_satang, costs = money().kept_satang, price_parts().costs
+    own = get_paid_facts(db.session(), the_booking(), kept_satang, costs)
     try:
         return draw(split_booking(own))
     except (CostsExceedIncome, DiscountTooLarge):
