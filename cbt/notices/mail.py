@@ -26,6 +26,8 @@ _SUBJECTS = {
     "places_offered": i18n._l("Places are free for you: booking %(reference)s"),
     "waiting_over": i18n._l("The trip that you waited for does not run"),
     "refund_coming": i18n._l("Your money for booking %(reference)s will be returned"),
+    "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
+    "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
 }
 KINDS = tuple(_SUBJECTS)

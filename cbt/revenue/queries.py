@@ -16,6 +16,7 @@ from cbt.errors import NoPolicyInForce, NotFound
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
+from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
@@ -120,7 +121,20 @@ def list_booking_facts(
     for row in rows:
         kept, fee = money[row.id].kept_satang, fees.get(row.id, 0)
         policy = read_policy(row.text)
-        if row.state in PAID:
+        if row.state in PAID and money[row.id].disputed_satang:
+            facts[row.departure_id].append(
+                _of_what_is_left(
+                    BookingFacts(
+                        row.reference,
+                        row.starts_on,
+                        max(0, kept),
+                        fee,
+                        tuple(costs[row.id]),
+                        policy,
+                    )
+                )
+            )
+        elif row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
             facts[row.departure_id].append(
                 BookingFacts(row.reference, row.starts_on, kept, fee, *about)
@@ -132,6 +146,22 @@ def list_booking_facts(
                 BookingFacts(row.reference, row.starts_on, kept, fee, (), policy)
             )
     return _with_preparation(session, facts, cancelled) if cancelled else facts
+
+
+def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
+    """The split facts of a booking of which a lost dispute took some: nothing is owed beyond the rest.
+
+    It pays the intermediary's share of it, then outside costs in their order, then fees.
+    """
+    left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
+    costs = []
+    for cost in facts.costs:
+        part = min(cost.amount_satang, left)
+        left -= part
+        if part:
+            costs.append(replace(cost, amount_satang=part))
+    fee = min(facts.payment_fee_satang, left)
+    return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:
@@ -213,7 +243,10 @@ def get_booking_facts(session: Session, departure_id: int, reference: str) -> Bo
 
 
 def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
-    """What providers kept of what bought each booking, less what they gave back of it."""
+    """What providers kept of what bought each booking, less what they gave back of it.
+
+    What a dispute cost before the split is among them.
+    """
     kept = session.execute(
         select(Capture.booking_id, func.sum(CaptureFee.amount_satang))
         .join(CaptureFee, CaptureFee.capture_id == Capture.id)
@@ -221,6 +254,18 @@ def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
         .group_by(Capture.booking_id)
     )
     fees = {row[0]: int(row[1]) for row in kept}
+    disputed = session.execute(
+        select(Dispute.booking_id, func.sum(Dispute.fee_satang))
+        .join(Capture, Capture.id == Dispute.capture_id)
+        .where(
+            Dispute.booking_id.in_(booking_ids),
+            Dispute.was_split.is_(False),
+            Capture.buys.is_(True),
+        )
+        .group_by(Dispute.booking_id)
+    )
+    for booking_id, amount in disputed:
+        fees[booking_id] = fees.get(booking_id, 0) + int(amount)
     returned = session.execute(
         select(Refund.booking_id, func.sum(Refund.fee_returned_satang))
         .join(Capture, Capture.id == Refund.capture_id)

@@ -43,6 +43,7 @@ PURE = [
     "cbt.bookings.vouchers",
     "cbt.payments.promptpay",
     "cbt.payments.provider",
+    "cbt.payments.refund_rules",
     "cbt.revenue.policy",
     "cbt.revenue.split",
     "cbt.revenue.sharing",
