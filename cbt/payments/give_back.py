@@ -246,7 +246,7 @@ def send_refunds(providers: Providers, now: datetime) -> int:
     """Ask providers that can to give back what is approved. Returns how many refunds succeeded.
 
     One that fails is logged and asked for again at the next run, with the same idempotency key.
-    Nothing of a payment that its payer's bank disputes is sent, or it would go back twice.
+    Nothing of a payment is sent while its payer's bank disputes it, or it would go back twice.
     """
     due = _list_due(Refund.state == RefundState.APPROVED, ~_is_disputed())
     done = 0
@@ -269,7 +269,7 @@ def send_refunds(providers: Providers, now: datetime) -> int:
 def _is_disputed() -> Condition:
     return (
         select(Dispute.id)
-        .where(Dispute.capture_id == Refund.capture_id, Dispute.state != DisputeState.WON)
+        .where(Dispute.capture_id == Refund.capture_id, Dispute.state == DisputeState.OPEN)
         .exists()
     )
 
@@ -439,8 +439,10 @@ def _came_back(session: Session, refund_id: int) -> list[RefundReturn]:
     return list(session.scalars(found.order_by(RefundReturn.number)))
 
 
-def fail(session: Session, refund: Refund, failure: str, now: datetime) -> None:
-    """From now on a person must transfer it; the guest is told that it takes longer. A step."""
+def fail(
+    session: Session, refund: Refund, failure: str, now: datetime, *, tell: bool = True
+) -> None:
+    """From now on a person must transfer it; the guest may be told that it takes longer. A step."""
     refund.state = RefundState.FAILED
     refund.failure = failure
     payer = get_payer(session, refund.booking_id)
@@ -451,6 +453,8 @@ def fail(session: Session, refund: Refund, failure: str, now: datetime) -> None:
         "problem": failure,
     }
     open_work(session, WorkKind.REFUND_FAILED, _work_key(refund), payer.community_id, facts, now)
+    if not tell:
+        return
     amount: dict[str, object] = {"amount_satang": refund.amount_satang, "reason": refund.reason}
     notify_guest(session, payer, "refund_delayed", f"refund_delayed:{refund.id}", amount, now)
 

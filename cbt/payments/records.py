@@ -104,7 +104,7 @@ class RefundCard:
     guest_email: str | None
     guest_phone: str | None
     dispute: DisputeState | None
-    """Of the same payment: while one is open nothing is sent, and after a lost one a person decides."""
+    """Of the same payment: nothing is sent while one is open; after a lost one a person decides."""
 
 
 @dataclass(frozen=True)
