@@ -167,6 +167,28 @@ class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 
 
+class StatementUnreadable(Invalid):
+    """facts: problem, column. A bank statement that we do not read; nothing of it was taken in.
+
+    `column` is the statement's column where that one is missing, else None.
+    """
+
+
+class StatementLineUnreadable(StatementUnreadable):
+    """facts: problem, line, column, faults, more. A line that cannot be read refuses them all.
+
+    The first three are those of the first fault; `faults` lists up to ten, `more` tells of others.
+    """
+
+
+class StatementCurrency(StatementUnreadable):
+    """facts: currency. A statement, or an entry of it, in another currency than baht."""
+
+
+class SlipUnreadable(Invalid):
+    """facts: problem. The code on a transfer slip is not one that a Thai bank prints."""
+
+
 class DemoFileInvalid(Invalid):
     """facts: file, problem. The file does not describe a demo community."""
 

@@ -83,6 +83,14 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
+    errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
+    errors.StatementLineUnreadable: _l(
+        "Line %(line)s of this bank statement cannot be read: %(problem)s. Nothing of it was taken in."
+    ),
+    errors.StatementCurrency: _l(
+        "This bank statement holds money in another currency (%(currency)s); only baht can be taken in."
+    ),
+    errors.SlipUnreadable: _l("This code cannot be used: %(problem)s."),
     errors.DemoFileInvalid: _l("This file does not describe a sample community."),
     errors.DetailsIncomplete: _l("Please tell us your name and how to reach you before you pay."),
     errors.CommunityNotSample: _l("Only sample communities can take pretended payments."),

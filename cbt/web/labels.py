@@ -14,6 +14,8 @@ from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
+from cbt.payments.bank_lines import Column, StatementProblem
+from cbt.payments.matching import Certainty, Why
 from cbt.payments.provider import (
     AttemptState,
     DisputeState,
@@ -25,6 +27,7 @@ from cbt.payments.provider import (
 )
 from cbt.payments.providers.demo import Act
 from cbt.payments.reported import LineState, WorkKind
+from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.split import Part as SplitPart
@@ -108,6 +111,61 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ThingProblem.CAPACITY: _l("how many there are must lie between 0 and 10,000"),
         ThingProblem.NAME: _l("the name is missing"),
         ThingProblem.CODE: _l("there is one of this name already"),
+    },
+    StatementProblem: {
+        StatementProblem.TOO_LARGE: _l("the file is larger than 10 MB"),
+        StatementProblem.TOO_MANY: _l("it holds more than 100,000 lines"),
+        StatementProblem.EMPTY: _l("the file is empty"),
+        StatementProblem.NO_LINES: _l("it holds no lines"),
+        StatementProblem.ENCODING: _l("its letters are stored in a way that we do not read"),
+        StatementProblem.CHARACTERS: _l("it is not a text file"),
+        StatementProblem.MAPPING: _l("its columns are not described without contradiction"),
+        StatementProblem.COLUMN: _l("a column that was described is missing or stands there twice"),
+        StatementProblem.QUOTES: _l("a quotation mark stands in the wrong place"),
+        StatementProblem.CELLS: _l("it has too few or too many cells"),
+        StatementProblem.DATE: _l("its day is not a date"),
+        StatementProblem.TIME: _l("its time is not an hour of the day"),
+        StatementProblem.AMOUNT: _l("its amount is not a number of baht and satang"),
+        StatementProblem.SIDES: _l(
+            "it must have either an amount that came in or one that went out"
+        ),
+        StatementProblem.STATUS: _l("it does not say whether it was booked"),
+        StatementProblem.CURRENCY: _l("it is not in baht"),
+        StatementProblem.BALANCE: _l("the balance does not follow from the lines before it"),
+        StatementProblem.XML: _l("the file is damaged"),
+        StatementProblem.DOCTYPE: _l("it holds definitions that we do not read"),
+        StatementProblem.MESSAGE: _l("it is not a bank statement"),
+    },
+    SlipProblem: {
+        SlipProblem.TEXT: _l("it is not the code of a transfer slip"),
+        SlipProblem.CHECKSUM: _l("it was not read completely"),
+        SlipProblem.FIELDS: _l("it is a code of another kind"),
+    },
+    Column: {
+        Column.DATE: _l("Date"),
+        Column.TIME: _l("Time"),
+        Column.AMOUNT: _l("Amount with its sign"),
+        Column.CREDIT: _l("Came in"),
+        Column.DEBIT: _l("Went out"),
+        Column.BALANCE: _l("Balance"),
+        Column.ID: _l("Number that the bank gives the line"),
+        Column.REFERENCE: _l("Reference"),
+        Column.PAYER: _l("Payer"),
+        Column.TEXT: _l("Details"),
+    },
+    Why: {
+        Why.REFERENCE_AND_AMOUNT: _l("reference and amount are the same"),
+        Why.REFERENCE_ONLY: _l("the reference is the same, the amount is not"),
+        Why.UNIQUE_AMOUNT: _l("at that time only this payment had this amount"),
+        Why.AMOUNT_AND_NAME: _l("amount and name are the same"),
+        Why.AMOUNT_ONLY: _l("only the amount is the same"),
+        Why.PAID_TWICE: _l("this was paid already"),
+        Why.AMBIGUOUS: _l("it can be more than one payment"),
+    },
+    Certainty: {
+        Certainty.CERTAIN: _l("certain"),
+        Certainty.LIKELY: _l("likely"),
+        Certainty.UNSURE: _l("please check"),
     },
     OutsideCost: {
         OutsideCost.INSURANCE: _l("Accident insurance"),
