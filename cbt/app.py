@@ -55,8 +55,20 @@ def create_app(settings: Settings) -> Flask:
 
 
 def build_providers(settings: Settings) -> dict[str, Provider]:
-    """The ways to pay that this installation offers, by name."""
+    """The ways to pay that this installation offers, by name.
+
+    Raises SettingInvalid for pretended payments beside a key that moves real money.
+    """
     providers: list[Provider] = [PromptPayProvider()]
+    if settings.stripe_secret_key:
+        # Stripe's library takes half a second to load, which installations without it are spared
+        from cbt.payments.providers.stripe import LIVE_KEYS, StripeProvider  # noqa: PLC0415
+
+        key = settings.stripe_secret_key
+        if settings.demo_payments and key.startswith(LIVE_KEYS):
+            raise SettingInvalid("DEMO_PAYMENTS: expected off beside a live STRIPE_SECRET_KEY")
+        secrets = tuple(filter(None, settings.stripe_webhook_secret.replace(" ", "").split(",")))
+        providers.append(StripeProvider(key, secrets, settings.stripe_api_base))
     if settings.demo_payments:
         providers.append(DemoProvider())
     return {provider.name: provider for provider in providers}

@@ -38,6 +38,7 @@ from cbt.notices.services import forget_old, send_due, smtp_sender
 from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
 from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import send_refunds
+from cbt.payments.inbox import work_off
 from cbt.payments.provider import Providers, RefundReason
 from cbt.payments.queries import get_money, list_credits_of
 from cbt.payments.take_in import look_up_unpaid_attempts
@@ -72,6 +73,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty(
             "look up payments", timedelta(seconds=10), partial(look_up_unpaid_attempts, providers)
         ),
+        Duty("work off events", timedelta(seconds=3), partial(work_off, providers)),
         Duty("offer free places", timedelta(seconds=30), partial(offer_places, policy_for)),
         Duty("refund the undecided", timedelta(hours=1), refund_undecided),
         Duty("return stranded credit", timedelta(minutes=1), return_stranded_credit),

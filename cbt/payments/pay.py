@@ -175,7 +175,7 @@ def _prepare(
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
     account = lock_account(session, booking.community_id, provider.name)
-    if not account.is_open:
+    if not account.is_open or due < provider.capabilities.least_satang:
         raise MethodClosed(method=provider.name)
     tries = [_Try(*row) for row in session.execute(_TRIES, {"wanted": locked.id})]
     until = _payable_until(locked, booking.ends_at)

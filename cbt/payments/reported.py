@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueCo
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
-from cbt.payments.provider import DisputeState, PayoutState
+from cbt.payments.provider import About, DisputeState, PayoutState
 
 
 class InboxState(StrEnum):
@@ -29,6 +29,7 @@ class InboxEvent(Base):
     __table_args__ = (
         UniqueConstraint("provider", "account", "event_id"),
         one_of("state", InboxState),
+        one_of("about", About),
         Index("ix_inbox_event_state", "state", "try_at"),
     )
 
@@ -37,6 +38,7 @@ class InboxEvent(Base):
     account: Mapped[str]
     event_id: Mapped[str]
     kind: Mapped[str]
+    about: Mapped[str]
     object_id: Mapped[str]
     api_version: Mapped[str]
     created_at: Mapped[datetime]

@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
         sa.Column("object_id", sa.Text(), nullable=False),
         sa.Column("api_version", sa.Text(), nullable=False),
         sa.Column("created_at", Instant, nullable=False),
@@ -69,6 +70,10 @@ def upgrade() -> None:
         sa.Column("tries", WholeNumber, nullable=False),
         sa.Column("try_at", Instant, nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "about IN ('attempt', 'payment', 'refund', 'dispute', 'payout', 'nothing')",
+            name=op.f("ck_inbox_event_about"),
+        ),
         sa.CheckConstraint(
             "state IN ('received', 'done', 'ignored', 'failed')", name=op.f("ck_inbox_event_state")
         ),
