@@ -112,5 +112,17 @@ if (window.caches) {
   }
 }
 
-// While a transfer is looked for, ask again now and then.
-if (document.querySelector("[data-check]")) setInterval(() => document.hidden || location.reload(), 30000);
+// A try to pay is watched: the page shows what came of it without being asked.
+for (const box of document.querySelectorAll("[data-watch]")) {
+  let looks = 0;
+  setInterval(async () => {
+    if (document.hidden) return;
+    looks += 1;
+    try {
+      const answer = await fetch(`${box.dataset.watch}${looks % 4 ? "" : "?ask=1"}`);
+      if (answer.ok && (await answer.json()).state !== box.dataset.state) location.reload();
+    } catch {
+      // no network for a moment: the next look tells
+    }
+  }, 4000);
+}

@@ -423,6 +423,8 @@ _ACCOUNTS = {
 _PROVIDERS = {
     "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
+    "stripe": _l("Card or PromptPay at Stripe"),
+    "cash": _l("Cash on arrival"),
 }
 
 
