@@ -346,6 +346,10 @@ class BalanceTooLow(Refused):
     """facts: account. The posting would take an account below zero."""
 
 
+class FundTooLow(Refused):
+    """facts: amount_satang. The management fund does not hold what a cost would take from it."""
+
+
 class SignInFailed(Refused):
     """The name and password do not belong together."""
 

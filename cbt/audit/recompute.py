@@ -30,7 +30,10 @@ Facts = TypeVar("Facts")
 
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
-_MONEY = ("capture", "fee", "refund", "credit", "credit_use")
+_MONEY = (
+    *("capture", "fee", "refund", "credit", "credit_use"),
+    *("payout", "payout_failed", "suspense", "suspense_cleared"),
+)
 
 
 # --- the checks ----------------------------------------------------------------------------------

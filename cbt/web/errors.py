@@ -144,6 +144,9 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
+    errors.FundTooLow: _l(
+        "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
+    ),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
     errors.RecordDamaged: _l(
         "A record that this page needs is damaged, so nothing is shown rather than something wrong."

@@ -397,6 +397,8 @@ _SUBJECTS = {
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
+    "payout": _l("Payout %(name)s"),
+    "transaction": _l("Movement %(name)s at a payment service"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -404,6 +406,10 @@ _ENTRIES = {
     "refund": _l("refund"),
     "credit": _l("credit"),
     "credit_use": _l("credit used"),
+    "payout": _l("payout to the bank"),
+    "payout_failed": _l("payout refused by the bank"),
+    "suspense": _l("money that nothing explains"),
+    "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
 }
