@@ -157,10 +157,10 @@ class Telling:
         return sum(each.net_satang for each in self.transactions)
 
 
-def telling_village(**changes):
+def telling_village(name="stripe", **changes):
     """A village that is paid by such a provider as well; and the provider, and all providers."""
     village = factories.make_village(capacity=40, **changes)
-    provider = Telling()
+    provider = Telling(name)
     accounts.open_payment_account(village.id, provider, {}, text("receiver"))
     return village, provider, {**PROVIDERS, provider.name: provider}
 
