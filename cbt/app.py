@@ -13,6 +13,7 @@ from cbt.bookings.vouchers import Vouchers, make_key
 from cbt.config import SettingInvalid, Settings, kept
 from cbt.db import db
 from cbt.payments.provider import Provider
+from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.providers.promptpay import PromptPayProvider
 from cbt.web.doors import init_doors
@@ -59,7 +60,7 @@ def build_providers(settings: Settings) -> dict[str, Provider]:
 
     Raises SettingInvalid for pretended payments beside a key that moves real money.
     """
-    providers: list[Provider] = [PromptPayProvider()]
+    providers: list[Provider] = [PromptPayProvider(), CashProvider()]
     if settings.stripe_secret_key:
         # Stripe's library takes half a second to load, which installations without it are spared
         from cbt.payments.providers.stripe import LIVE_KEYS, StripeProvider  # noqa: PLC0415

@@ -322,6 +322,18 @@ class MethodClosed(Refused):
     """The community does not take payment this way."""
 
 
+class AccountInUse(Refused):
+    """Payments are looked up at this account, so another cannot take its place."""
+
+
+class PromiseOpen(Refused):
+    """The guest has promised cash for another booking of the community; one at a time is enough."""
+
+
+class ReferenceDiffers(Refused):
+    """facts: reference. The first of two people noted another bank reference than the second."""
+
+
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 

@@ -31,7 +31,7 @@ Facts = TypeVar("Facts")
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
 _MONEY = (
-    *("capture", "fee", "refund", "credit", "credit_use"),
+    *("capture", "fee", "refund", "credit", "credit_use", "cash_count", "cash_banked"),
     *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )
 

@@ -25,6 +25,7 @@ _SUBJECTS = {
     "waiting_joined": i18n._l("You wait in line for a trip"),
     "places_offered": i18n._l("Places are free for you: booking %(reference)s"),
     "waiting_over": i18n._l("The trip that you waited for does not run"),
+    "cash_promised": i18n._l("Your places for booking %(reference)s are kept"),
     "refund_coming": i18n._l("Your money for booking %(reference)s will be returned"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
 }

@@ -116,7 +116,7 @@ def safe_cell(text: str) -> str:
 # --- from bytes to rows --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
     """The cells of a record, and the line of the file on which it begins."""
 
@@ -193,7 +193,7 @@ def _evenness(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
 # --- from rows to lines --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Cells:
     """One row, asked by column. Faults are noted; the first of a row is the one that is told."""
 
@@ -202,8 +202,10 @@ class _Cells:
     faults: list[Fault] = field(default_factory=list)
 
     def text(self, column: Column) -> str:
-        cells = (self.row.cells[place] for place in self.places.get(column, ()))
-        return " ".join(cell for cell in cells if cell)
+        places, cells = self.places.get(column, ()), self.row.cells
+        if len(places) == 1:
+            return cells[places[0]]
+        return " ".join(cells[place] for place in places if cells[place])
 
     def amount(self, column: Column) -> int | None:
         """Satang, or None where the cell is empty or a dash."""

@@ -67,7 +67,7 @@ class StatementProblem(StrEnum):
     MESSAGE = "message"  # XML, but no statement or notification of entries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BankLine:
     """One movement of the account: a credit is above zero, a debit below.
 
@@ -98,7 +98,7 @@ class Statement:
     account: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Movement:
     """A line as a reader finds it, before it has its key."""
 
@@ -163,7 +163,8 @@ def _identity(each: Movement) -> str:
 
 def _squeezed(text: str) -> str:
     """A text without what banks write differently from file to file: case, width and spaces."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return "".join(plain.casefold().split())
 
 
 def clean(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -12,29 +12,38 @@ from cbt.bookings.models import Booking
 from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.ledger.entries import Draft
-from cbt.payments import account_posting, posting
-from cbt.payments.account_posting import ClearingFacts, PayoutFacts, SuspenseFacts
-from cbt.payments.models import Capture, CaptureFee, Credit, CreditUse, PaymentAccount, Refund
+from cbt.payments import posting
+from cbt.payments.account_drafts import list_account_drafts
+from cbt.payments.models import (
+    Capture,
+    CaptureFee,
+    CashBanked,
+    CashCount,
+    Credit,
+    CreditUse,
+    Refund,
+)
 from cbt.payments.posting import (
     CaptureFacts,
+    CashBankedFacts,
+    CashCountFacts,
     CreditFacts,
     CreditUseFacts,
     FeeFacts,
     RefundFacts,
 )
 from cbt.payments.provider import RefundState
-from cbt.payments.reported import ProviderPayout, ProviderTransaction, SuspenseMove
 
 
 def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds and credits call for, by key."""
+    """The entries that the records of payments, refunds, credits and the cash box call for, by key."""
     zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
-        *_payout_drafts(session, community_id, zone),
-        *_suspense_drafts(session, community_id, zone),
+        *_box_drafts(session, community_id, zone),
+        *list_account_drafts(session, community_id, zone),
     ]
     return {draft.key: draft for draft in drafts}
 
@@ -93,38 +102,21 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
         yield posting.credit_use_draft(facts_, "")
 
 
-def _payout_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    """What arrived at the bank, and what the bank refused after it had been said to have arrived."""
-    rows = session.scalars(
-        select(ProviderPayout)
-        .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
-        .where(PaymentAccount.community_id == community_id, ProviderPayout.paid_at.is_not(None))
-    )
-    for each in rows:
-        about = (each.provider, each.payout_id, each.amount_satang)
-        yield account_posting.payout_draft(PayoutFacts(*about, each.arrives_on), "")
-        if each.failed_at is not None:
-            failed = PayoutFacts(*about, village_day(each.failed_at, zone))
-            yield account_posting.payout_failed_draft(failed, "")
-
-
-def _suspense_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    """Movements that nothing explained, and how they were cleared."""
-    rows = session.execute(
-        select(ProviderTransaction, SuspenseMove)
-        .join(PaymentAccount, PaymentAccount.id == ProviderTransaction.payment_account_id)
-        .outerjoin(SuspenseMove, SuspenseMove.transaction_id == ProviderTransaction.id)
-        .where(
-            PaymentAccount.community_id == community_id,
-            ProviderTransaction.suspense_satang != 0,
+def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    """Counts that two people agreed on and that differed, and cash that went to the bank."""
+    counts = session.scalars(
+        select(CashCount).where(
+            CashCount.community_id == community_id,
+            CashCount.agreed_at.is_not(None),
+            CashCount.counted_satang != CashCount.expected_satang,
         )
     )
-    for each, move in rows:
-        about = (each.provider, each.transaction_id)
-        moved_on = village_day(each.created_at, zone)
-        facts = SuspenseFacts(*about, each.suspense_satang, moved_on)
-        yield account_posting.suspense_draft(facts, "")
-        if move is not None:
-            cleared_on = village_day(move.moved_at, zone)
-            cleared = ClearingFacts(*about, move.amount_satang, move.how, cleared_on)
-            yield account_posting.clearing_draft(cleared, "")
+    for count in counts:
+        figures = (count.expected_satang, count.counted_satang)
+        on = village_day(count.agreed_at or count.counted_at, zone)
+        yield posting.cash_count_draft(CashCountFacts(count.id, *figures, on), "")
+    banked = session.scalars(select(CashBanked).where(CashBanked.community_id == community_id))
+    for each in banked:
+        on = village_day(each.banked_at, zone)
+        facts = CashBankedFacts(each.id, each.amount_satang, each.bank_reference, on)
+        yield posting.cash_banked_draft(facts, "")

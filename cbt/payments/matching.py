@@ -436,7 +436,8 @@ class _Amounts:
             self._free.difference_update(takes)
             waiting = [line for line in waiting if line.bank_key not in settled]
         undecided = [self._undecided(line) for line in waiting]
-        contested = {each.target_id for each in undecided if each.why == Why.PAID_TWICE}
+        twice = [each for each in undecided if each.why == Why.PAID_TWICE]
+        contested = {target_id for each in twice for target_id in each.candidates}
         decided = [
             self._decided(line, self._targets[settled[line.bank_key]], contested)
             for line in self._lines
@@ -461,7 +462,7 @@ class _Amounts:
         free = [each.id for each in self._candidates[line.bank_key] if each.id in self._free]
         return [each for each in free if each in self._agreeing[line.bank_key]] or free
 
-    def _decided(self, line: BankLine, target: _Target, contested: set[int | None]) -> Proposal:
+    def _decided(self, line: BankLine, target: _Target, contested: set[int]) -> Proposal:
         candidates = self._candidates[line.bank_key]
         is_named = target.id in self._agreeing[line.bank_key]
         is_own = target.has_own_amount and len(candidates) == 1

@@ -22,7 +22,7 @@ from cbt.errors import (
     ProviderDown,
     StateForbids,
 )
-from cbt.payments import queries
+from cbt.payments import promises, queries
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
 from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
@@ -64,8 +64,8 @@ def start_attempt(
 
     An attempt that is still open is used again. Unless the `whole` is wanted, only the deposit that
     the booking's terms ask for is. Raises MethodClosed, HoldLapsed, DetailsIncomplete, StateForbids
-    when the booking is paid already, or ProviderDown when the provider does not answer: then
-    nothing was charged, and the guest may try again.
+    when the booking is paid already, PromiseOpen for a second promise of cash, or ProviderDown when
+    the provider does not answer: then nothing was charged, and the guest may try again.
     """
     if method not in providers:
         raise MethodClosed(method=method)
@@ -75,6 +75,8 @@ def start_attempt(
         if not prepared.is_started and provider.capabilities.starts_alone:
             started = provider.start(prepared.asked, now)
             _note_started(session, prepared, prepared.booking, started, now)
+            if provider.capabilities.on_arrival:
+                promises.promise(session, prepared.asked, prepared.booking, now)
     if not prepared.is_started and not provider.capabilities.starts_alone:
         _start_outside(provider, prepared, now)
     _cancel_others(prepared, providers, now)

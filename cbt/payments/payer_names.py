@@ -15,19 +15,19 @@ _HIDDEN = re.compile(r"[*•.…]+|x{2,}$")
 def is_same_person(payer: str, guest: str) -> bool:
     """Whether a payer's name, as banks cut and mask it, can be the guest's.
 
-    At least one whole word is the same, and of the others each begins one of the other name's: "MR
-    SOMCHAI J***" is "Somchai Jaidee". Titles do not matter, nor does the order.
+    At least one whole word is the same, and each word of the shorter name begins one of the other,
+    or is begun by it: "MR SOMCHAI J***" is "Somchai Jaidee". Titles do not matter, nor does order.
     """
-    ours, theirs = _name_words(guest), _name_words(payer)
-    if not ours or not theirs or not set(ours) & {each for each in theirs if len(each) > 1}:
+    names = [_name_words(payer), _name_words(guest)]
+    shorter, longer = sorted(names, key=len)
+    if not {each for each in shorter if len(each) > 1} & set(longer):
         return False
-    left = list(ours)
-    for word in sorted(theirs, key=len, reverse=True):
+    left = list(longer)
+    for word in sorted(shorter, key=len, reverse=True):
         fitting = [each for each in left if each.startswith(word) or word.startswith(each)]
-        if fitting:
-            left.remove(max(fitting, key=lambda each: (each == word, each)))
-        elif left:
+        if not fitting:
             return False
+        left.remove(max(fitting, key=lambda each: (each == word, each)))
     return True
 
 

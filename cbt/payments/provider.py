@@ -68,6 +68,7 @@ class Capabilities:
     up only when they have grown old. Where a person `confirms`, nobody else tells of the money. One
     that `fixes_amount` takes exactly what it was asked for, so an answer of another amount is wrong.
     It takes nothing below `least_satang`.
+    What is started `on_arrival` is a promise: the guests bring the money when they come.
     """
 
     refunds_itself: bool
@@ -77,6 +78,7 @@ class Capabilities:
     confirms: bool = False
     fixes_amount: bool = False
     least_satang: int = 1
+    on_arrival: bool = False
 
 
 @dataclass(frozen=True)

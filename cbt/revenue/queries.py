@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, Departure
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
-from cbt.db import Condition, columns
+from cbt.db import Condition, columns, table_of
 from cbt.errors import NoPolicyInForce, NotFound
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
@@ -31,18 +32,28 @@ from cbt.revenue.sharing import Work
 from cbt.revenue.split import Borne, Cost
 
 _SETTLEMENT = columns(Settlement, SettlementCard)
+_VERSION = table_of(PolicyVersion)
+_POLICIES = select(*(_VERSION.c[each.name] for each in fields(AdoptedPolicy))).order_by(
+    _VERSION.c.effective_from, _VERSION.c.number
+)
+_ONE_POLICY = _POLICIES.where(_VERSION.c.id == bindparam("wanted"))
+_NEWEST = _VERSION.alias("newest")
+_IN_FORCE = _POLICIES.where(
+    _VERSION.c.id
+    == select(_NEWEST.c.id)
+    .where(
+        _NEWEST.c.community_id == bindparam("community"),
+        _NEWEST.c.effective_from <= bindparam("on"),
+    )
+    .order_by(_NEWEST.c.effective_from.desc(), _NEWEST.c.number.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 
 
 def find_policy_in_force(session: Session, community_id: int, on: date) -> AdoptedPolicy | None:
     """The newest version whose first day has come."""
-    newest = (
-        select(PolicyVersion.id)
-        .where(PolicyVersion.community_id == community_id, PolicyVersion.effective_from <= on)
-        .order_by(PolicyVersion.effective_from.desc(), PolicyVersion.number.desc())
-        .limit(1)
-    )
-    policies = _policies(session, PolicyVersion.id == newest.scalar_subquery())
-    return policies[0] if policies else None
+    return _first(session.execute(_IN_FORCE, {"community": community_id, "on": on}))
 
 
 def get_policy_in_force(session: Session, community_id: int, on: date) -> AdoptedPolicy:
@@ -53,23 +64,21 @@ def get_policy_in_force(session: Session, community_id: int, on: date) -> Adopte
 
 
 def get_policy(session: Session, version_id: int) -> AdoptedPolicy:
-    policies = _policies(session, PolicyVersion.id == version_id)
-    if not policies:
+    policy = _first(session.execute(_ONE_POLICY, {"wanted": version_id}))
+    if policy is None:
         raise NotFound(thing="policy")
-    return policies[0]
+    return policy
 
 
 def list_policies(session: Session, community_id: int) -> list[AdoptedPolicy]:
-    return _policies(session, PolicyVersion.community_id == community_id)
-
-
-def _policies(session: Session, *conditions: Condition) -> list[AdoptedPolicy]:
-    rows = session.execute(
-        select(*columns(PolicyVersion, AdoptedPolicy))
-        .where(*conditions)
-        .order_by(PolicyVersion.effective_from, PolicyVersion.number)
-    )
+    rows = session.execute(_POLICIES.where(_VERSION.c.community_id == community_id))
     return [AdoptedPolicy(*row) for row in rows]
+
+
+def _first(rows: Iterable[Any]) -> AdoptedPolicy | None:
+    for row in rows:
+        return AdoptedPolicy(*row)
+    return None
 
 
 def find_unreported_fee(session: Session, departure_id: int) -> str | None:
@@ -95,7 +104,18 @@ def list_booking_facts(
 
     Those are the paid ones, and the cancelled ones of which something was retained.
     """
-    ids = list(departure_ids)
+    return _booking_facts(session, Booking.departure_id.in_(list(departure_ids)))
+
+
+def get_paid_facts(session: Session, booking_id: int) -> BookingFacts:
+    """The split facts of one paid booking, however many share its departure. Raises NotFound."""
+    own = (Booking.id == booking_id) & Booking.state.in_(PAID)
+    for facts in _booking_facts(session, own).values():
+        return facts[0]
+    raise NotFound(thing="split")
+
+
+def _booking_facts(session: Session, condition: Condition) -> dict[int, list[BookingFacts]]:
     rows = session.execute(
         select(
             Booking.id,
@@ -109,7 +129,7 @@ def list_booking_facts(
         )
         .join(Departure, Departure.id == Booking.departure_id)
         .join(PolicyVersion, PolicyVersion.id == Booking.policy_version_id)
-        .where(Booking.departure_id.in_(ids), Booking.state.in_((*PAID, BookingState.CANCELLED)))
+        .where(condition, Booking.state.in_((*PAID, BookingState.CANCELLED)))
         .order_by(Booking.departure_id, Booking.id)
     ).all()
     money = list_money(session, [row.id for row in rows])
@@ -214,21 +234,19 @@ def get_booking_facts(session: Session, departure_id: int, reference: str) -> Bo
 
 def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
     """What providers kept of what bought each booking, less what they gave back of it."""
-    kept = session.execute(
-        select(Capture.booking_id, func.sum(CaptureFee.amount_satang))
+    kept = (
+        select(Capture.booking_id, CaptureFee.amount_satang)
         .join(CaptureFee, CaptureFee.capture_id == Capture.id)
         .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
-        .group_by(Capture.booking_id)
     )
-    fees = {row[0]: int(row[1]) for row in kept}
-    returned = session.execute(
-        select(Refund.booking_id, func.sum(Refund.fee_returned_satang))
+    returned = (
+        select(Refund.booking_id, -Refund.fee_returned_satang)
         .join(Capture, Capture.id == Refund.capture_id)
         .where(Refund.booking_id.in_(booking_ids), Capture.buys.is_(True))
-        .group_by(Refund.booking_id)
     )
-    for booking_id, amount in returned:
-        fees[booking_id] = fees.get(booking_id, 0) - int(amount)
+    fees: dict[int, int] = defaultdict(int)
+    for booking_id, amount in session.execute(union_all(kept, returned)):
+        fees[booking_id] += int(amount)
     return fees
 
 

@@ -138,6 +138,17 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The community has not adopted a split policy yet, so bookings are not open."
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.AccountInUse: _l(
+        "Payments were made to this account and are looked up there, so it cannot be replaced. It can"
+        " be closed."
+    ),
+    errors.PromiseOpen: _l(
+        "You have promised cash for another booking here. Please pay this one now, or ask the"
+        " community."
+    ),
+    errors.ReferenceDiffers: _l(
+        "The first person noted another bank reference: %(reference)s. Please look again together."
+    ),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
     errors.NameTaken: _l("There is one of this name already: %(code)s."),

@@ -399,6 +399,8 @@ _SUBJECTS = {
     "refund": _l("Refund %(name)s"),
     "payout": _l("Payout %(name)s"),
     "transaction": _l("Movement %(name)s at a payment service"),
+    "cash_count": _l("Count %(name)s of the cash box"),
+    "cash_banked": _l("Cash brought to the bank, number %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -412,6 +414,8 @@ _ENTRIES = {
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
+    "cash_count": _l("difference of the cash box"),
+    "cash_banked": _l("cash brought to the bank"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
@@ -430,7 +434,7 @@ _PROVIDERS = {
     "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
     "stripe": _l("Card or PromptPay at Stripe"),
-    "cash": _l("Cash on arrival"),
+    "cash": _l("Cash"),
 }
 
 

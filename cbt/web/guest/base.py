@@ -19,7 +19,7 @@ from cbt.payments import queries
 from cbt.payments.provider import Provider
 from cbt.payments.records import Method, Money
 from cbt.revenue.posting import split_booking
-from cbt.revenue.queries import get_policy, list_booking_facts
+from cbt.revenue.queries import get_paid_facts, get_policy
 from cbt.web.access import the_booking, the_community
 from cbt.web.errors import show_page
 from cbt.web.expected import Off, expected_flow
@@ -149,9 +149,7 @@ def flow_of_paid() -> Flow | None:
 
     None while less is there than the trip costs outside.
     """
-    shown = the_booking()
-    facts = list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
-    own = next(each for each in facts if each.reference == shown.reference)
+    own = get_paid_facts(db.session(), the_booking().id)
     try:
         return draw(split_booking(own))
     except (CostsExceedIncome, DiscountTooLarge):

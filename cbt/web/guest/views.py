@@ -14,7 +14,7 @@ from cbt.errors import DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
 from cbt.i18n import _
 from cbt.payments import queries
 from cbt.people.roles import Role, is_allowed
-from cbt.revenue.queries import get_policy
+from cbt.revenue.receipts import list_receipts, one_of
 from cbt.web import qr
 from cbt.web.access import by_link, public, reader, the_booking, the_community, vouchers
 from cbt.web.errors import message_for
@@ -38,6 +38,8 @@ from cbt.web.guest.base import (
 )
 from cbt.web.guest.forms import DetailsForm, DisputeForm
 from cbt.web.layout import LANG, public_address
+from cbt.web.pdf import send_receipt
+from cbt.web.receipts import build_sheet
 
 __all__ = [
     "bp",
@@ -199,19 +201,23 @@ def dispute_no_show(token: str) -> ResponseReturnValue:
 @bp.get(f"/{LANG}/b/<token>/receipt")
 @by_link
 def receipt(token: str) -> ResponseReturnValue:
-    shown = the_booking()
-    captures = queries.list_captures(db.session(), [shown.id])
-    bought = [each for each in captures if each.buys]
-    if not bought or not shown.is_paid:
+    """A receipt for every payment, whatever became of the booking: the money was received."""
+    receipts = list_receipts(db.session(), the_booking().reference)
+    if not receipts:
         raise NotFound(thing="receipt")
     return render_template(
         "guest/receipt.html",
-        captures=bought,
-        credit_satang=money().from_credit_satang,
-        flow=flow_of_paid(),
-        policy=get_policy(db.session(), shown.policy_version_id),
-        **common(token),
+        token=token,
+        reference=the_booking().reference,
+        sheets=[build_sheet(each) for each in receipts],
     )
+
+
+@bp.get(f"/{LANG}/b/<token>/receipt/<int:number>.pdf")
+@by_link
+def receipt_file(token: str, number: int) -> ResponseReturnValue:
+    facts = one_of(list_receipts(db.session(), the_booking().reference), number)
+    return send_receipt(facts)
 
 
 @bp.get(f"/{LANG}/b/<token>/trip.ics")

@@ -261,7 +261,7 @@ def _show(
         bearer=bearer_words(priced.discount.bearer) if priced.discount else "",
         stages=_stages(choice, now),
         hold_form=HoldForm(),
-        wait_form=form or WaitForm(formdata=None),
+        wait_form=form or (WaitForm(formdata=None) if choice.lacks_room else None),
         **calendar_of(choice, now),
     )
     return page, status if is_wrong else 200
