@@ -181,8 +181,8 @@ class StatementImport(Base):
 class StatementLine(Base):
     """A line of the community's bank statement; above zero is money in. Each comes in once.
 
-    `matched_to` names what it is: "attempt:7" ("attempt:7:2" for the second time that it was paid),
-    "payout:3", "refund:9", "cash:2".
+    A reversal takes an earlier line back, so it pays for nothing. `matched_to` names what a line is:
+    "attempt:7" ("attempt:7:2" where it was paid a second time), "payout:3", "refund:9", "cash:2".
     """
 
     __tablename__ = "statement_line"
@@ -204,6 +204,7 @@ class StatementLine(Base):
     reference: Mapped[str]
     payer: Mapped[str]
     text: Mapped[str]
+    is_reversal: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str]
     matched_to: Mapped[str | None] = mapped_column(unique=True)
     note: Mapped[str] = mapped_column(default="")
