@@ -14,9 +14,10 @@ from cbt.communities import chart
 from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
 from cbt.ledger.models import Entry, EntryLeg, LedgerAccount
-from cbt.payments.models import Capture, Credit, CreditUse, Refund
-from cbt.payments.provider import RefundState
+from cbt.payments.models import Capture, CaptureBalance, Credit, CreditUse, Refund
+from cbt.payments.provider import DisputeState, RefundState
 from cbt.payments.queries import list_money
+from cbt.payments.reported import Dispute
 from cbt.revenue.models import Settlement
 from cbt.revenue.policy import identity
 from cbt.revenue.queries import list_policies
@@ -24,9 +25,9 @@ from cbt.revenue.records import AdoptedPolicy
 
 
 def check_deposits(session: Session, community: CommunityCard) -> Outcome:
-    """Per booking: captured and credit used = refunded + credited + still on deposit + split.
+    """Per booking: captured and credit used = refunded + lost + credited + still on deposit + split.
 
-    What counts as paid was bought, and its price is the sum of what its party pays.
+    Of each payment goes back what its refunds and disputes say, and never more than came. What counts as paid was bought, and its price is the sum of what its party pays.
     """
     on_deposit = _deposits(session, community.book_id)
     expected = _expected_deposits(session, community.id)
@@ -43,11 +44,43 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
         if on_deposit.get(subject, 0) != expected.get(subject, 0)
     ]
     findings += [
+        *_unlike_their_refunds(session, community),
         *_unlike_their_payments(session, community),
         *_unlike_their_lines(session, community),
     ]
     count = session.scalar(select(func.count()).where(Booking.community_id == community.id))
     return Outcome(Check.DEPOSITS, count or 0, tuple(findings))
+
+
+def _unlike_their_refunds(session: Session, community: CommunityCard) -> list[Finding]:
+    """Payments of which another amount is counted as going back than refunds and disputes take."""
+    taken = union_all(
+        select(Refund.capture_id.label("capture_id"), Refund.amount_satang.label("amount")).where(
+            Refund.state != RefundState.CANCELLED
+        ),
+        select(Dispute.capture_id, Dispute.reserved_satang).where(
+            Dispute.state != DisputeState.WON
+        ),
+    ).subquery()
+    summed = func.coalesce(func.sum(taken.c.amount), 0)
+    rows = session.execute(
+        select(Booking.reference, CaptureBalance.returning_satang, summed)
+        .join(Capture, Capture.id == CaptureBalance.capture_id)
+        .join(Booking, Booking.id == Capture.booking_id)
+        .outerjoin(taken, taken.c.capture_id == CaptureBalance.capture_id)
+        .where(Capture.community_id == community.id)
+        .group_by(CaptureBalance.capture_id, Booking.reference, CaptureBalance.returning_satang)
+        .having(CaptureBalance.returning_satang != summed)
+        .order_by(CaptureBalance.capture_id)
+    )
+    return [
+        Finding(
+            Fault.RETURNING_DIFFERS,
+            f"booking:{reference}",
+            {"noted_satang": noted, "summed_satang": int(total)},
+        )
+        for reference, noted, total in rows
+    ]
 
 
 def _unlike_their_payments(session: Session, community: CommunityCard) -> list[Finding]:
@@ -115,6 +148,9 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
             Refund.state == RefundState.SUCCEEDED
+        ),
+        select(Dispute.booking_id, -Dispute.reserved_satang).where(
+            Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)
         ),
         select(Credit.booking_id, -Credit.amount_satang),
         select(CreditUse.booking_id, CreditUse.amount_satang),

@@ -55,6 +55,7 @@ class Fault(StrEnum):
     FACTS_CHANGED = "facts_changed"
     FACTS_UNFIT = "facts_unfit"
     DEPOSIT_DIFFERS = "deposit_differs"
+    RETURNING_DIFFERS = "returning_differs"
     PAYMENT_MISSING = "payment_missing"
     PAYMENT_UNUSED = "payment_unused"
     PRICE_DIFFERS = "price_differs"

@@ -31,7 +31,9 @@ Facts = TypeVar("Facts")
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
 _MONEY = (
-    *("capture", "fee", "refund", "credit", "credit_use", "cash_count", "cash_banked"),
+    *("capture", "fee", "refund", "refund_return", "credit", "credit_use"),
+    *("dispute", "dispute_fee", "dispute_won", "dispute_lost"),
+    *("cash_count", "cash_banked"),
     *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )
 
@@ -40,7 +42,7 @@ _MONEY = (
 
 
 def check_money(session: Session, community: CommunityCard) -> Outcome:
-    """Each payment, fee, refund and credit stands in the books as its record calls for."""
+    """Each payment, fee, refund, dispute and credit stands in the books as its record calls for."""
     expected = list_money_drafts(session, community.id)
     posted = _posted(session, community, Entry.kind.in_(_MONEY))
     findings = [

@@ -27,6 +27,8 @@ _SUBJECTS = {
     "waiting_over": i18n._l("The trip that you waited for does not run"),
     "cash_promised": i18n._l("Your places for booking %(reference)s are kept"),
     "refund_coming": i18n._l("Your money for booking %(reference)s will be returned"),
+    "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
+    "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
 }
 KINDS = tuple(_SUBJECTS)

@@ -85,7 +85,7 @@ def _quote(session: Session, booking: Locked, now: datetime) -> CancelQuote:
         raise StateForbids(thing="booking", state="lapsed", wanted="cancelled")
     money = queries.get_money(session, booking.id)
     # what a change retained before stays retained, unless it is the community that calls off
-    paid = max(0, money.kept_satang if called_off else money.paid_satang)
+    paid = money.returnable_satang if called_off else money.of_terms_satang
     whole = called_off or booking.state in _UNPAID  # a hold binds nobody
     refund = quote_refund(parse(booking.terms), paid, booking.counts_from, now, by_community=whole)
     return CancelQuote(paid, refund, booking.version)

@@ -11,7 +11,7 @@ from cbt.bookings.states import BookingState
 from cbt.bookings.tell import tell_guest
 from cbt.bookings.terms import parse, quote_refund
 from cbt.db import transaction
-from cbt.errors import PreviewOutdated
+from cbt.errors import DisputeOpen, PreviewOutdated
 from cbt.payments import queries
 from cbt.payments.give_back import return_money
 from cbt.payments.provider import RefundReason
@@ -69,20 +69,26 @@ def change(reference: str, wanted: Wanted, agreed: ChangeQuote, now: datetime) -
 
 
 def _quote(session: Session, booking: Locked, wanted: Wanted, now: datetime) -> ChangeQuote:
-    """All that was kept counts, and comes back, after the community called off."""
+    """All that was kept counts, and comes back, after the community called off.
+
+    Raises DisputeOpen where money would go back that the payer's bank has taken already.
+    """
     new = price_change(session, booking, wanted, now).price_satang
     called_off = booking.state == BookingState.CHOOSING
     money = queries.get_money(session, booking.id)
-    paid = money.kept_satang if called_off else money.paid_satang
+    paid = money.returnable_satang if called_off else money.paid_satang
     surplus = max(0, paid - new) if called_off else max(0, min(paid, booking.price_satang) - new)
     terms = parse(booking.terms)
     refund = quote_refund(terms, surplus, booking.counts_from, now, by_community=called_off)
+    back = min(refund.refund_satang, money.kept_satang)  # goodwill gave some of it back before
+    if back > money.returnable_satang:
+        raise DisputeOpen(reference=booking.reference)
     return ChangeQuote(
         old_satang=booking.price_satang,
         new_satang=new,
         paid_satang=paid,
         due_satang=max(0, new - paid),
-        refund_satang=refund.refund_satang,
+        refund_satang=back,
         retained_satang=refund.retained_satang,
         version=booking.version,
     )

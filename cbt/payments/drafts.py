@@ -3,7 +3,9 @@
 Each kind of record has its function; what posts an entry calls the same pure draft of `posting.py`.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +24,7 @@ from cbt.payments.models import (
     Credit,
     CreditUse,
     Refund,
+    RefundReturn,
 )
 from cbt.payments.posting import (
     CaptureFacts,
@@ -29,18 +32,26 @@ from cbt.payments.posting import (
     CashCountFacts,
     CreditFacts,
     CreditUseFacts,
+    DisputeEndFacts,
+    DisputeFacts,
+    DisputeFeeFacts,
     FeeFacts,
     RefundFacts,
+    RefundReturnFacts,
 )
-from cbt.payments.provider import RefundState
+from cbt.payments.provider import DisputeState, RefundState
+from cbt.payments.reported import Dispute
 
 
 def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds, credits and the cash box call for, by key."""
+    """The entries that the records of money call for, by key: payments, refunds, disputes, credits,
+    the cash box, payouts, and what nothing explained.
+    """
     zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),
+        *_dispute_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
         *_box_drafts(session, community_id, zone),
         *list_account_drafts(session, community_id, zone),
@@ -66,18 +77,103 @@ def _capture_drafts(session: Session, community_id: int, zone: str) -> Iterator[
 
 
 def _refund_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    """Each time that a refund was made, and each time that it came back."""
+    came_back: dict[int, list[RefundReturn]] = defaultdict(list)
+    for each in session.scalars(
+        select(RefundReturn)
+        .join(Refund, Refund.id == RefundReturn.refund_id)
+        .where(Refund.community_id == community_id)
+        .order_by(RefundReturn.refund_id, RefundReturn.number)
+    ):
+        came_back[each.refund_id].append(each)
     rows = session.execute(
         select(Refund, Booking.reference, Capture.provider, Capture.payment_id)
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.community_id == community_id, Refund.state == RefundState.SUCCEEDED)
+        .where(
+            Refund.community_id == community_id,
+            (Refund.state == RefundState.SUCCEEDED) | Refund.id.in_(list(came_back)),
+        )
         .execution_options(yield_per=1000)
     )
-    for refund, reference, provider, payment_id in rows:
-        money = (refund.amount_satang, refund.fee_returned_satang)
-        on = village_day(refund.done_at or refund.requested_at, zone)
-        facts = RefundFacts(reference, provider, payment_id, refund.number, *money, on)
+    for refund, *about in rows:
+        yield from _drafts_of_refund(refund, about, came_back.get(refund.id, []), zone)
+
+
+def _drafts_of_refund(
+    refund: Refund, about: Sequence[str], came_back: Sequence[RefundReturn], zone: str
+) -> Iterator[Draft]:
+    fee_before = 0
+    for each in came_back:
+        money = (each.amount_satang, each.fee_returned_satang)
+        on = village_day(each.made_at, zone)
+        facts = refund_facts(about, refund.number, money, on, each.paid_from, each.number - 1)
         yield posting.refund_draft(facts, "")
+        reference, provider, payment_id = about
+        back = RefundReturnFacts(
+            reference,
+            provider,
+            payment_id,
+            refund.number,
+            each.number,
+            each.amount_satang,
+            each.paid_from,
+            village_day(each.returned_at, zone),
+        )
+        yield posting.refund_return_draft(back, "")
+        fee_before += each.fee_returned_satang
+    if refund.state == RefundState.SUCCEEDED:
+        money = (refund.amount_satang, refund.fee_returned_satang - fee_before)
+        on = village_day(refund.done_at or refund.requested_at, zone)
+        paid_from = refund.paid_from or about[1]
+        facts = refund_facts(about, refund.number, money, on, paid_from, len(came_back))
+        yield posting.refund_draft(facts, "")
+
+
+def refund_facts(
+    about: Sequence[str],
+    number: int,
+    money: tuple[int, int],
+    on: date,
+    paid_from: str,
+    returned: int,
+) -> RefundFacts:
+    """The facts of one time that a refund was made; `about` is (reference, provider, payment id)."""
+    reference, provider, payment_id = about
+    other = paid_from if paid_from != provider else None
+    return RefundFacts(reference, provider, payment_id, number, *money, on, other, returned or None)
+
+
+def _dispute_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    rows = session.execute(
+        select(Dispute, Booking.reference, Capture.provider)
+        .join(Booking, Booking.id == Dispute.booking_id)
+        .join(Capture, Capture.id == Dispute.capture_id)
+        .where(Dispute.community_id == community_id)
+        .execution_options(yield_per=1000)
+    )
+    for dispute, reference, provider in rows:
+        yield from drafts_of_dispute(dispute, reference, provider, zone, "")
+
+
+def drafts_of_dispute(
+    dispute: Dispute, reference: str, provider: str, zone: str, actor: str
+) -> list[Draft]:
+    """The entries that a dispute calls for as it stands: opened, its fee, and how it was decided."""
+    about = (reference, provider, dispute.provider_ref)
+    opened_on = village_day(dispute.opened_at, zone)
+    amount = dispute.amount_satang
+    drafts = [posting.dispute_draft(DisputeFacts(*about, amount, opened_on), actor)]
+    if dispute.fee_satang:
+        fee = DisputeFeeFacts(*about, dispute.fee_satang, dispute.was_split, opened_on)
+        drafts.append(posting.dispute_fee_draft(fee, actor))
+    if dispute.closed_at is None:
+        return drafts
+    deposit = 0 if dispute.was_split else dispute.reserved_satang
+    end = DisputeEndFacts(*about, amount, deposit, village_day(dispute.closed_at, zone))
+    if dispute.state == DisputeState.WON:
+        return [*drafts, posting.dispute_won_draft(end, actor)]
+    return [*drafts, posting.dispute_lost_draft(end, actor)]
 
 
 def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:

@@ -1,4 +1,8 @@
-"""Giving money back: by the provider where it can, else by a person."""
+"""Giving money back: by the provider where it can, else by a person.
+
+A refund moves only as `provider.can_refund_move` allows. A provider is asked outside of transactions
+and always by the same key; what it answers, at once or days later, all goes through `_follow`.
+"""
 
 import logging
 from datetime import datetime
@@ -7,27 +11,60 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings.hold import lock_booking
-from cbt.bookings.models import Departure
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
-from cbt.db import db, transaction
-from cbt.errors import MethodClosed, NotFound, RefundTooLarge, StateForbids
+from cbt.db import Condition, db, transaction
+from cbt.errors import (
+    AlreadySettled,
+    AnswerWrong,
+    DisputeOpen,
+    MethodClosed,
+    NoteMissing,
+    NotFound,
+    ProviderDown,
+    RefundTooLarge,
+    SecondPersonNeeded,
+    StateForbids,
+)
 from cbt.ledger import services as ledger
-from cbt.payments import posting
+from cbt.payments import posting, queries
 from cbt.payments.credits import issue_credit
-from cbt.payments.models import Capture, CaptureBalance, CaptureFee, Refund
+from cbt.payments.drafts import refund_facts
+from cbt.payments.models import (
+    Capture,
+    CaptureBalance,
+    CaptureFee,
+    PaymentAccount,
+    Refund,
+    RefundReturn,
+)
+from cbt.payments.money_rules import get_money_rules
 from cbt.payments.payer import Payer, get_payer, notify_guest
-from cbt.payments.posting import RefundFacts
+from cbt.payments.posting import RefundReturnFacts
 from cbt.payments.provider import (
-    UNPAID_REFUNDS,
     AskedRefund,
+    DisputeState,
+    NormalisedRefund,
     Provider,
     Providers,
     RefundReason,
     RefundState,
+    can_refund_move,
 )
+from cbt.payments.refund_rules import follow, is_reminder_due, refund_key, state_at_birth
+from cbt.payments.reported import Dispute, WorkKind
+from cbt.payments.work import close_work_about, open_work
 
 log = logging.getLogger("cbt.payments")
+
+BY_HAND_FROM = ("promptpay", "cash")
+"""Where money that a person gives back by hand can come from: the community's bank, its cash box."""
+
+_ON_THEIR_WAY = (RefundState.SENT, RefundState.ACTION_REQUIRED)
+
+
+# --- asking for money to go back -----------------------------------------------------------------
 
 
 def request_refund(
@@ -37,12 +74,44 @@ def request_refund(
     reason: RefundReason,
     payer: Payer,
     now: datetime,
+    *,
+    whole_satang: int | None = None,
+    by: int | None = None,
 ) -> None:
     """Note that money of a capture must go back, and tell the guest. A step.
 
-    The count of what goes back moves by one guarded statement, so that never more goes back than
-    came in; its CHECK constraint stands behind it. Raises RefundTooLarge.
+    From the community's limit on it waits for a person to approve it; `whole_satang` is what the
+    limit is held against, where this is only a part. `by` is the person who asks, nobody where the
+    terms do: a guest learns of goodwill once it is approved. The count of what goes back moves by
+    one guarded statement, so that never more goes back than came in; its CHECK constraint stands
+    behind it. Raises RefundTooLarge.
     """
+    reserve(session, capture_id, amount_satang)
+    rules = get_money_rules(session, payer.community_id)
+    whole = amount_satang if whole_satang is None else whole_satang
+    state = state_at_birth(whole, rules.approve_from_satang)
+    last = session.scalar(select(func.max(Refund.number)).where(Refund.capture_id == capture_id))
+    refund = Refund(
+        community_id=payer.community_id,
+        booking_id=payer.booking_id,
+        capture_id=capture_id,
+        number=1 + (last or 0),
+        amount_satang=amount_satang,
+        fee_returned_satang=0,
+        reason=reason,
+        state=state,
+        requested_at=now,
+        requested_by=by,
+        approved_at=now if state == RefundState.APPROVED else None,
+    )
+    session.add(refund)
+    session.flush()
+    if state == RefundState.APPROVED or reason != RefundReason.GOODWILL:
+        _tell_coming(session, refund, payer, now)
+
+
+def reserve(session: Session, capture_id: int, amount_satang: int) -> None:
+    """Count some of a capture among what goes back. Raises RefundTooLarge, and then counts nothing. A step."""
     moved = session.scalar(
         update(CaptureBalance)
         .where(
@@ -54,25 +123,20 @@ def request_refund(
     )
     if moved is None:
         raise RefundTooLarge(amount_satang=amount_satang)
-    last = session.scalar(select(func.max(Refund.number)).where(Refund.capture_id == capture_id))
-    number = 1 + (last or 0)
-    session.add(
-        Refund(
-            community_id=payer.community_id,
-            booking_id=payer.booking_id,
-            capture_id=capture_id,
-            number=number,
-            amount_satang=amount_satang,
-            fee_returned_satang=0,
-            reason=reason,
-            state=RefundState.APPROVED,
-            requested_at=now,
-            approved_at=now,
-        )
+
+
+def release(session: Session, capture_id: int, amount_satang: int) -> None:
+    """Some of a capture does not go back after all. A step."""
+    session.execute(
+        update(CaptureBalance)
+        .where(CaptureBalance.capture_id == capture_id)
+        .values(returning_satang=CaptureBalance.returning_satang - amount_satang)
     )
-    session.flush()
-    amount = {"amount_satang": amount_satang, "reason": str(reason)}
-    key = f"refund_coming:{capture_id}:{number}"
+
+
+def _tell_coming(session: Session, refund: Refund, payer: Payer, now: datetime) -> None:
+    amount = {"amount_satang": refund.amount_satang, "reason": str(refund.reason)}
+    key = f"refund_coming:{refund.capture_id}:{refund.number}"
     notify_guest(session, payer, "refund_coming", key, amount, now)
 
 
@@ -82,20 +146,24 @@ def return_money(
     """Give a guest back some of what bought a booking: the newest payments first. A step.
 
     What came out of a credit goes back into that credit's place, as a new one. Needs the booking's
-    lock. Raises RefundTooLarge.
+    lock. Raises RefundTooLarge, as where a payer's bank has taken the money back.
     """
     payer = get_payer(session, booking_id)
+    money = queries.get_money(session, booking_id)
     left = amount_satang
-    for capture_id, free in _returnable(session, booking_id):
+    for capture_id, free in returnable(session, booking_id):
         part = min(left, free)
         if part:
-            request_refund(session, capture_id, part, reason, payer, now)
+            whole = amount_satang
+            request_refund(session, capture_id, part, reason, payer, now, whole_satang=whole)
             left -= part
+    if left > max(0, money.from_credit_satang - money.credited_satang):
+        raise RefundTooLarge(amount_satang=amount_satang)
     if left:
         issue_credit(session, booking_id, left, now)
 
 
-def _returnable(session: Session, booking_id: int) -> list[tuple[int, int]]:
+def returnable(session: Session, booking_id: int) -> list[tuple[int, int]]:
     """(capture, satang that can still go back) of what bought a booking, the newest first."""
     rows = session.execute(
         select(Capture.id, CaptureBalance.amount_satang - CaptureBalance.returning_satang)
@@ -106,37 +174,342 @@ def _returnable(session: Session, booking_id: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
+# --- a second pair of eyes -----------------------------------------------------------------------
+
+
+def approve_refund(community_id: int, refund_id: int, person_id: int, now: datetime) -> None:
+    """A person of the community agrees that money goes back; it is then sent.
+
+    Raises NotFound for another community's refund, SecondPersonNeeded where who asked for goodwill
+    approves it alone, StateForbids when it does not wait any more.
+    """
+    with transaction() as session:
+        refund = _lock(session, refund_id, community_id)
+        _require_move(refund, RefundState.APPROVED)
+        if refund.reason == RefundReason.GOODWILL and refund.requested_by == person_id:
+            raise SecondPersonNeeded
+        refund.state = RefundState.APPROVED
+        refund.approved_at, refund.approved_by = now, person_id
+        if refund.reason == RefundReason.GOODWILL:
+            _tell_coming(session, refund, get_payer(session, refund.booking_id), now)
+
+
+def cancel_refund(community_id: int, refund_id: int, person_id: int) -> None:
+    """Refuse goodwill that waits for approval: the money stays with the booking.
+
+    Raises NotFound, StateForbids for what is owed by the terms or does not wait any more, and
+    AlreadySettled once the departure's money was shared out without it.
+    """
+    with transaction() as session:
+        refund = _lock(session, refund_id, community_id)
+        _require_move(refund, RefundState.CANCELLED)
+        if refund.reason != RefundReason.GOODWILL:
+            raise StateForbids(thing="refund", state=refund.state, wanted=RefundState.CANCELLED)
+        if is_split(session, refund.booking_id):
+            raise AlreadySettled
+        refund.state = RefundState.CANCELLED
+        refund.done_by = f"person:{person_id}"
+        release(session, refund.capture_id, refund.amount_satang)
+
+
+def is_split(session: Session, booking_id: int) -> bool:
+    """Whether a booking's departure is settled, so that its split stands in the books."""
+    state = session.scalar(
+        select(Departure.state)
+        .join(Booking, Booking.departure_id == Departure.id)
+        .where(Booking.id == booking_id)
+    )
+    return state == DepartureState.SETTLED
+
+
+def _lock(session: Session, refund_id: int, community_id: int | None = None) -> Refund:
+    """A refund as it stands once its booking is locked, under which all of its refunds are written."""
+    row = session.execute(
+        select(Refund.booking_id, Refund.community_id).where(Refund.id == refund_id)
+    ).one_or_none()
+    if row is None or community_id not in (None, row.community_id):
+        raise NotFound(thing="refund")
+    lock_booking(session, row.booking_id)
+    return session.get_one(Refund, refund_id, populate_existing=True)
+
+
+def _require_move(refund: Refund, wanted: RefundState) -> None:
+    known = RefundState(refund.state)
+    if not can_refund_move(known, wanted):
+        raise StateForbids(thing="refund", state=known, wanted=wanted)
+
+
+# --- by the provider -----------------------------------------------------------------------------
+
+
 def send_refunds(providers: Providers, now: datetime) -> int:
-    """Ask providers that can to give back what is due. Returns how many refunds succeeded.
+    """Ask providers that can to give back what is approved. Returns how many refunds succeeded.
 
     One that fails is logged and asked for again at the next run, with the same idempotency key.
+    Nothing of a payment is sent while its payer's bank disputes it, or it would go back twice.
     """
-    due = db.session.execute(
-        select(Refund.id, Refund.amount_satang, Capture.provider, Capture.payment_id)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.state == RefundState.APPROVED)
-        .order_by(Refund.id)
-    ).all()
-    db.session.rollback()  # nothing stays open while somebody outside is asked
+    due = _list_due(Refund.state == RefundState.APPROVED, ~_is_disputed())
     done = 0
-    for refund_id, amount, name, payment_id in due:
+    for refund_id, name, asked in due:
         provider = providers.get(name)
         if provider is None or not provider.capabilities.refunds_itself:
             continue
         try:
-            done += _send(provider, refund_id, payment_id, amount, now)
+            answer = provider.refund(asked, now)
+            done += _take_in(refund_id, answer, now) == RefundState.SUCCEEDED
+        except ProviderDown:
+            log.warning("refund %s cannot be sent now", refund_id)
+        except AnswerWrong as error:
+            _note_wrong(refund_id, str(error.facts.get("problem", "")), now)
         except Exception:  # one provider's trouble must not hold up another's guests
             log.exception("refund %s cannot be sent", refund_id)
     return done
 
 
-def _send(provider: Provider, refund_id: int, payment_id: str, amount: int, now: datetime) -> bool:
-    answer = provider.refund(AskedRefund(f"refund-{refund_id}", payment_id, amount, {}), now)
-    if answer.state != RefundState.SUCCEEDED:
-        return False
+def _is_disputed() -> Condition:
+    return (
+        select(Dispute.id)
+        .where(Dispute.capture_id == Refund.capture_id, Dispute.state == DisputeState.OPEN)
+        .exists()
+    )
+
+
+def _list_due(*conditions: Condition) -> list[tuple[int, str, AskedRefund]]:
+    """(refund, provider, what to ask), read before anybody outside is asked."""
+    rows = db.session.execute(
+        select(
+            *(Refund.id, Refund.number, Refund.amount_satang),
+            *(Capture.provider, Capture.payment_id, PaymentAccount.receiver),
+            *(Booking.reference, Booking.guest_email),
+        )
+        .join(Capture, Capture.id == Refund.capture_id)
+        .join(Booking, Booking.id == Refund.booking_id)
+        .join(
+            PaymentAccount,
+            (PaymentAccount.community_id == Refund.community_id)
+            & (PaymentAccount.provider == Capture.provider),
+        )
+        .where(*conditions)
+        .order_by(Refund.id)
+    ).all()
+    db.session.rollback()  # nothing stays open while somebody outside is asked
+    return [
+        (
+            row.id,
+            row.provider,
+            AskedRefund(
+                refund_key(row.reference, row.payment_id, row.number),
+                row.payment_id,
+                row.amount_satang,
+                row.receiver,
+                row.guest_email or "",
+            ),
+        )
+        for row in rows
+    ]
+
+
+def take_in_refund(refund_id: int, providers: Providers, now: datetime) -> None:
+    """Ask the provider how a refund stands and write what is new; safe to repeat, in any order.
+
+    Raises NotFound, or ProviderDown when it does not answer.
+    """
+    row = db.session.execute(
+        select(Refund.provider_ref, Capture.provider, PaymentAccount.receiver)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .join(
+            PaymentAccount,
+            (PaymentAccount.community_id == Refund.community_id)
+            & (PaymentAccount.provider == Capture.provider),
+        )
+        .where(Refund.id == refund_id)
+    ).one_or_none()
+    db.session.rollback()
+    if row is None:
+        raise NotFound(thing="refund")
+    provider = providers.get(row.provider)
+    if row.provider_ref is None or provider is None:
+        return
+    _take_in(refund_id, provider.fetch_refund(row.receiver, row.provider_ref, now), now)
+
+
+def look_up_refunds(providers: Providers, now: datetime) -> int:
+    """Ask providers about every refund that is on its way. Returns how many were asked."""
+    waiting = db.session.scalars(
+        select(Refund.id).where(Refund.state.in_(_ON_THEIR_WAY)).order_by(Refund.id)
+    ).all()
+    db.session.rollback()
+    for refund_id in waiting:
+        try:
+            take_in_refund(refund_id, providers, now)
+        except ProviderDown:
+            log.warning("refund %s cannot be looked up now", refund_id)
+        except AnswerWrong as error:
+            _note_wrong(refund_id, str(error.facts.get("problem", "")), now)
+        except Exception:  # one provider's trouble must not hide another's answer
+            log.exception("refund %s cannot be looked up", refund_id)
+    return len(waiting)
+
+
+def _take_in(refund_id: int, answer: NormalisedRefund, now: datetime) -> RefundState:
     with transaction() as session:
-        _complete(session, refund_id, answer.fee_returned_satang, provider.name, None, now)
-    return True
+        refund = _lock(session, refund_id)
+        _follow(session, refund, answer, now)
+        return RefundState(refund.state)
+
+
+def _follow(session: Session, refund: Refund, answer: NormalisedRefund, now: datetime) -> None:
+    """Let a refund follow its provider's answer, which may be late or repeated.
+
+    Once a person has to transfer the money, or has done so, the provider says nothing about it any
+    more: what it says all the same, a person must look at.
+    """
+    known = RefundState(refund.state)
+    told = follow(known, answer.state)
+    if _is_in_hands(refund):
+        if told == RefundState.SUCCEEDED:
+            _open_wrong(session, refund, "refund succeeded after it had failed", now)
+        return
+    refund.provider_ref = refund.provider_ref or answer.provider_ref
+    if told == known == RefundState.ACTION_REQUIRED:
+        refund.action_until = answer.action_until or refund.action_until
+    if not can_refund_move(known, told):
+        return
+    if told in _ON_THEIR_WAY:
+        refund.state = told
+        refund.sent_at = refund.sent_at or now
+        if told == RefundState.ACTION_REQUIRED:
+            refund.action_until = answer.action_until
+            _remind(session, refund, now)
+    elif told == RefundState.SUCCEEDED:
+        provider = session.get_one(Capture, refund.capture_id).provider
+        refund.sent_at = refund.sent_at or now
+        _complete(session, refund, provider, provider, None, now, answer.fee_returned_satang)
+    elif told == RefundState.FAILED:
+        if known == RefundState.SUCCEEDED:
+            _undo(session, refund, now)
+        fail(session, refund, answer.failure, now)
+
+
+def _is_in_hands(refund: Refund) -> bool:
+    """Whether a person transfers it, or has done so."""
+    by_person = (refund.done_by or "").startswith("person:")
+    return by_person or refund.state == RefundState.FAILED
+
+
+def _undo(session: Session, refund: Refund, now: datetime) -> None:
+    """A refund that was made is back on the account that it had left, and is owed again.
+
+    What the provider gave back of its fee stays given back: a split may rest on it by now.
+    """
+    assert refund.paid_from
+    assert refund.done_at
+    assert refund.done_by
+    came_back = _came_back(session, refund.id)
+    returned = RefundReturn(
+        refund_id=refund.id,
+        number=1 + len(came_back),
+        amount_satang=refund.amount_satang,
+        fee_returned_satang=refund.fee_returned_satang
+        - sum(each.fee_returned_satang for each in came_back),
+        paid_from=refund.paid_from,
+        made_at=refund.done_at,
+        made_by=refund.done_by,
+        returned_at=now,
+    )
+    session.add(returned)
+    payer = get_payer(session, refund.booking_id)
+    capture = session.get_one(Capture, refund.capture_id)
+    facts = RefundReturnFacts(
+        payer.reference,
+        capture.provider,
+        capture.payment_id,
+        refund.number,
+        returned.number,
+        refund.amount_satang,
+        refund.paid_from,
+        village_day(now, payer.zone),
+    )
+    ledger.post(session, payer.book_id, posting.refund_return_draft(facts, capture.provider), now)
+    refund.done_at = refund.done_by = refund.proof = refund.paid_from = None
+
+
+def _came_back(session: Session, refund_id: int) -> list[RefundReturn]:
+    found = select(RefundReturn).where(RefundReturn.refund_id == refund_id)
+    return list(session.scalars(found.order_by(RefundReturn.number)))
+
+
+def fail(
+    session: Session, refund: Refund, failure: str, now: datetime, *, tell: bool = True
+) -> None:
+    """From now on a person must transfer it; the guest may be told that it takes longer. A step."""
+    refund.state = RefundState.FAILED
+    refund.failure = failure
+    payer = get_payer(session, refund.booking_id)
+    facts = {
+        "reference": payer.reference,
+        "refund_id": refund.id,
+        "amount_satang": refund.amount_satang,
+        "problem": failure,
+    }
+    open_work(session, WorkKind.REFUND_FAILED, _work_key(refund), payer.community_id, facts, now)
+    if not tell:
+        return
+    amount: dict[str, object] = {"amount_satang": refund.amount_satang, "reason": refund.reason}
+    notify_guest(session, payer, "refund_delayed", f"refund_delayed:{refund.id}", amount, now)
+
+
+def _work_key(refund: Refund) -> str:
+    return f"refund:{refund.id}"
+
+
+def _note_wrong(refund_id: int, problem: str, now: datetime) -> None:
+    """A provider's answer that contradicts what we asked moves nothing; a person must look."""
+    with transaction() as session:
+        _open_wrong(session, session.get_one(Refund, refund_id), problem, now)
+
+
+def _open_wrong(session: Session, refund: Refund, problem: str, now: datetime) -> None:
+    payer = get_payer(session, refund.booking_id)
+    facts = {"reference": payer.reference, "refund_id": refund.id, "problem": problem}
+    key = f"answer:refund:{refund.id}"
+    open_work(session, WorkKind.ANSWER_WRONG, key, payer.community_id, facts, now)
+
+
+# --- the guest must act --------------------------------------------------------------------------
+
+
+def remind_refunds(now: datetime) -> int:
+    """Write again to guests who have not named a bank account yet. Returns how many."""
+    waiting = db.session.scalars(
+        select(Refund.id).where(Refund.state == RefundState.ACTION_REQUIRED).order_by(Refund.id)
+    ).all()
+    db.session.rollback()
+    return sum(_remind_if_due(refund_id, now) for refund_id in waiting)
+
+
+def _remind_if_due(refund_id: int, now: datetime) -> bool:
+    with transaction() as session:
+        refund = _lock(session, refund_id)
+        asked, told = refund.sent_at, refund.reminded_at
+        if refund.state != RefundState.ACTION_REQUIRED or not asked or not told:
+            return False
+        if not is_reminder_due(asked, refund.action_until, told, now):
+            return False
+        _remind(session, refund, now)
+        return True
+
+
+def _remind(session: Session, refund: Refund, now: datetime) -> None:
+    refund.reminded_at = now
+    payer = get_payer(session, refund.booking_id)
+    until = refund.action_until.isoformat() if refund.action_until else ""
+    values = {"amount_satang": refund.amount_satang, "reason": refund.reason, "until": until}
+    key = f"refund_needs_bank:{refund.id}:{now.isoformat()}"
+    notify_guest(session, payer, "refund_needs_bank", key, values, now)
+
+
+# --- by a person ---------------------------------------------------------------------------------
 
 
 def note_refund_made(
@@ -146,81 +519,99 @@ def note_refund_made(
     person_id: int,
     providers: Providers,
     now: datetime,
+    paid_from: str = "promptpay",
 ) -> None:
-    """A person transferred the money back; `proof` is the bank's reference.
+    """A person gave the money back; `proof` is the bank's reference, or the receipt for cash.
 
-    Raises NotFound for another community's refund, MethodClosed where the provider returns it by
-    itself, StateForbids when it was made before.
+    It left the community's bank or its cash box (`paid_from`). Raises NoteMissing without a proof,
+    NotFound for another community's refund, MethodClosed where the provider returns it by itself or
+    the community has no such account, StateForbids when it was made before or waits for approval,
+    DisputeOpen while the payer's bank may take the money anyhow.
     """
+    if not proof.strip():
+        raise NoteMissing
     with transaction() as session:
-        row = session.execute(
-            select(Refund.community_id, Capture.provider)
-            .join(Capture, Capture.id == Refund.capture_id)
-            .where(Refund.id == refund_id)
-        ).one_or_none()
-        if row is None or row.community_id != community_id:
-            raise NotFound(thing="refund")
-        provider = providers.get(row.provider)
-        if provider is not None and provider.capabilities.refunds_itself:
-            raise MethodClosed(method=row.provider)
-        _complete(session, refund_id, 0, f"person:{person_id}", proof, now)
+        refund = _lock(session, refund_id, community_id)
+        _require_move(refund, RefundState.SUCCEEDED)
+        provider = session.get_one(Capture, refund.capture_id).provider
+        if refund.state != RefundState.FAILED and _returns_itself(providers.get(provider)):
+            raise MethodClosed(method=provider)
+        if not _has_account(session, community_id, paid_from):
+            raise MethodClosed(method=paid_from)
+        payer = get_payer(session, refund.booking_id)
+        if _has_open_dispute(session, refund.capture_id):
+            raise DisputeOpen(reference=payer.reference)
+        _complete(session, refund, f"person:{person_id}", paid_from, proof.strip(), now)
+        close_work_about(session, _work_key(refund), proof.strip(), now)
+
+
+def _returns_itself(provider: Provider | None) -> bool:
+    return provider is not None and provider.capabilities.refunds_itself
+
+
+def _has_account(session: Session, community_id: int, paid_from: str) -> bool:
+    """Every community has a bank; a cash box only who takes cash."""
+    return paid_from in list_by_hand_from(session, community_id)
+
+
+def list_by_hand_from(session: Session, community_id: int) -> list[str]:
+    """Where a community's people can take money from that they give back by hand."""
+    opened = session.scalars(
+        select(PaymentAccount.provider).where(PaymentAccount.community_id == community_id)
+    ).all()
+    return [each for each in BY_HAND_FROM if each == BY_HAND_FROM[0] or each in opened]
+
+
+def _has_open_dispute(session: Session, capture_id: int) -> bool:
+    found = select(Dispute.id).where(
+        Dispute.capture_id == capture_id, Dispute.state == DisputeState.OPEN
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+# --- done ----------------------------------------------------------------------------------------
 
 
 def _complete(
     session: Session,
-    refund_id: int,
-    fee_returned: int,
+    refund: Refund,
     done_by: str,
+    paid_from: str,
     proof: str | None,
     now: datetime,
+    fee_returned: int = 0,
 ) -> None:
-    fee_returned = min(fee_returned, _fee_left(session, refund_id))
-    refund = session.scalars(
-        update(Refund)
-        .where(Refund.id == refund_id, Refund.state.in_(UNPAID_REFUNDS))
-        .values(
-            state=RefundState.SUCCEEDED,
-            done_at=now,
-            done_by=done_by,
-            proof=proof,
-            fee_returned_satang=fee_returned,
-        )
-        .returning(Refund)
-    ).one_or_none()
-    if refund is None:
-        state = RefundState.SUCCEEDED
-        raise StateForbids(thing="refund", state=state, wanted=state)
+    """The money has left: in the books, in the record, and to the guest."""
+    fee_returned = min(fee_returned, _fee_left(session, refund))
+    refund.state = RefundState.SUCCEEDED
+    refund.done_at, refund.done_by, refund.proof, refund.paid_from = now, done_by, proof, paid_from
+    refund.fee_returned_satang += fee_returned
     payer = get_payer(session, refund.booking_id)
     capture = session.get_one(Capture, refund.capture_id)
-    facts = RefundFacts(
-        payer.reference,
-        capture.provider,
-        capture.payment_id,
+    times = len(_came_back(session, refund.id))
+    facts = refund_facts(
+        (payer.reference, capture.provider, capture.payment_id),
         refund.number,
-        refund.amount_satang,
-        fee_returned,
+        (refund.amount_satang, fee_returned),
         village_day(now, payer.zone),
+        paid_from,
+        times,
     )
     ledger.post(session, payer.book_id, posting.refund_draft(facts, done_by), now)
     amount: dict[str, object] = {"amount_satang": refund.amount_satang, "reason": refund.reason}
-    notify_guest(session, payer, "refund_done", f"refund_done:{refund.id}", amount, now)
+    key = f"refund_done:{refund.id}:{times}" if times else f"refund_done:{refund.id}"
+    notify_guest(session, payer, "refund_done", key, amount, now)
 
 
-def _fee_left(session: Session, refund_id: int) -> int:
+def _fee_left(session: Session, refund: Refund) -> int:
     """How much of a capture's fee can still come back: rounded parts must not exceed the whole, and
-    a fee that a settled booking has borne is not undone. Locks the booking.
+    a fee that a settled booking has borne is not undone.
     """
-    row = session.execute(
-        select(Refund.booking_id, Refund.capture_id, Capture.buys)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.id == refund_id)
-    ).one()
-    booking = lock_booking(session, row.booking_id)
-    state = session.scalar(select(Departure.state).where(Departure.id == booking.departure_id))
-    if row.buys and state == DepartureState.SETTLED:
+    buys = session.get_one(Capture, refund.capture_id).buys
+    if buys and is_split(session, refund.booking_id):
         return 0
-    fee = select(CaptureFee.amount_satang).where(CaptureFee.capture_id == row.capture_id)
+    fee = select(CaptureFee.amount_satang).where(CaptureFee.capture_id == refund.capture_id)
     returned = select(func.sum(Refund.fee_returned_satang)).where(
-        Refund.capture_id == row.capture_id
+        Refund.capture_id == refund.capture_id
     )
     return (session.scalar(fee) or 0) - int(session.scalar(returned) or 0)

@@ -36,7 +36,11 @@ class FeeFacts:
 
 @dataclass(frozen=True)
 class RefundFacts:
-    """Money given back, numbered within its payment, and what came back of the provider's fee."""
+    """Money given back, numbered within its payment, and what came back of the provider's fee.
+
+    `paid_from` is another account than the one that took the payment, where a person transferred
+    it by hand; `returned` how often it had come back before.
+    """
 
     reference: str
     provider: str
@@ -45,6 +49,57 @@ class RefundFacts:
     amount_satang: int
     fee_returned_satang: int
     made_on: date
+    paid_from: str | None = None
+    returned: int | None = None
+
+
+@dataclass(frozen=True)
+class RefundReturnFacts:
+    """A refund that came back to the account which it had left, numbered within the refund."""
+
+    reference: str
+    provider: str
+    payment_id: str
+    number: int
+    returned: int
+    amount_satang: int
+    paid_from: str
+    returned_on: date
+
+
+@dataclass(frozen=True)
+class DisputeFacts:
+    """What a payer's bank took back, until the dispute is decided; `dispute` is the provider's id."""
+
+    reference: str
+    provider: str
+    dispute: str
+    amount_satang: int
+    opened_on: date
+
+
+@dataclass(frozen=True)
+class DisputeFeeFacts:
+    """What a provider asks for handling a dispute; whether the booking was split before."""
+
+    reference: str
+    provider: str
+    dispute: str
+    fee_satang: int
+    was_split: bool
+    opened_on: date
+
+
+@dataclass(frozen=True)
+class DisputeEndFacts:
+    """How a dispute was decided. `deposit_satang` of it still lay in the booking's deposit."""
+
+    reference: str
+    provider: str
+    dispute: str
+    amount_satang: int
+    deposit_satang: int
+    closed_on: date
 
 
 @dataclass(frozen=True)
@@ -88,7 +143,17 @@ class CashBankedFacts:
     banked_on: date
 
 
-BookingMoney = CaptureFacts | FeeFacts | RefundFacts | CreditFacts | CreditUseFacts
+BookingMoney = (
+    CaptureFacts
+    | FeeFacts
+    | RefundFacts
+    | RefundReturnFacts
+    | DisputeFacts
+    | DisputeFeeFacts
+    | DisputeEndFacts
+    | CreditFacts
+    | CreditUseFacts
+)
 BoxFacts = CashCountFacts | CashBankedFacts
 Facts = BookingMoney | BoxFacts
 
@@ -107,13 +172,54 @@ def fee_draft(facts: FeeFacts, actor: str) -> Draft:
 
 
 def refund_draft(facts: RefundFacts, actor: str) -> Draft:
-    """From guest deposits back to where the money came from."""
-    account = chart.payment(facts.provider)
+    """From guest deposits back to where the money came from, or out of another account by hand."""
+    account = chart.payment(facts.paid_from or facts.provider)
     legs = [Leg(chart.GUEST_DEPOSIT, account, facts.amount_satang, "refunded")]
     if facts.fee_returned_satang:
         legs.append(Leg(account, chart.PAYMENT_FEE, facts.fee_returned_satang, "fee_returned"))
     name = f"{_payment(facts)}:{facts.number}"
+    name = f"{name}:{facts.returned}" if facts.returned else name
     return _draft("refund", facts, name, facts.made_on, tuple(legs), actor)
+
+
+def refund_return_draft(facts: RefundReturnFacts, actor: str) -> Draft:
+    """Back into guest deposits: it is owed again. What came back of a fee stays."""
+    account = chart.payment(facts.paid_from)
+    legs = (Leg(account, chart.GUEST_DEPOSIT, facts.amount_satang, "refund_came_back"),)
+    name = f"{_payment(facts)}:{facts.number}:{facts.returned}"
+    return _draft("refund_return", facts, name, facts.returned_on, legs, actor)
+
+
+def dispute_draft(facts: DisputeFacts, actor: str) -> Draft:
+    """Out of the payment account, until it is decided whose the money is."""
+    account = chart.payment(facts.provider)
+    legs = (Leg(chart.DISPUTED, account, facts.amount_satang, "disputed"),)
+    return _draft("dispute", facts, _dispute(facts), facts.opened_on, legs, actor)
+
+
+def dispute_fee_draft(facts: DisputeFeeFacts, actor: str) -> Draft:
+    """A fee like any other, which the booking's split pays; once that is posted, it is lost."""
+    cost = chart.DISPUTE_LOSS if facts.was_split else chart.PAYMENT_FEE
+    legs = (Leg(cost, chart.payment(facts.provider), facts.fee_satang, "dispute_fee"),)
+    return _draft("dispute_fee", facts, _dispute(facts), facts.opened_on, legs, actor)
+
+
+def dispute_won_draft(facts: DisputeEndFacts, actor: str) -> Draft:
+    account = chart.payment(facts.provider)
+    legs = (Leg(account, chart.DISPUTED, facts.amount_satang, "dispute_won"),)
+    return _draft("dispute_won", facts, _dispute(facts), facts.closed_on, legs, actor)
+
+
+def dispute_lost_draft(facts: DisputeEndFacts, actor: str) -> Draft:
+    """What still lay in the booking's deposit goes with it; the rest is the community's loss."""
+    parts = (
+        (chart.GUEST_DEPOSIT, facts.deposit_satang),
+        (chart.DISPUTE_LOSS, facts.amount_satang - facts.deposit_satang),
+    )
+    legs = tuple(
+        Leg(source, chart.DISPUTED, part, "dispute_lost") for source, part in parts if part
+    )
+    return _draft("dispute_lost", facts, _dispute(facts), facts.closed_on, legs, actor)
 
 
 def credit_draft(facts: CreditFacts, actor: str) -> Draft:
@@ -160,8 +266,12 @@ def _box_draft(
     )
 
 
-def _payment(facts: CaptureFacts | FeeFacts | RefundFacts) -> str:
+def _payment(facts: CaptureFacts | FeeFacts | RefundFacts | RefundReturnFacts) -> str:
     return f"{facts.provider}:{facts.payment_id}"
+
+
+def _dispute(facts: DisputeFacts | DisputeFeeFacts | DisputeEndFacts) -> str:
+    return f"{facts.provider}:{facts.dispute}"
 
 
 def _draft(
@@ -180,6 +290,10 @@ def _draft(
 
 
 def facts_text(kind: str, facts: Facts) -> str:
-    """The facts as the text whose hash the entry carries: one a line, days as YYYY-MM-DD."""
-    lines = [f"cbt-{kind}/1", *(f"{name}:{value}" for name, value in asdict(facts).items())]
+    """The facts as the text whose hash the entry carries: one a line, days as YYYY-MM-DD.
+
+    What is None is left out, so that a fact which came into being later changes no older text.
+    """
+    told = [(name, value) for name, value in asdict(facts).items() if value is not None]
+    lines = [f"cbt-{kind}/1", *(f"{name}:{value}" for name, value in told)]
     return "".join(line + "\n" for line in lines)

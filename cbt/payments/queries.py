@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cbt.bookings.models import Booking
@@ -27,6 +27,7 @@ from cbt.payments.models import (
 from cbt.payments.provider import (
     UNPAID_REFUNDS,
     AttemptState,
+    DisputeState,
     Failure,
     RefundReason,
     RefundState,
@@ -43,8 +44,11 @@ from cbt.payments.records import (
     RefundedCard,
     TransferCard,
 )
+from cbt.payments.reported import Dispute
 
 LOOK_UP_FOR = timedelta(days=7)
+
+_IS_LIVE = Refund.state != RefundState.CANCELLED
 
 
 _METHOD = columns(PaymentAccount, Method)
@@ -249,32 +253,117 @@ def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureC
     return [CaptureCard(*row) for row in rows]
 
 
+_HELD_BY = (
+    select(Dispute.state)
+    .where(Dispute.capture_id == Refund.capture_id, Dispute.state != DisputeState.WON)
+    .order_by(Dispute.state.desc())
+    .limit(1)
+    .correlate(Refund)
+    .scalar_subquery()
+)
+"""The dispute over a refund's payment that is open, else one that was lost."""
+
+_REFUND: list[Any] = [
+    Refund.id,
+    Booking.reference,
+    Capture.provider,
+    Refund.amount_satang,
+    Refund.reason,
+    Refund.state,
+    Refund.requested_at,
+    Refund.requested_by,
+    Refund.approved_by,
+    Refund.action_until,
+    Refund.failure,
+    Refund.paid_from,
+    Refund.done_at,
+    Refund.done_by,
+    Refund.proof,
+    Booking.guest_name,
+    Booking.guest_email,
+    Booking.guest_phone,
+    _HELD_BY,
+]
+
+
 def list_refunds_to_make(session: Session, community_id: int) -> list[RefundCard]:
+    """Money that guests still wait for, the oldest first."""
     rows = session.execute(
-        select(
-            Refund.id,
-            Booking.reference,
-            Capture.provider,
-            Refund.amount_satang,
-            Refund.reason,
-            Refund.requested_at,
-            Booking.guest_name,
-            Booking.guest_email,
-            Booking.guest_phone,
-        )
+        _refunds().where(Refund.community_id == community_id, Refund.state.in_(UNPAID_REFUNDS))
+    )
+    return [_refund(row) for row in rows]
+
+
+def list_refunds_done(session: Session, community_id: int, limit: int) -> list[RefundCard]:
+    """Money that was given back, or not given after all, the newest first."""
+    rows = session.execute(
+        _refunds()
+        .where(Refund.community_id == community_id, Refund.state.not_in(UNPAID_REFUNDS))
+        .order_by(None)
+        .order_by(func.coalesce(Refund.done_at, Refund.requested_at).desc(), Refund.id.desc())
+        .limit(limit)
+    )
+    return [_refund(row) for row in rows]
+
+
+def get_refund(session: Session, community_id: int, refund_id: int) -> RefundCard:
+    row = session.execute(
+        _refunds().where(Refund.community_id == community_id, Refund.id == refund_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(thing="refund")
+    return _refund(row)
+
+
+def _refunds() -> Query:
+    return (
+        select(*_REFUND)
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.community_id == community_id, Refund.state.in_(UNPAID_REFUNDS))
         .order_by(Refund.id)
     )
-    return [RefundCard(*row[:4], RefundReason(row[4]), *row[5:]) for row in rows]
+
+
+def _refund(row: Row[Any]) -> RefundCard:
+    card = RefundCard(*tuple(row))
+    return replace(
+        card,
+        reason=RefundReason(card.reason),
+        state=RefundState(card.state),
+        dispute=DisputeState(card.dispute) if card.dispute else None,
+    )
+
+
+def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> int | None:
+    """The refund that a provider knows by its own id, as its events name it."""
+    return session.scalar(
+        select(Refund.id)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.provider_ref == provider_ref, Capture.provider == provider)
+    )
+
+
+def find_open_dispute(session: Session, departure_id: int) -> str | None:
+    """A booking's reference whose payment a bank disputes, or None: its split waits for the decision."""
+    return session.scalar(
+        select(Booking.reference)
+        .join(Dispute, Dispute.booking_id == Booking.id)
+        .join(Capture, Capture.id == Dispute.capture_id)
+        .where(
+            Booking.departure_id == departure_id,
+            Dispute.state == DisputeState.OPEN,
+            Capture.buys.is_(True),
+        )
+        .order_by(Booking.id)
+        .limit(1)
+    )
 
 
 def list_refunds(session: Session, booking_id: int) -> list[RefundedCard]:
     """Money of a booking that goes or went back."""
     rows = session.execute(
         select(Refund.amount_satang, Refund.reason, Refund.state)
-        .where(Refund.booking_id == booking_id)
+        .where(Refund.booking_id == booking_id, _IS_LIVE)
         .order_by(Refund.id)
     )
     return [
@@ -297,18 +386,33 @@ _MONEY = union_all(
     ),
     select(Refund.booking_id, literal(2), Refund.amount_satang)
     .join(Capture, Capture.id == Refund.capture_id)
-    .where(Refund.booking_id.in_(_AMONG), Capture.buys.is_(True)),
+    .where(Refund.booking_id.in_(_AMONG), Capture.buys.is_(True), _IS_LIVE),
     select(Credit.booking_id, literal(3), Credit.amount_satang).where(
         Credit.booking_id.in_(_AMONG)
     ),
     select(Booking.id, literal(4), Booking.retained_satang).where(Booking.id.in_(_AMONG)),
+    select(Refund.booking_id, literal(5), Refund.amount_satang).where(
+        Refund.booking_id.in_(_AMONG), Refund.reason == RefundReason.GOODWILL, _IS_LIVE
+    ),
+    select(
+        Dispute.booking_id,
+        case((Dispute.state == DisputeState.LOST, 6), else_=7),
+        Dispute.reserved_satang,
+    )
+    .join(Capture, Capture.id == Dispute.capture_id)
+    .where(
+        Dispute.booking_id.in_(_AMONG),
+        Dispute.state != DisputeState.WON,
+        Dispute.was_split.is_(False),
+        Capture.buys.is_(True),
+    ),
 )
 
 
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     ids = list(booking_ids)
-    sums: dict[int, list[int]] = {booking_id: [0, 0, 0, 0, 0] for booking_id in ids}
+    sums: dict[int, list[int]] = {booking_id: [0] * 8 for booking_id in ids}
     for booking_id, place, amount in session.execute(_MONEY, {"bookings": ids}):
         sums[booking_id][place] += amount
     return {booking_id: Money(*each) for booking_id, each in sums.items()}
@@ -319,8 +423,13 @@ def departures_with_retained_money(community_id: int) -> Query:
     kept = (
         _total(Capture.amount_satang, Capture.booking_id)
         + _total(CreditUse.amount_satang, CreditUse.booking_id)
-        - _total(Refund.amount_satang, Refund.booking_id)
+        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE)
         - _total(Credit.amount_satang, Credit.booking_id)
+        - _total(
+            Dispute.reserved_satang,
+            Dispute.booking_id,
+            (Dispute.state == DisputeState.LOST) & Dispute.was_split.is_(False),
+        )
     )
     return select(Booking.departure_id).where(
         Booking.community_id == community_id,
@@ -331,12 +440,12 @@ def departures_with_retained_money(community_id: int) -> Query:
 
 
 def _total(
-    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int]
+    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int], *which: Condition
 ) -> ColumnElement[int]:
     """The sum of a booking's amounts of one kind, as a column beside Booking."""
     return (
         select(func.coalesce(func.sum(amount), 0))
-        .where(booking_id == Booking.id)
+        .where(booking_id == Booking.id, *which)
         .correlate(Booking)
         .scalar_subquery()
     )

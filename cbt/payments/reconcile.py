@@ -11,15 +11,25 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from cbt.communities.models import Community
+from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.errors import AnswerWrong, ProviderDown
 from cbt.payments import inbox
-from cbt.payments.models import Attempt, PaymentAccount
+from cbt.payments.bank_matching import list_confirmed_untaken, watch
+from cbt.payments.disputes import take_in_dispute
+from cbt.payments.models import Attempt, Capture, PaymentAccount
 from cbt.payments.payouts import check_payouts, oldest_on_the_way, take_in_payouts
-from cbt.payments.provider import Event, Providers, TellingProvider
-from cbt.payments.reported import InboxEvent
-from cbt.payments.take_in import look_up_unpaid_attempts
+from cbt.payments.provider import (
+    DisputeState,
+    Event,
+    NormalisedDispute,
+    Providers,
+    TellingProvider,
+)
+from cbt.payments.reported import Dispute, InboxEvent, StatementImport
+from cbt.payments.take_in import look_up_unpaid_attempts, take_in
 from cbt.payments.transactions import Account, note_wrong_answer, take_in_transactions
+from cbt.payments.work import is_on_list
 
 log = logging.getLogger("cbt.payments")
 
@@ -37,6 +47,7 @@ def reconcile(providers: Providers, now: datetime, *, full: bool = False) -> int
     gone through again in the next round, from where it was.
     """
     look_up_unpaid_attempts(providers, now, old=True)
+    _look_into_statements(providers, now)
     done = 0
     for account in list_accounts(providers):
         try:
@@ -57,6 +68,23 @@ def reconcile(providers: Providers, now: datetime, *, full: bool = False) -> int
         finally:
             db.session.rollback()
     return done
+
+
+def _look_into_statements(providers: Providers, now: datetime) -> None:
+    """Transfers that were confirmed reach the books; what the bank ought to show is missed."""
+    for attempt_id in list_confirmed_untaken(db.session(), now - LOOKS_BACK):
+        try:
+            take_in(attempt_id, providers, now)
+        except Exception:  # one payment's trouble must not hide another's
+            log.exception("attempt %s cannot be taken in", attempt_id)
+    communities = db.session.scalars(select(StatementImport.community_id).distinct()).all()
+    for community_id in communities:
+        try:
+            watch(get_community_by_id(db.session(), community_id), now)
+        except Exception:  # a damaged record of one community must not hide another's money
+            log.exception("the statements of community %s cannot be searched", community_id)
+        finally:
+            db.session.rollback()
 
 
 def list_accounts(providers: Providers) -> list[Account]:
@@ -143,5 +171,47 @@ def _list_known_events(account: Account, events: list[Event]) -> set[str]:
 def _take_in_disputes(
     account: Account, provider: TellingProvider, since: datetime, now: datetime
 ) -> None:
-    """What payers' banks dispute."""
-    del account, provider, since, now
+    """What payers' banks dispute: what the provider lists, and those that are not decided yet."""
+    told = {each.provider_ref: each for each in provider.list_disputes(account.receiver, since)}
+    for provider_ref in _list_undecided(account):
+        if provider_ref not in told:
+            found = provider.fetch_dispute(account.receiver, provider_ref)
+            if found is not None:
+                told[provider_ref] = found
+    for each in told.values():
+        if _is_news(each):
+            take_in_dispute(account.id, each, now)
+
+
+def _list_undecided(account: Account) -> list[str]:
+    rows = db.session.scalars(
+        select(Dispute.provider_ref)
+        .join(Capture, Capture.id == Dispute.capture_id)
+        .where(
+            Dispute.community_id == account.community_id,
+            Dispute.state == DisputeState.OPEN,
+            Capture.provider == account.provider,
+        )
+    )
+    found = list(rows)
+    db.session.rollback()
+    return found
+
+
+def _is_news(told: NormalisedDispute) -> bool:
+    """Whether a dispute is new, or says more than is written down."""
+    known = db.session.execute(
+        select(Dispute.state, Dispute.fee_satang, Dispute.evidence_until).where(
+            Dispute.provider_ref == told.provider_ref
+        )
+    ).one_or_none()
+    if known is None:
+        is_new = not is_on_list(db.session(), f"dispute:{told.provider_ref}")
+        db.session.rollback()
+        return is_new
+    db.session.rollback()
+    return known.state == DisputeState.OPEN and (
+        told.state != DisputeState.OPEN
+        or (told.fee_satang > 0 and not known.fee_satang)
+        or (told.evidence_until not in (None, known.evidence_until))
+    )

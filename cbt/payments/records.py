@@ -6,7 +6,14 @@ from datetime import datetime
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
-from cbt.payments.provider import AttemptState, Failure, PayMethod, RefundReason, RefundState
+from cbt.payments.provider import (
+    AttemptState,
+    DisputeState,
+    Failure,
+    PayMethod,
+    RefundReason,
+    RefundState,
+)
 
 CASH = "cash"
 """The name of the provider that is a cash box: its account's receiver says whether guests may choose it."""
@@ -115,17 +122,28 @@ class CaptureCard:
 
 @dataclass(frozen=True)
 class RefundCard:
-    """Money to give back, with what is needed to reach the guest."""
+    """Money that goes or went back, with what is needed to reach the guest."""
 
     id: int
     reference: str
     provider: str
     amount_satang: int
     reason: RefundReason
+    state: RefundState
     requested_at: datetime
+    requested_by: int | None
+    approved_by: int | None
+    action_until: datetime | None
+    failure: str | None
+    paid_from: str | None
+    done_at: datetime | None
+    done_by: str | None
+    proof: str | None
     guest_name: str | None
     guest_email: str | None
     guest_phone: str | None
+    dispute: DisputeState | None
+    """Of the same payment: nothing is sent while one is open; after a lost one a person decides."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +161,8 @@ class Money:
 
     `captured` bought it, `from_credit` came out of credits; `returning` goes or went back to the
     guest and `credited` became a credit. `retained` is what the terms kept of a price that fell: it
-    stays with the community and buys nothing else.
+    stays with the community and buys nothing else. `goodwill` of what goes back the community gives
+    beyond its terms. `disputed` went back by a dispute that was lost; `frozen` may still.
     """
 
     captured_satang: int = 0
@@ -151,17 +170,30 @@ class Money:
     returning_satang: int = 0
     credited_satang: int = 0
     retained_satang: int = 0
+    goodwill_satang: int = 0
+    disputed_satang: int = 0
+    frozen_satang: int = 0
 
     @property
     def kept_satang(self) -> int:
         """What is there for the trip."""
         came = self.captured_satang + self.from_credit_satang
-        return came - self.returning_satang - self.credited_satang
+        return came - self.returning_satang - self.credited_satang - self.disputed_satang
 
     @property
     def paid_satang(self) -> int:
-        """What counts towards the price: that much is paid, and of it the terms give back."""
-        return self.kept_satang - self.retained_satang
+        """What counts towards the price: that much is paid. Goodwill leaves nothing to pay again."""
+        return self.kept_satang - self.retained_satang + self.goodwill_satang
+
+    @property
+    def returnable_satang(self) -> int:
+        """What is there and in no dispute: that much at most can go back."""
+        return max(0, self.kept_satang - self.frozen_satang)
+
+    @property
+    def of_terms_satang(self) -> int:
+        """What a cancellation is reckoned from: what is there, less what was retained before."""
+        return max(0, self.kept_satang - self.retained_satang - self.frozen_satang)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from cbt.errors import NoPolicyInForce, NotFound
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
+from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
@@ -140,7 +141,20 @@ def _booking_facts(session: Session, condition: Condition) -> dict[int, list[Boo
     for row in rows:
         kept, fee = money[row.id].kept_satang, fees.get(row.id, 0)
         policy = read_policy(row.text)
-        if row.state in PAID:
+        if row.state in PAID and money[row.id].disputed_satang:
+            facts[row.departure_id].append(
+                _of_what_is_left(
+                    BookingFacts(
+                        row.reference,
+                        row.starts_on,
+                        max(0, kept),
+                        fee,
+                        tuple(costs[row.id]),
+                        policy,
+                    )
+                )
+            )
+        elif row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
             facts[row.departure_id].append(
                 BookingFacts(row.reference, row.starts_on, kept, fee, *about)
@@ -152,6 +166,22 @@ def _booking_facts(session: Session, condition: Condition) -> dict[int, list[Boo
                 BookingFacts(row.reference, row.starts_on, kept, fee, (), policy)
             )
     return _with_preparation(session, facts, cancelled) if cancelled else facts
+
+
+def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
+    """The split facts of a booking of which a lost dispute took some: nothing is owed beyond the rest.
+
+    It pays the intermediary's share of it, then outside costs in their order, then fees.
+    """
+    left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
+    costs = []
+    for cost in facts.costs:
+        part = min(cost.amount_satang, left)
+        left -= part
+        if part:
+            costs.append(replace(cost, amount_satang=part))
+    fee = min(facts.payment_fee_satang, left)
+    return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:
@@ -233,11 +263,23 @@ def get_booking_facts(session: Session, departure_id: int, reference: str) -> Bo
 
 
 def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
-    """What providers kept of what bought each booking, less what they gave back of it."""
+    """What providers kept of what bought each booking, less what they gave back of it.
+
+    What a dispute cost before the split is among them.
+    """
     kept = (
         select(Capture.booking_id, CaptureFee.amount_satang)
         .join(CaptureFee, CaptureFee.capture_id == Capture.id)
         .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
+    )
+    disputed = (
+        select(Dispute.booking_id, Dispute.fee_satang)
+        .join(Capture, Capture.id == Dispute.capture_id)
+        .where(
+            Dispute.booking_id.in_(booking_ids),
+            Dispute.was_split.is_(False),
+            Capture.buys.is_(True),
+        )
     )
     returned = (
         select(Refund.booking_id, -Refund.fee_returned_satang)
@@ -245,7 +287,7 @@ def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
         .where(Refund.booking_id.in_(booking_ids), Capture.buys.is_(True))
     )
     fees: dict[int, int] = defaultdict(int)
-    for booking_id, amount in session.execute(union_all(kept, returned)):
+    for booking_id, amount in session.execute(union_all(kept, disputed, returned)):
         fees[booking_id] += int(amount)
     return fees
 

@@ -17,6 +17,7 @@ from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
     DepartureUnknown,
+    DisputeOpen,
     FeeNotReported,
     NothingToSettle,
     NotYetDelivered,
@@ -27,6 +28,7 @@ from cbt.errors import (
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
+from cbt.payments.queries import find_open_dispute
 from cbt.revenue import posting, queries
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
@@ -190,7 +192,7 @@ def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
-    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded or FeeNotReported.
+    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, DisputeOpen or FeeNotReported.
     """
     session = db.session()
     number = 1 + get_community_by_id(session, community_id).settlements
@@ -205,8 +207,8 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, FeeNotReported, or PreviewOutdated when
-    something changed since; and then writes nothing.
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, DisputeOpen, FeeNotReported, or
+    PreviewOutdated when something changed since; and then writes nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
@@ -255,6 +257,9 @@ def _facts(
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
+    disputed = find_open_dispute(session, departure_id)
+    if disputed is not None:  # what the booking brought in is not known before
+        raise DisputeOpen(reference=disputed)
     silent = queries.find_unreported_fee(session, departure_id)
     if silent is not None:  # a split without the fee could never be put right afterwards
         raise FeeNotReported(reference=silent)

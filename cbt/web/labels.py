@@ -365,6 +365,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.DEPOSIT_DIFFERS: _l(
             "On deposit %(posted_satang)s, but it should be %(computed_satang)s."
         ),
+        Fault.RETURNING_DIFFERS: _l(
+            "%(noted_satang)s of a payment is counted as going back, but its refunds and disputes sum to"
+            " %(summed_satang)s."
+        ),
         Fault.PAYMENT_MISSING: _l("It counts as paid, but no payment bought it."),
         Fault.PAYMENT_UNUSED: _l("A payment bought it, but it does not count as paid."),
         Fault.PRICE_DIFFERS: _l(
@@ -406,6 +410,11 @@ _ENTRIES = {
     "capture": _l("payment"),
     "fee": _l("payment fee"),
     "refund": _l("refund"),
+    "refund_return": _l("refund that came back"),
+    "dispute": _l("dispute opened"),
+    "dispute_fee": _l("dispute fee"),
+    "dispute_won": _l("dispute won"),
+    "dispute_lost": _l("dispute lost"),
     "credit": _l("credit"),
     "credit_use": _l("credit used"),
     "payout": _l("payout to the bank"),

@@ -398,7 +398,10 @@ def test_a_partial_refund_altered(app):
     tamper("UPDATE refund SET amount_satang = amount_satang + 1")
     faults = found(village)
     assert (Fault.AMOUNT_DIFFERS, f"booking:{reference}") in faults[Check.MONEY]
-    assert faults[Check.DEPOSITS] == [(Fault.DEPOSIT_DIFFERS, f"booking:{reference}")]
+    assert faults[Check.DEPOSITS] == [
+        (Fault.DEPOSIT_DIFFERS, f"booking:{reference}"),
+        (Fault.RETURNING_DIFFERS, f"booking:{reference}"),
+    ]
 
 
 def test_a_credit_raised(app):

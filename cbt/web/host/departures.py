@@ -15,6 +15,7 @@ from cbt.db import db
 from cbt.errors import (
     CostsExceedIncome,
     DiscountTooLarge,
+    DisputeOpen,
     FeeNotReported,
     NothingToSettle,
     NoWorkRecorded,
@@ -260,6 +261,7 @@ def _preview(trip: TripCard) -> tuple[Preview | None, str]:
     except (
         CostsExceedIncome,
         DiscountTooLarge,
+        DisputeOpen,
         FeeNotReported,
         NoWorkRecorded,
         NothingToSettle,
