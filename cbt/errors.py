@@ -185,6 +185,14 @@ class StatementCurrency(StatementUnreadable):
     """facts: currency. A statement, or an entry of it, in another currency than baht."""
 
 
+class StatementColumnsUnknown(StatementUnreadable):
+    """Nobody has said yet which column of this kind of statement means what."""
+
+
+class StatementOfSeveral(StatementUnreadable):
+    """facts: accounts. A statement of more than one account; the community's books know one bank account."""
+
+
 class SlipUnreadable(Invalid):
     """facts: problem. The code on a transfer slip is not one that a Thai bank prints."""
 
@@ -356,6 +364,18 @@ class EntryConflict(Refused):
 
 class BalanceTooLow(Refused):
     """facts: account. The posting would take an account below zero."""
+
+
+class StatementKnown(Refused):
+    """facts: day. The very same file was read in before; nothing of it is new."""
+
+
+class LineAmountDiffers(Refused):
+    """facts: line_satang, known_satang. A line of the bank's statement shows another amount."""
+
+
+class FundTooLow(Refused):
+    """facts: amount_satang. The management fund does not hold what a cost would take from it."""
 
 
 class SignInFailed(Refused):

@@ -41,6 +41,7 @@ from cbt.payments.give_back import look_up_refunds, remind_refunds, send_refunds
 from cbt.payments.inbox import work_off
 from cbt.payments.provider import Providers, RefundReason
 from cbt.payments.queries import get_money, list_credits_of
+from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
@@ -81,6 +82,8 @@ def duties(app: Flask) -> list[Duty]:
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
+        Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
+        Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
         Duty("forget mails", timedelta(hours=6), forget_old),

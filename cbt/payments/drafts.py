@@ -15,6 +15,7 @@ from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
+from cbt.payments.account_drafts import list_account_drafts
 from cbt.payments.models import (
     Capture,
     CaptureFee,
@@ -43,7 +44,9 @@ from cbt.payments.reported import Dispute
 
 
 def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds, disputes, credits and the box call for, by key."""
+    """The entries that the records of money call for, by key: payments, refunds, disputes, credits,
+    the cash box, payouts, and what nothing explained.
+    """
     zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
     drafts = [
         *_capture_drafts(session, community_id, zone),
@@ -51,6 +54,7 @@ def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
         *_dispute_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
         *_box_drafts(session, community_id, zone),
+        *list_account_drafts(session, community_id, zone),
     ]
     return {draft.key: draft for draft in drafts}
 

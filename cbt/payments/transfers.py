@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cbt.db import transaction
 from cbt.errors import (
+    LineAmountDiffers,
     MethodClosed,
     NotFound,
     ReferenceDiffers,
@@ -75,6 +76,59 @@ def confirm_transfer(
         return True
 
 
+def confirm_by_statement(
+    session: Session,
+    community_id: int,
+    attempt_id: int,
+    amount_satang: int,
+    time: int,
+    person_id: int,
+    now: datetime,
+) -> bool:
+    """A person says that a line of the bank's statement pays an attempt, for the nth `time`. A step.
+
+    A statement is a file that whoever read it in could have changed, so from the community's limit
+    on a second person must say the same. True when it is confirmed. A confirmation that was there
+    before must be of the same amount. Raises NotFound, MethodClosed, LineAmountDiffers or
+    SecondPersonNeeded, and then has written nothing.
+    """
+    account_id = _lock_account_of(session, community_id, attempt_id).account_id
+    made = session.execute(
+        select(TransferConfirmation.amount_satang, TransferConfirmation.confirmed_at)
+        .where(TransferConfirmation.attempt_id == attempt_id)
+        .order_by(TransferConfirmation.id)
+    ).all()
+    if time <= len(made):
+        known = made[time - 1].amount_satang
+        if known != amount_satang:
+            raise LineAmountDiffers(line_satang=amount_satang, known_satang=known)
+        return True
+    since = made[-1].confirmed_at if made else None
+    look = _find_look(session, attempt_id, since)
+    limit = get_money_rules(session, community_id).two_people_from_satang
+    is_own = look is not None and look.looked_by == person_id
+    if amount_satang >= limit:
+        if look is None:
+            session.add(_look(attempt_id, Slip("", ""), person_id, now))
+            session.flush()
+            return False
+        if is_own:
+            raise SecondPersonNeeded
+    session.add(
+        TransferConfirmation(
+            payment_account_id=account_id,
+            attempt_id=attempt_id,
+            amount_satang=amount_satang,
+            bank_reference=None,  # the line itself can be matched once only
+            seen_by=look.looked_by if look and not is_own else None,
+            confirmed_by=person_id,
+            confirmed_at=now,
+        )
+    )
+    session.flush()
+    return True
+
+
 def dismiss_look(community_id: int, look_id: int, person_id: int, now: datetime) -> None:
     """What the first of two people saw was something else: the transfer waits to be seen again.
 
@@ -123,6 +177,15 @@ class _Seen:
 
 def _lock(session: Session, community_id: int, attempt_id: int) -> _Seen:
     """Lock the account that an attempt pays into. Raises StateForbids when it is confirmed already."""
+    seen = _lock_account_of(session, community_id, attempt_id)
+    if session.scalar(
+        select(TransferConfirmation.id).where(TransferConfirmation.attempt_id == attempt_id)
+    ):
+        raise StateForbids(thing="attempt", state=AttemptState.PAID, wanted=AttemptState.PAID)
+    return seen
+
+
+def _lock_account_of(session: Session, community_id: int, attempt_id: int) -> _Seen:
     row = session.execute(
         select(
             *(PaymentAccount.id, PaymentAccount.provider, PaymentAccount.community_id),
@@ -136,19 +199,19 @@ def _lock(session: Session, community_id: int, attempt_id: int) -> _Seen:
     if row.provider != "promptpay":
         raise MethodClosed(method=row.provider)
     lock_account(session, community_id, row.provider)
-    if session.scalar(
-        select(TransferConfirmation.id).where(TransferConfirmation.attempt_id == attempt_id)
-    ):
-        raise StateForbids(thing="attempt", state=AttemptState.PAID, wanted=AttemptState.PAID)
     return _Seen(row.id, row.amount_satang)
 
 
-def _find_look(session: Session, attempt_id: int) -> TransferLook | None:
-    return session.scalars(
-        select(TransferLook).where(
-            TransferLook.attempt_id == attempt_id, TransferLook.dismissed_at.is_(None)
-        )
-    ).one_or_none()
+def _find_look(
+    session: Session, attempt_id: int, since: datetime | None = None
+) -> TransferLook | None:
+    """The first of two people's look that waits for the second's, after an earlier confirmation."""
+    looks = select(TransferLook).where(
+        TransferLook.attempt_id == attempt_id, TransferLook.dismissed_at.is_(None)
+    )
+    if since is not None:
+        looks = looks.where(TransferLook.looked_at > since)
+    return session.scalars(looks).one_or_none()
 
 
 def _look(attempt_id: int, slip: Slip, person_id: int, now: datetime) -> TransferLook:

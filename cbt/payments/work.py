@@ -35,7 +35,7 @@ def open_work(
     now: datetime,
 ) -> None:
     """Put something on the work list, once: what was there before, open or done, stays as it is. A step."""
-    if session.scalar(select(WorkItem.id).where(WorkItem.key == key)) is not None:
+    if is_on_list(session, key):
         return
     values = {"community_id": community_id, "kind": kind, "key": key, "facts": dict(facts)}
     try:
@@ -45,12 +45,19 @@ def open_work(
         return
 
 
-def close_work_about(session: Session, key: str, note: str, now: datetime) -> None:
+def is_on_list(session: Session, key: str) -> bool:
+    """Whether this was put on the list before, open or done."""
+    return session.scalar(select(WorkItem.id).where(WorkItem.key == key)) is not None
+
+
+def close_work_about(
+    session: Session, key: str, note: str, now: datetime, person_id: int | None = None
+) -> None:
     """Take something off the list because what it was about is settled; none is fine. A step."""
     session.execute(
         update(WorkItem)
         .where(WorkItem.key == key, WorkItem.closed_at.is_(None))
-        .values(closed_at=now, note=note)
+        .values(closed_at=now, closed_by=person_id, note=note)
     )
 
 

@@ -1,6 +1,7 @@
 """One place that turns every refusal into a page, in the reader's language."""
 
 import logging
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from cbt import errors
 from cbt.db import db
 from cbt.errors import CbtError
-from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, pick, set_language
+from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, format_day, pick, set_language
 from cbt.web import labels
 
 log = logging.getLogger("cbt")
@@ -90,6 +91,20 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.StatementCurrency: _l(
         "This bank statement holds money in another currency (%(currency)s); only baht can be taken in."
     ),
+    errors.StatementColumnsUnknown: _l(
+        "Please say which column of this statement means what. The next file of this kind is then read"
+        " at once."
+    ),
+    errors.StatementOfSeveral: _l(
+        "This file holds statements of %(accounts)s bank accounts. Please export the community's own"
+        " account alone."
+    ),
+    errors.StatementKnown: _l(
+        "This very file was read in on %(day)s already. Nothing was added, and nothing counts twice."
+    ),
+    errors.LineAmountDiffers: _l(
+        "The bank shows %(line_satang)s, but %(known_satang)s is known here. Nothing was matched."
+    ),
     errors.SlipUnreadable: _l("This code cannot be used: %(problem)s."),
     errors.DemoFileInvalid: _l("This file does not describe a sample community."),
     errors.DetailsIncomplete: _l("Please tell us your name and how to reach you before you pay."),
@@ -155,6 +170,9 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
+    errors.FundTooLow: _l(
+        "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
+    ),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
     errors.RecordDamaged: _l(
         "A record that this page needs is damaged, so nothing is shown rather than something wrong."
@@ -202,6 +220,8 @@ def _fact_words(name: str, value: object) -> object:
         return format_baht(value)
     if type(value) in labels.LABELS and isinstance(value, StrEnum):
         return labels.label(value)
+    if isinstance(value, date):
+        return format_day(value)
     return pick(value) if isinstance(value, dict) else value
 
 
