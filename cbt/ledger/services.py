@@ -43,8 +43,8 @@ def open_account(
 def lock_balance(session: Session, book_id: int, account: str) -> int:
     """Lock a book and tell an account's balance, in satang: nothing is posted until we commit."""
     session.execute(_LOCK, {"of_book": book_id})
-    rows = session.execute(_BY_CODE, {"of_book": book_id, "codes": [account]})
-    for row in rows:
+    values = {"of_book": book_id, "keys": [], "codes": [account]}
+    for row in session.execute(_ACCOUNTS_AND_EARLIER, values):
         return int(row.balance_satang)
     raise AccountUnknown(account=account)
 

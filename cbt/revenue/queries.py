@@ -10,10 +10,12 @@ from sqlalchemy import bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, Departure
+from cbt.bookings.records import BookingCard
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
 from cbt.db import Condition, columns, table_of
 from cbt.errors import NoPolicyInForce, NotFound
+from cbt.experiences.pricing import CostLine
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
@@ -98,6 +100,23 @@ def find_unreported_fee(session: Session, departure_id: int) -> str | None:
     )
 
 
+_CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
+_BOUGHT = (_CAPTURE.c.booking_id == bindparam("booking")) & _CAPTURE.c.buys.is_(True)
+_POLICY_AND_FEE = select(
+    _VERSION.c.text,
+    select(func.coalesce(func.sum(_FEE.c.amount_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _FEE.c.capture_id)
+    .where(_BOUGHT)
+    .scalar_subquery()
+    .label("kept"),
+    select(func.coalesce(func.sum(_REFUND.c.fee_returned_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _REFUND.c.capture_id)
+    .where(_BOUGHT)
+    .scalar_subquery()
+    .label("returned"),
+).where(_VERSION.c.id == bindparam("version"))
+
+
 def list_booking_facts(
     session: Session, departure_ids: Iterable[int]
 ) -> dict[int, list[BookingFacts]]:
@@ -105,18 +124,7 @@ def list_booking_facts(
 
     Those are the paid ones, and the cancelled ones of which something was retained.
     """
-    return _booking_facts(session, Booking.departure_id.in_(list(departure_ids)))
-
-
-def get_paid_facts(session: Session, booking_id: int) -> BookingFacts:
-    """The split facts of one paid booking, however many share its departure. Raises NotFound."""
-    own = (Booking.id == booking_id) & Booking.state.in_(PAID)
-    for facts in _booking_facts(session, own).values():
-        return facts[0]
-    raise NotFound(thing="split")
-
-
-def _booking_facts(session: Session, condition: Condition) -> dict[int, list[BookingFacts]]:
+    ids = list(departure_ids)
     rows = session.execute(
         select(
             Booking.id,
@@ -130,7 +138,7 @@ def _booking_facts(session: Session, condition: Condition) -> dict[int, list[Boo
         )
         .join(Departure, Departure.id == Booking.departure_id)
         .join(PolicyVersion, PolicyVersion.id == Booking.policy_version_id)
-        .where(condition, Booking.state.in_((*PAID, BookingState.CANCELLED)))
+        .where(Booking.departure_id.in_(ids), Booking.state.in_((*PAID, BookingState.CANCELLED)))
         .order_by(Booking.departure_id, Booking.id)
     ).all()
     money = list_money(session, [row.id for row in rows])
@@ -182,6 +190,24 @@ def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
             costs.append(replace(cost, amount_satang=part))
     fee = min(facts.payment_fee_satang, left)
     return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
+
+
+def get_paid_facts(
+    session: Session, booking: BookingCard, kept_satang: int, costs: Iterable[CostLine]
+) -> BookingFacts:
+    """The split facts of one paid booking whose money and costs are known, in one statement."""
+    row = session.execute(
+        _POLICY_AND_FEE, {"booking": booking.id, "version": booking.policy_version_id}
+    ).one()
+    return BookingFacts(
+        booking.reference,
+        booking.trip.starts_on,
+        kept_satang,
+        int(row.kept - row.returned),
+        tuple(Cost(each.code, each.amount_satang) for each in costs),
+        read_policy(row.text),
+        _borne(booking.discount_satang, booking.discount_bearer),
+    )
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:

@@ -14,6 +14,7 @@ from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
+from cbt.payments.accounts import AccountProblem
 from cbt.payments.bank_lines import Column, StatementProblem
 from cbt.payments.matching import Certainty, Why
 from cbt.payments.provider import (
@@ -244,6 +245,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         PayoutState.ON_THE_WAY: _l("on its way to the bank"),
         PayoutState.PAID: _l("arrived at the bank"),
         PayoutState.FAILED: _l("refused by the bank"),
+    },
+    AccountProblem: {
+        AccountProblem.RECEIVER: _l("PromptPay does not know this number"),
+        AccountProblem.CODE: _l("the code that we draw is not read back as it should be"),
     },
     LineState: {
         LineState.OPEN: _l("to be looked at"),

@@ -280,6 +280,42 @@ def test_a_reference_takes_its_payment_from_those_that_an_amount_could_mean():
     assert (found["b"][0], found["a"][0]) == (17, 18)
 
 
+def test_a_code_in_its_own_time_goes_before_one_that_the_line_is_late_for():
+    old = payment(16, reference="B-AAAAAA", opened=OPENED - 3 * DAY)
+    [proposal] = match_payments([line()], [old, payment()], BANGKOK).proposals
+    assert (proposal.target_id, proposal.certainty) == (17, Certainty.CERTAIN)
+    assert proposal.candidates == (17,)
+    asked = OPENED - 20 * DAY
+    refunds = [
+        OutgoingRefund(1, 500_00, asked, done_at=OPENED - 3 * DAY),
+        OutgoingRefund(2, 500_00, asked, done_at=OPENED - DAY + timedelta(hours=1)),
+    ]
+    [refund] = match_outgoing([line(-500_00)], refunds, BANGKOK).proposals
+    assert refund.candidates == (2,)
+
+
+def test_a_line_too_many_leaves_neither_of_its_two_candidates_certain():
+    one = payment(17)
+    two = payment(18, reference="B-AAAAAA", opened=OPENED + DAY / 2)
+    lines = [
+        line(key="first"),
+        line(key="between", at=OPENED + DAY * 3 / 4),
+        line(key="last", at=OPENED + DAY * 5 / 4),
+    ]
+    found = propose(lines, [one, two])
+    assert found["first"] == (17, Why.UNIQUE_AMOUNT, Certainty.LIKELY)
+    assert found["last"] == (18, Why.UNIQUE_AMOUNT, Certainty.LIKELY)
+    assert found["between"] == (None, Why.PAID_TWICE, Certainty.UNSURE)
+    del lines[1]
+    assert {each[2] for each in propose(lines, [one, two]).values()} == {Certainty.CERTAIN}
+
+
+def test_candidates_stand_in_the_order_of_their_ids():
+    waiting_ = [payment(number, reference=f"B-{number}{number}{number}") for number in (9, 3, 7)]
+    [proposal] = match_payments([line()], waiting_, BANGKOK).proposals
+    assert (proposal.why, proposal.candidates) == (Why.AMBIGUOUS, (3, 7, 9))
+
+
 # --- what is no payment --------------------------------------------------------------------------
 
 
@@ -386,6 +422,8 @@ def test_names_that_can_be_the_same_person(payer, guest):
         ("SOMCHAI R***", "Somchai Jaidee"),
         ("นาย สมชาย รักไทย", "สมชาย ใจดี"),
         ("Som", "Somchai"),
+        ("S J", "S Jaidee"),
+        ("SOMCHAI SOM", "Somchai Jaidee"),
     ],
 )
 def test_names_that_say_nothing_or_something_else(payer, guest):

@@ -201,13 +201,14 @@ def _show(account: Account, session: Json, visit: Visit, error: str = "") -> Pag
         is_paid = session["payment_status"] == "paid"
         return _render("over", account, session, visit, onward=onward, is_paid=is_paid)
     intent = account.objects.get(session["payment_intent"] or "") or {}
+    failed = _WORDS[_language(session, visit)]["failed"]
     return _render(
         "pay",
         account,
         session,
         visit,
         status=402 if error else 200,
-        error=error,
+        error=error or (failed if intent.get("last_payment_error") else ""),
         items=checkout.line_items(account, session)["data"],
         methods=session["payment_method_types"],
         here=f"/c/pay/{session['id']}",

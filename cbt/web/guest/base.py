@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings.queries import get_booking_with_community, get_price_parts
 from cbt.bookings.records import PriceParts
 from cbt.bookings.states import BookingState
-from cbt.bookings.terms import deposit_satang, parse
+from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge
@@ -100,20 +100,28 @@ def providers() -> dict[str, Provider]:
 def deposit_due_satang() -> int:
     """What is still missing before the places are the guest's: less than what is due, or as much."""
     shown = the_booking()
-    needed = deposit_satang(parse(shown.terms), shown.price_satang) - money().paid_satang
+    needed = deposit_satang(shown.cancellation_terms, shown.price_satang) - money().paid_satang
     is_held = shown.state == BookingState.HELD
     return needed if is_held and 0 < needed < due_satang() else due_satang()
 
 
 def open_methods() -> list[Method]:
-    """The community's open ways to be paid that this installation offers for what is due."""
+    """The community's ways to be paid that this installation offers this booking's guest now."""
     methods = queries.list_methods(db.session(), the_community().id)
-    return [method for method in methods if method.is_open and _takes(method.provider)]
+    return [method for method in methods if method.is_for_guests and _takes(method.provider)]
 
 
 def _takes(name: str) -> bool:
+    """Whether a provider takes what is due, or its deposit: cash on arrival comes too late for one."""
     provider = providers().get(name)
-    return provider is not None and deposit_due_satang() >= provider.capabilities.least_satang
+    if provider is None or (provider.capabilities.on_arrival and asks_deposit()):
+        return False
+    return deposit_due_satang() >= provider.capabilities.least_satang
+
+
+def asks_deposit() -> bool:
+    """Whether the booking's terms want a deposit before it is confirmed."""
+    return deposit_due_satang() < due_satang()
 
 
 def first_of(methods: list[Method]) -> Provider | None:
@@ -149,7 +157,8 @@ def flow_of_paid() -> Flow | None:
 
     None while less is there than the trip costs outside.
     """
-    own = get_paid_facts(db.session(), the_booking().id)
+    kept_satang, costs = money().kept_satang, price_parts().costs
+    own = get_paid_facts(db.session(), the_booking(), kept_satang, costs)
     try:
         return draw(split_booking(own))
     except (CostsExceedIncome, DiscountTooLarge):

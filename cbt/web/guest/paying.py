@@ -7,12 +7,12 @@ from cbt.bookings.states import BookingState
 from cbt.bookings.terms import balance_due_at, parse
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import CreditSpent, NotFound, ProviderDown
+from cbt.errors import CreditSpent, NotFound, PromiseOpen, ProviderDown
 from cbt.i18n import format_day, pick, use_language
 from cbt.payments import pay, queries, take_in
 from cbt.payments.credits import use_credit
 from cbt.payments.pay import Errand
-from cbt.payments.provider import AttemptState, PayMethod
+from cbt.payments.provider import AttemptState, PayMethod, Provider
 from cbt.payments.providers.demo import Act, act
 from cbt.payments.records import AttemptCard, Method
 from cbt.payments.take_in import MOST_EXTRA_SATANG
@@ -67,7 +67,7 @@ def start_payment(token: str) -> ResponseReturnValue:
             _errand(token),
             whole=form.part.data != "deposit",
         )
-    except ProviderDown as error:
+    except (ProviderDown, PromiseOpen) as error:
         add_error(form.method, message_for(error))
         return _show_methods(token, form), error.status
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
@@ -144,11 +144,14 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         return redirect(url_for("guest.booking", token=token), code=303)
     if the_booking().state in ENDED or _asks_for_another_amount(shown):
         return redirect(url_for("guest.booking", token=token), code=303)
-    if is_over() and shown.state != AttemptState.REPORTED:
-        return show_lapsed(token)
     provider = providers()[shown.provider]
+    is_promise = provider.capabilities.on_arrival
+    if is_promise and not due_satang():  # it was paid in another way
+        return redirect(url_for("guest.booking", token=token), code=303)
+    if is_over() and (shown.state != AttemptState.REPORTED or is_promise):
+        return show_lapsed(token)
     return render_template(
-        _template(shown),
+        _page_of(provider),
         attempt=shown,
         qr=qr.draw(shown.qr_payload) if shown.qr_payload else "",
         acts=list(Act),
@@ -170,11 +173,14 @@ def _ask_anew(number: int) -> AttemptCard:
     return queries.get_attempt_of(db.session(), the_booking().reference, number)
 
 
-def _template(shown: AttemptCard) -> str:
-    capabilities = providers()[shown.provider].capabilities
-    if capabilities.is_pretended:
+def _page_of(provider: Provider) -> str:
+    """The page on which a guest goes on with an attempt."""
+    can = provider.capabilities
+    if can.on_arrival:
+        return "guest/attempt_cash.html"
+    if can.is_pretended:
         return "guest/attempt_demo.html"
-    return "guest/attempt_page.html" if capabilities.tells_us else "guest/attempt_qr.html"
+    return "guest/attempt_page.html" if can.tells_us else "guest/attempt_qr.html"
 
 
 def _extra_satang(attempt_: AttemptCard) -> int | None:

@@ -13,6 +13,8 @@ from cbt.db import db
 from cbt.errors import DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
 from cbt.i18n import _
 from cbt.payments import queries
+from cbt.payments.provider import AttemptState
+from cbt.payments.records import CASH
 from cbt.people.roles import Role, is_allowed
 from cbt.revenue.receipts import list_receipts, one_of
 from cbt.web import qr
@@ -66,8 +68,17 @@ def booking(token: str) -> ResponseReturnValue:
         return show_lapsed(token)
     is_held = shown.state == BookingState.HELD
     if is_held and shown.guest.name and "change" not in request.args:
-        return redirect(url_for("guest.choose_method", token=token), code=303)
+        return redirect(_where_to_pay(token), code=303)
     return _show_details(token, _filled_form())
+
+
+def _where_to_pay(token: str) -> str:
+    """The promise of cash that keeps the places, or the choice of ways to pay."""
+    attempts = queries.list_attempts(db.session(), the_booking().id)
+    for each in attempts:
+        if each.provider == CASH and each.state == AttemptState.REPORTED:
+            return url_for("guest.attempt", token=token, number=each.number)
+    return url_for("guest.choose_method", token=token)
 
 
 def _show_paid(token: str) -> ResponseReturnValue:

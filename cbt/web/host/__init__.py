@@ -4,8 +4,10 @@ Each module hangs its pages on the one blueprint of `views`.
 """
 
 from cbt.web.host import (
+    accounts,
     booking,
     calendar,
+    cash,
     check_in,
     departures,
     feeds,
@@ -20,8 +22,10 @@ from cbt.web.host import (
 )
 
 __all__ = [
+    "accounts",
     "booking",
     "calendar",
+    "cash",
     "check_in",
     "departures",
     "feeds",

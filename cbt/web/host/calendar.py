@@ -13,6 +13,7 @@ from cbt.bookings.states import DepartureState
 from cbt.clock import utc_now, village_day
 from cbt.db import db
 from cbt.i18n import _l
+from cbt.payments.box import list_promised
 from cbt.payments.call_off import warn_of_too_few
 from cbt.web.access import only, the_community
 from cbt.web.forms import AskForm, DayField, first_error
@@ -106,8 +107,10 @@ def day(slug: str) -> ResponseReturnValue:
     booked = bookings.list_bookings(
         db.session(), community.id, [each.departure.id for each in spots]
     )
+    ids = [each.id for each in booked]
     page = render_template(
         "host/day.html",
+        promised=list_promised(db.session(), ids) if ids else set(),
         community=community,
         form=form,
         problem=first_error(form),

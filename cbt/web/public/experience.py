@@ -238,10 +238,10 @@ def _flow(choice: Choice, price: Quote, discount: Discount | None, policy: Adopt
 
 
 def _open_methods(listing: Listing) -> list[Method]:
-    """The community's ways to be paid that this installation offers."""
+    """The community's ways to be paid that this installation offers to guests."""
     offered = current_app.extensions["providers"]
     methods = list_methods(db.session(), listing.community.id)
-    return [method for method in methods if method.provider in offered]
+    return [each for each in methods if each.provider in offered and each.is_for_guests]
 
 
 def _show(
