@@ -29,6 +29,7 @@ from cbt.payments.provider import (
     AttemptState,
     DisputeState,
     Failure,
+    PayMethod,
     RefundReason,
     RefundState,
 )
@@ -250,7 +251,7 @@ _CAPTURES = (
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
     rows = session.execute(_CAPTURES, {"bookings": list(booking_ids)})
-    return [CaptureCard(*row) for row in rows]
+    return [CaptureCard(*row[:6], PayMethod(row[6]), *row[7:]) for row in rows]
 
 
 _HELD_BY = (
