@@ -251,7 +251,8 @@ _CAPTURES = (
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
     rows = session.execute(_CAPTURES, {"bookings": list(booking_ids)})
-    return [CaptureCard(*row[:6], PayMethod(row[6]), *row[7:]) for row in rows]
+    cards = [CaptureCard(*row) for row in rows]
+    return [replace(card, method=PayMethod(card.method)) for card in cards]
 
 
 _HELD_BY = (

@@ -169,25 +169,6 @@ def list_booking_facts(
     return _with_preparation(session, facts, cancelled) if cancelled else facts
 
 
-<<<<<<< HEAD
-=======
-def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking of which a lost dispute took some: nothing is owed beyond the rest.
-
-    It pays the intermediary's share of it, then outside costs in their order, then fees.
-    """
-    left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
-    costs = []
-    for cost in facts.costs:
-        part = min(cost.amount_satang, left)
-        left -= part
-        if part:
-            costs.append(replace(cost, amount_satang=part))
-    fee = min(facts.payment_fee_satang, left)
-    return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
-
-
->>>>>>> w-recon
 def get_paid_facts(
     session: Session, booking: BookingCard, money: Money, costs: Iterable[CostLine]
 ) -> BookingFacts:
@@ -204,7 +185,6 @@ def get_paid_facts(
         read_policy(row.text),
         _borne(booking.discount_satang, booking.discount_bearer),
     )
-<<<<<<< HEAD
     return _of_what_is_left(whole, money)
 
 
@@ -225,8 +205,6 @@ def _of_what_is_left(facts: BookingFacts, money: Money) -> BookingFacts:
             costs.append(replace(cost, amount_satang=part))
     fee = min(facts.payment_fee_satang, left)
     return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
-=======
->>>>>>> w-recon
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:
