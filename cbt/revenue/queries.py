@@ -12,14 +12,14 @@ from cbt.bookings.models import Booking, BookingCost, Departure
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
 from cbt.db import Condition, columns
-from cbt.errors import NoPolicyInForce, NotFound
+from cbt.errors import DiscountTooLarge, NoPolicyInForce, NotFound
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
-from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
+from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of, split_booking
 from cbt.revenue.preparation import allot
 from cbt.revenue.records import (
     AdoptedPolicy,
@@ -121,24 +121,11 @@ def list_booking_facts(
     for row in rows:
         kept, fee = money[row.id].kept_satang, fees.get(row.id, 0)
         policy = read_policy(row.text)
-        if row.state in PAID and money[row.id].disputed_satang:
-            facts[row.departure_id].append(
-                _of_what_is_left(
-                    BookingFacts(
-                        row.reference,
-                        row.starts_on,
-                        max(0, kept),
-                        fee,
-                        tuple(costs[row.id]),
-                        policy,
-                    )
-                )
-            )
-        elif row.state in PAID:
+        if row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
-            facts[row.departure_id].append(
-                BookingFacts(row.reference, row.starts_on, kept, fee, *about)
-            )
+            own = BookingFacts(row.reference, row.starts_on, max(0, kept), fee, *about)
+            is_short = money[row.id].disputed_satang or money[row.id].goodwill_satang
+            facts[row.departure_id].append(of_what_is_left(own) if is_short else own)
         elif kept > 0:
             cancelled.add(row.reference)
             fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
@@ -148,10 +135,11 @@ def list_booking_facts(
     return _with_preparation(session, facts, cancelled) if cancelled else facts
 
 
-def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking of which a lost dispute took some: nothing is owed beyond the rest.
+def of_what_is_left(facts: BookingFacts) -> BookingFacts:
+    """The split facts of a booking of which a dispute or goodwill took some: the rest pays what it can.
 
-    It pays the intermediary's share of it, then outside costs in their order, then fees.
+    First the intermediary's share of it, then outside costs in their order, then fees; and a bucket
+    bears a discount only out of what it has.
     """
     left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
     costs = []
@@ -161,7 +149,12 @@ def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
         if part:
             costs.append(replace(cost, amount_satang=part))
     fee = min(facts.payment_fee_satang, left)
-    return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
+    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee)
+    try:
+        split_booking(own)
+    except DiscountTooLarge:
+        return replace(own, discount=None)
+    return own
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import arrivals, hold
 from cbt.bookings import queries as bookings
 from cbt.bookings.records import BookingCard
-from cbt.bookings.states import WAITING, BookingState
+from cbt.bookings.states import WAITING, BookingState, DepartureState
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge, HoldLapsed
@@ -42,7 +42,7 @@ def show_booking(reference: str, problem: str = "") -> str:
     now = utc_now()
     shown = bookings.get_booking_of(db.session(), the_community().id, reference)
     has_lapsed = _has_lapsed(shown, now)
-    paid = queries.get_money(db.session(), shown.id).paid_satang
+    money = queries.get_money(db.session(), shown.id)
     return render_template(
         "host/booking.html",
         community=the_community(),
@@ -56,13 +56,24 @@ def show_booking(reference: str, problem: str = "") -> str:
         },
         attempts=queries.list_attempts(db.session(), shown.id),
         captures=queries.list_captures(db.session(), [shown.id]),
-        due_satang=shown.price_satang - paid if shown.state in _OPEN and not has_lapsed else 0,
+        due_satang=shown.price_satang - money.paid_satang
+        if shown.state in _OPEN and not has_lapsed
+        else 0,
+        refunds=queries.list_refunds(db.session(), shown.id),
+        returnable_satang=money.returnable_satang if _may_give(shown) else 0,
+        is_split=shown.trip.state == DepartureState.SETTLED,
         no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
         bearer=bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
         flow=_paid_flow(shown),
         action=Form(formdata=None),
         **_guest_link(shown, has_lapsed=has_lapsed),
     )
+
+
+def _may_give(shown: BookingCard) -> bool:
+    """Whether the community may give back more than its terms ask: until the money is split."""
+    is_bought = shown.state in (BookingState.CONFIRMED, BookingState.CANCELLED)
+    return is_bought and shown.trip.state != DepartureState.SETTLED
 
 
 def _has_lapsed(shown: BookingCard, now: datetime) -> bool:
