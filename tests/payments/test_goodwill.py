@@ -328,7 +328,9 @@ KAYAK = (AddOnLine("kayak", 2, 30_000),)
     [
         pytest.param(0, {"ADULT": 1}, {}, 45_000, id="one"),
         pytest.param(0, {"ADULT": 1}, {"kayak": 1}, 75_000, id="with-an-extra"),
-        pytest.param(21_755, {"ADULT": 3, "CHILD": 1}, {"kayak": 2}, 195_795, id="all-less-discount"),
+        pytest.param(
+            21_755, {"ADULT": 3, "CHILD": 1}, {"kayak": 2}, 195_795, id="all-less-discount"
+        ),
         pytest.param(21_755, {"ADULT": 1}, {}, 40_500, id="a-tenth-less"),
         pytest.param(1, {"CHILD": 1}, {}, 22_549, id="rounded-down"),
     ],

@@ -33,6 +33,7 @@ from tests.site import NOW
 FAR = TOMORROW + timedelta(days=60)
 LATER = NOW + timedelta(days=3)
 S = RefundState
+COLUMNS = [column.key for column in Refund.__table__.columns]
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def in_books(village):
 def snapshot():
     """Everything that a refused act must leave as it was."""
     refund = the_refund()
-    state = {name: getattr(refund, name) for name in Refund.__table__.columns.keys()}
+    state = {name: getattr(refund, name) for name in COLUMNS}
     entries = db.session.scalars(select(Entry.hash).order_by(Entry.id)).all()
     balance = db.session.scalars(select(CaptureBalance.returning_satang)).all()
     return state, entries, balance, len(db.session.scalars(select(Notice.id)).all())
@@ -304,7 +305,9 @@ def open_cash_box(village):
         values = {"community_id": village.id, "provider": "cash", "position": 9}
         session.add(PaymentAccount(**values, receiver={}, receiver_name=account.receiver_name))
         book_id = village.card.book_id
-        give_back.ledger.open_account(session, book_id, "payment:cash", "debit", may_go_negative=True)
+        give_back.ledger.open_account(
+            session, book_id, "payment:cash", "debit", may_go_negative=True
+        )
 
 
 def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_is_there(village, bank):
@@ -418,7 +421,9 @@ def test_a_community_sets_its_own_limits(village):
 
 
 def outcomes(results):
-    return sorted(type(each).__name__ if isinstance(each, Exception) else "done" for each in results)
+    return sorted(
+        type(each).__name__ if isinstance(each, Exception) else "done" for each in results
+    )
 
 
 def test_of_two_approvals_at_once_one_counts(app, village):
