@@ -14,10 +14,15 @@ from sqlalchemy.exc import IntegrityError
 
 from cbt.db import db, transaction
 from cbt.errors import EventRefused, MethodClosed
+from cbt.payments import queries
+from cbt.payments.disputes import take_in_dispute
+from cbt.payments.give_back import take_in_refund
 from cbt.payments.models import Attempt, Capture, PaymentAccount
+from cbt.payments.payouts import take_in_payouts
 from cbt.payments.provider import About, Event, Providers, TellingProvider
 from cbt.payments.reported import InboxEvent, InboxState, WorkKind
 from cbt.payments.take_in import take_in
+from cbt.payments.transactions import list_accounts
 from cbt.payments.work import close_work_about, open_work
 
 log = logging.getLogger("cbt.payments")
@@ -235,10 +240,39 @@ def _take_in_ref(reference: str, place: _Place, providers: Providers, now: datet
     return True
 
 
+def _about_refund(event: _Waiting, _place: _Place, providers: Providers, now: datetime) -> bool:
+    """One that we asked for; others, made at the provider itself, show among its movements."""
+    refund_id = queries.find_refund_by_ref(db.session(), event.provider, event.object_id)
+    db.session.rollback()
+    if refund_id is None:
+        return False
+    take_in_refund(refund_id, providers, now)
+    return True
+
+
+def _about_dispute(event: _Waiting, place: _Place, providers: Providers, now: datetime) -> bool:
+    provider = get_telling(event.provider, providers)
+    told = provider.fetch_dispute(place.receiver, event.object_id)
+    return told is not None and take_in_dispute(place.id, told, now) is not None
+
+
+def _about_payout(event: _Waiting, place: _Place, providers: Providers, now: datetime) -> bool:
+    """The payout itself; whether its movements sum to it is for the reconciliation."""
+    provider = get_telling(event.provider, providers)
+    account = next((each for each in list_accounts(providers) if each.id == place.id), None)
+    if account is None:
+        return False
+    take_in_payouts(account, [provider.fetch_payout(place.receiver, event.object_id)], now)
+    return True
+
+
 _Handler = Callable[[_Waiting, _Place, Providers, datetime], bool]
 _HANDLERS: dict[About, _Handler] = {
     About.ATTEMPT: _about_attempt,
     About.PAYMENT: _about_payment,
+    About.REFUND: _about_refund,
+    About.DISPUTE: _about_dispute,
+    About.PAYOUT: _about_payout,
 }
 
 

@@ -29,6 +29,7 @@ from cbt.payments.provider import (
     AttemptState,
     DisputeState,
     Failure,
+    PayMethod,
     RefundReason,
     RefundState,
 )
@@ -250,7 +251,8 @@ _CAPTURES = (
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
     rows = session.execute(_CAPTURES, {"bookings": list(booking_ids)})
-    return [CaptureCard(*row) for row in rows]
+    cards = [CaptureCard(*row) for row in rows]
+    return [replace(card, method=PayMethod(card.method)) for card in cards]
 
 
 _HELD_BY = (

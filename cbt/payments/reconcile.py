@@ -8,16 +8,15 @@ is written: a second round leaves no trace.
 import logging
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from cbt.communities.models import Community
 from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.errors import AnswerWrong, ProviderDown
 from cbt.payments import inbox
 from cbt.payments.bank_matching import list_confirmed_untaken, watch
 from cbt.payments.disputes import take_in_dispute
-from cbt.payments.models import Attempt, Capture, PaymentAccount
+from cbt.payments.models import Capture
 from cbt.payments.payouts import check_payouts, oldest_on_the_way, take_in_payouts
 from cbt.payments.provider import (
     DisputeState,
@@ -28,7 +27,12 @@ from cbt.payments.provider import (
 )
 from cbt.payments.reported import Dispute, InboxEvent, StatementImport
 from cbt.payments.take_in import look_up_unpaid_attempts, take_in
-from cbt.payments.transactions import Account, note_wrong_answer, take_in_transactions
+from cbt.payments.transactions import (
+    Account,
+    list_accounts,
+    note_wrong_answer,
+    take_in_transactions,
+)
 from cbt.payments.work import is_on_list
 
 log = logging.getLogger("cbt.payments")
@@ -85,33 +89,6 @@ def _look_into_statements(providers: Providers, now: datetime) -> None:
             log.exception("the statements of community %s cannot be searched", community_id)
         finally:
             db.session.rollback()
-
-
-def list_accounts(providers: Providers) -> list[Account]:
-    """The accounts at providers that list what happens on them, once anybody tried to pay there.
-
-    Also those that take no new payments: what was paid before still moves.
-    """
-    telling = [name for name, each in providers.items() if each.capabilities.tells_us]
-    rows = db.session.execute(
-        select(
-            PaymentAccount.id,
-            PaymentAccount.community_id,
-            Community.book_id,
-            Community.zone,
-            PaymentAccount.provider,
-            PaymentAccount.receiver,
-            PaymentAccount.reconciled_until,
-            func.min(Attempt.created_at),
-        )
-        .join(Community, Community.id == PaymentAccount.community_id)
-        .join(Attempt, Attempt.payment_account_id == PaymentAccount.id)
-        .where(PaymentAccount.provider.in_(telling))
-        .group_by(PaymentAccount.id, Community.id)
-        .order_by(PaymentAccount.id)
-    ).all()
-    db.session.rollback()
-    return [Account(*row) for row in rows]
 
 
 def reconcile_account(

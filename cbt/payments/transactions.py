@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,33 @@ class Account:
     receiver: dict[str, str]
     reconciled_until: datetime | None
     first_attempt_at: datetime
+
+
+def list_accounts(providers: Providers) -> list[Account]:
+    """The accounts at providers that list what happens on them, once anybody tried to pay there.
+
+    Also those that take no new payments: what was paid before still moves.
+    """
+    telling = [name for name, each in providers.items() if each.capabilities.tells_us]
+    rows = db.session.execute(
+        select(
+            PaymentAccount.id,
+            PaymentAccount.community_id,
+            Community.book_id,
+            Community.zone,
+            PaymentAccount.provider,
+            PaymentAccount.receiver,
+            PaymentAccount.reconciled_until,
+            func.min(Attempt.created_at),
+        )
+        .join(Community, Community.id == PaymentAccount.community_id)
+        .join(Attempt, Attempt.payment_account_id == PaymentAccount.id)
+        .where(PaymentAccount.provider.in_(telling))
+        .group_by(PaymentAccount.id, Community.id)
+        .order_by(PaymentAccount.id)
+    ).all()
+    db.session.rollback()
+    return [Account(*row) for row in rows]
 
 
 # --- what a movement is --------------------------------------------------------------------------

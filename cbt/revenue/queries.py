@@ -19,6 +19,7 @@ from cbt.experiences.pricing import CostLine
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
+from cbt.payments.records import Money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
@@ -101,6 +102,7 @@ def find_unreported_fee(session: Session, departure_id: int) -> str | None:
 
 
 _CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
+_DISPUTE = table_of(Dispute)
 _BOUGHT = (_CAPTURE.c.booking_id == bindparam("booking")) & _CAPTURE.c.buys.is_(True)
 _POLICY_AND_FEE = select(
     _VERSION.c.text,
@@ -114,6 +116,11 @@ _POLICY_AND_FEE = select(
     .where(_BOUGHT)
     .scalar_subquery()
     .label("returned"),
+    select(func.coalesce(func.sum(_DISPUTE.c.fee_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _DISPUTE.c.capture_id)
+    .where(_BOUGHT, _DISPUTE.c.was_split.is_(False))
+    .scalar_subquery()
+    .label("disputed"),
 ).where(_VERSION.c.id == bindparam("version"))
 
 
@@ -149,24 +156,10 @@ def list_booking_facts(
     for row in rows:
         kept, fee = money[row.id].kept_satang, fees.get(row.id, 0)
         policy = read_policy(row.text)
-        if row.state in PAID and money[row.id].disputed_satang:
-            facts[row.departure_id].append(
-                _of_what_is_left(
-                    BookingFacts(
-                        row.reference,
-                        row.starts_on,
-                        max(0, kept),
-                        fee,
-                        tuple(costs[row.id]),
-                        policy,
-                    )
-                )
-            )
-        elif row.state in PAID:
+        if row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
-            facts[row.departure_id].append(
-                BookingFacts(row.reference, row.starts_on, kept, fee, *about)
-            )
+            whole = BookingFacts(row.reference, row.starts_on, kept, fee, *about)
+            facts[row.departure_id].append(_of_what_is_left(whole, money[row.id]))
         elif kept > 0:
             cancelled.add(row.reference)
             fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
@@ -176,11 +169,33 @@ def list_booking_facts(
     return _with_preparation(session, facts, cancelled) if cancelled else facts
 
 
-def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking of which a lost dispute took some: nothing is owed beyond the rest.
+def get_paid_facts(
+    session: Session, booking: BookingCard, money: Money, costs: Iterable[CostLine]
+) -> BookingFacts:
+    """The split facts of one paid booking whose money and costs are known, in one statement."""
+    row = session.execute(
+        _POLICY_AND_FEE, {"booking": booking.id, "version": booking.policy_version_id}
+    ).one()
+    whole = BookingFacts(
+        booking.reference,
+        booking.trip.starts_on,
+        money.kept_satang,
+        int(row.kept + row.disputed - row.returned),
+        tuple(Cost(each.code, each.amount_satang) for each in costs),
+        read_policy(row.text),
+        _borne(booking.discount_satang, booking.discount_bearer),
+    )
+    return _of_what_is_left(whole, money)
 
-    It pays the intermediary's share of it, then outside costs in their order, then fees.
+
+def _of_what_is_left(facts: BookingFacts, money: Money) -> BookingFacts:
+    """The same facts, or, where a lost dispute took some: nothing is owed beyond what is left.
+
+    That pays the intermediary's share of it, then outside costs in their order, then fees.
     """
+    if not money.disputed_satang:
+        return facts
+    facts = replace(facts, captured_satang=max(0, facts.captured_satang), discount=None)
     left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
     costs = []
     for cost in facts.costs:
@@ -190,24 +205,6 @@ def _of_what_is_left(facts: BookingFacts) -> BookingFacts:
             costs.append(replace(cost, amount_satang=part))
     fee = min(facts.payment_fee_satang, left)
     return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
-
-
-def get_paid_facts(
-    session: Session, booking: BookingCard, kept_satang: int, costs: Iterable[CostLine]
-) -> BookingFacts:
-    """The split facts of one paid booking whose money and costs are known, in one statement."""
-    row = session.execute(
-        _POLICY_AND_FEE, {"booking": booking.id, "version": booking.policy_version_id}
-    ).one()
-    return BookingFacts(
-        booking.reference,
-        booking.trip.starts_on,
-        kept_satang,
-        int(row.kept - row.returned),
-        tuple(Cost(each.code, each.amount_satang) for each in costs),
-        read_policy(row.text),
-        _borne(booking.discount_satang, booking.discount_bearer),
-    )
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:

@@ -216,11 +216,11 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         RefundState.CANCELLED: _l("not given back"),
     },
     PayMethod: {
-        PayMethod.CARD: _l("by card"),
-        PayMethod.PROMPTPAY: _l("by PromptPay"),
-        PayMethod.CASH: _l("in cash"),
-        PayMethod.DEMO: _l("by sample payment"),
-        PayMethod.UNKNOWN: _l("by another way"),
+        PayMethod.CARD: _l("Card"),
+        PayMethod.PROMPTPAY: _l("PromptPay"),
+        PayMethod.CASH: _l("Cash"),
+        PayMethod.DEMO: _l("Practice payment (sample)"),
+        PayMethod.UNKNOWN: _l("Another way"),
     },
     Failure: {
         Failure.DECLINED: _l(

@@ -26,7 +26,7 @@ from cbt.payments.provider import RefundState
 from cbt.revenue.receipts import ReceiptFacts, Returned
 from cbt.revenue.split import PartKind
 from cbt.web.flow import Stream, draw
-from cbt.web.labels import bearer_words, label, part_words, provider_words
+from cbt.web.labels import bearer_words, label, part_words
 
 _OPEN = (BookingState.HELD, BookingState.CONFIRMED)
 """The states in which a booking may still cost something."""
@@ -196,7 +196,7 @@ def _facts(facts: ReceiptFacts, issued_on: date) -> Iterator[Fact]:
     else:
         yield Fact(_("Received from"), _("name erased, as the privacy notice says"))
     yield Fact(_("Booking"), booking.reference, is_own=True)
-    yield Fact(_("Paid by"), provider_words(capture.provider))
+    yield Fact(_("Paid by"), label(capture.method))
     yield Fact(_("Number of the payment"), capture.payment_id, is_own=True)
 
 

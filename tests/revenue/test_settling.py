@@ -401,8 +401,8 @@ def test_a_booking_told_alone_is_split_as_among_all_of_its_departure(app):
     every = queries.list_booking_facts(db.session(), [village.departure_id])[village.departure_id]
     for reference, among_all in zip(references, every, strict=True):
         booking = get_booking(db.session(), reference)
-        kept = list_money(db.session(), [booking.id])[booking.id].kept_satang
+        money = list_money(db.session(), [booking.id])[booking.id]
         costs = get_price_parts(db.session(), booking.id).costs
-        assert queries.get_paid_facts(db.session(), booking, kept, costs) == among_all
+        assert queries.get_paid_facts(db.session(), booking, money, costs) == among_all
         assert among_all.payment_fee_satang > 0
         assert among_all.costs != ()

@@ -157,8 +157,7 @@ def flow_of_paid() -> Flow | None:
 
     None while less is there than the trip costs outside.
     """
-    kept_satang, costs = money().kept_satang, price_parts().costs
-    own = get_paid_facts(db.session(), the_booking(), kept_satang, costs)
+    own = get_paid_facts(db.session(), the_booking(), money(), price_parts().costs)
     try:
         return draw(split_booking(own))
     except (CostsExceedIncome, DiscountTooLarge):
