@@ -73,7 +73,7 @@ ID_KINDS = {
     IdKind.PHONE: _l("Telephone number"),
     IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
     IdKind.EWALLET: _l("E-wallet number, 15 digits"),
-    IdKind.BILLER: _l("Biller number from the bank, 15 digits"),
+    IdKind.BILLER: _l("Biller number, 15 digits"),
 }
 
 
