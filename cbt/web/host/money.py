@@ -40,7 +40,7 @@ from cbt.web.layout import LANG
 
 _MONEY = f"/{LANG}/host/<slug>/money"
 _WORK = f"{_MONEY}/work"
-_ON_A_PAGE = 50
+_ON_A_PAGE = 30
 _MOST_PAYOUTS = 100
 BOM = "\ufeff"  # by which spreadsheets know that Thai letters follow
 
@@ -74,6 +74,7 @@ def money_page(slug: str) -> ResponseReturnValue:
             if code.startswith("payment:") or (code == chart.SUSPENSE and amount)
         ],
         owed=[(code, books.get(code, 0)) for code in (chart.GUEST_DEPOSIT, chart.GUEST_CREDIT)],
+        pages_there=current_app.view_functions,
         to_do=sum(work.count_open_kinds(db.session(), community.id).values()),
     )
 
@@ -176,7 +177,7 @@ def close_work(slug: str, item_id: int) -> ResponseReturnValue:
 def try_event_again(slug: str, item_id: int) -> ResponseReturnValue:
     """A payment service's message that was given up is worked off once more."""
     community = the_community()
-    cards = work.list_open_work(db.session(), community.id)
+    cards = work.list_open_work(db.session(), community.id, without=[WorkKind.STATEMENT_LINE])
     key = next((each.key for each in cards if each.id == item_id), "")
     event_id = whole(key.removeprefix("event:")) if key.startswith("event:") else None
     if event_id is None:

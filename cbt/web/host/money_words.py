@@ -73,8 +73,6 @@ _PLACES = {
     WorkKind.PAYOUT_FAILED: "host.payout_list",
     WorkKind.PAYOUT_NOT_SEEN: "host.payout_list",
     WorkKind.REFUND_FAILED: "host.refund_list",
-    WorkKind.DISPUTE_OPENED: "host.dispute_list",
-    WorkKind.DISPUTE_LOST: "host.dispute_list",
     WorkKind.CASH_DIFFERS: "host.cash_page",
     WorkKind.STATEMENT_LINE: "host.match_list",
 }
@@ -114,6 +112,9 @@ def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, 
 
 def work_place(card: WorkCard, slug: str) -> str:
     """The page where it is settled, or the booking that it is about; "" for neither."""
+    dispute_id = card.facts.get("dispute_id")
+    if dispute_id and "host.dispute" in current_app.view_functions:
+        return url_for("host.dispute", slug=slug, dispute_id=dispute_id)
     endpoint = _PLACES.get(card.kind, "")
     if endpoint in current_app.view_functions:
         return url_for(endpoint, slug=slug)

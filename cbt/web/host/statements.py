@@ -88,11 +88,11 @@ def read_statement(slug: str) -> ResponseReturnValue:
         seen = preview(content)
         form = LayoutForm(formdata=None, header_row=guess_header_row(seen.rows))
         form.offer(seen.rows)
-        return _show_statements(message_for(error), form, seen), error.status
+        return _show_statements(message_for(error), form, seen, tone="info"), error.status
     except (StatementUnreadable, StatementKnown) as error:
         return _show_statements(_why(error), form, seen if form else None), error.status
     if not done.new_lines:
-        return _show_statements(_("Nothing in this statement is new."), good=True)
+        return _show_statements(_("Nothing in this statement is new."), tone="good")
     return redirect(url_for("host.match_list", slug=slug), code=303)
 
 
@@ -111,7 +111,7 @@ def _why(error: CbtError) -> str:
     lines = [str(each.line) for each in faults] if isinstance(faults, tuple) else []
     if len(lines) < 2:
         return words
-    return f"{words} {_('Lines with faults: %(lines)s.', lines=', '.join(lines))}"
+    return words + " " + _("Lines with faults: %(lines)s.", lines=", ".join(lines))
 
 
 def _show_statements(
@@ -119,7 +119,7 @@ def _show_statements(
     form: LayoutForm | None = None,
     seen: Preview | None = None,
     *,
-    good: bool = False,
+    tone: str = "bad",
 ) -> str:
     community = the_community()
     return render_template(
@@ -127,7 +127,7 @@ def _show_statements(
         community=community,
         imports=list_imports(db.session(), community.id, _MOST_IMPORTS),
         problem=problem,
-        tone="good" if good else "bad",
+        tone=tone,
         form=form,
         seen=seen,
         action=Form(formdata=None),
