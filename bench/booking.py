@@ -360,25 +360,15 @@ def measure_http(place: Place, counts: Counts) -> None:
             times = counts.visits if clients == 1 else counts.visits // 2
             tails: dict[str, list[float]] = {"bare": [], "ours": [], "page": [], "own page": []}
 
-            def run(
-                which: str,
-                do: Callable[[], None],
-                n: int = clients,
-                times: int = times,
-                tails: dict[str, list[float]] = tails,
-            ) -> float:
-                rate, seconds = visit(do, n, times)
-                tails[which].extend(seconds)
-                return rate
-
+            run = _runner(clients, times, tails)
             compare(
                 f"booking over HTTP, {clients} client{'s' * (clients > 1)}",
                 counts.rounds,
-                lambda run=run: run("bare", lambda: book_at_bare(bare)),  # type: ignore[misc]
-                lambda run=run: run("ours", lambda: book_at_ours(ours, address)),  # type: ignore[misc]
+                run("bare", lambda: book_at_bare(bare)),
+                run("ours", lambda: book_at_ours(ours, address)),
                 0.45,
             )
-            run("page", lambda: _get(bare, "/"))
+            run("page", lambda: _get(bare, "/"))()
             print(
                 f"    p95: a bare page {p95_ms(tails['page']):.0f} ms, a bare booking"
                 f" {p95_ms(tails['bare']):.0f} ms, ours {p95_ms(tails['ours']):.0f} ms (under 250)"
@@ -386,10 +376,26 @@ def measure_http(place: Place, counts: Counts) -> None:
             compare(
                 f"experience page, {clients} client{'s' * (clients > 1)}",
                 counts.rounds,
-                lambda run=run: run("page", lambda: _get(bare, "/")),  # type: ignore[misc]
-                lambda run=run: run("own page", lambda: _get(ours, address)),  # type: ignore[misc]
+                run("page", lambda: _get(bare, "/")),
+                run("own page", lambda: _get(ours, address)),
                 0.50,
             )
+
+
+def _runner(
+    clients: int, times: int, tails: dict[str, list[float]]
+) -> Callable[[str, Callable[[], None]], Callable[[], float]]:
+    """What makes a measurement of a thing to do: its rate, and its seconds into `tails`."""
+
+    def measured(which: str, do: Callable[[], None]) -> Callable[[], float]:
+        def rate() -> float:
+            found, seconds = visit(do, clients, times)
+            tails[which].extend(seconds)
+            return found
+
+        return rate
+
+    return measured
 
 
 def _get(port: int, address: str) -> None:

@@ -13,6 +13,7 @@ from cbt.bookings.vouchers import Vouchers, make_key
 from cbt.config import SettingInvalid, Settings, kept
 from cbt.db import db
 from cbt.payments.provider import Provider
+from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.providers.promptpay import PromptPayProvider
 from cbt.web.doors import init_doors
@@ -55,8 +56,20 @@ def create_app(settings: Settings) -> Flask:
 
 
 def build_providers(settings: Settings) -> dict[str, Provider]:
-    """The ways to pay that this installation offers, by name."""
-    providers: list[Provider] = [PromptPayProvider()]
+    """The ways to pay that this installation offers, by name.
+
+    Raises SettingInvalid for pretended payments beside a key that moves real money.
+    """
+    providers: list[Provider] = [PromptPayProvider(), CashProvider()]
+    if settings.stripe_secret_key:
+        # Stripe's library takes half a second to load, which installations without it are spared
+        from cbt.payments.providers.stripe import LIVE_KEYS, StripeProvider  # noqa: PLC0415
+
+        key = settings.stripe_secret_key
+        if settings.demo_payments and key.startswith(LIVE_KEYS):
+            raise SettingInvalid("DEMO_PAYMENTS: expected off beside a live STRIPE_SECRET_KEY")
+        secrets = tuple(filter(None, settings.stripe_webhook_secret.replace(" ", "").split(",")))
+        providers.append(StripeProvider(key, secrets, settings.stripe_api_base))
     if settings.demo_payments:
         providers.append(DemoProvider())
     return {provider.name: provider for provider in providers}

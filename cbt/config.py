@@ -60,6 +60,16 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _stripe_key(value: str) -> str:
+    if value and not value.startswith(("sk_", "rk_")):
+        raise ValueError("expected a secret or restricted key, sk_... or rk_...")
+    return value
+
+
+def _own_address(value: str) -> str:
+    return _web_address(value) if value else value
+
+
 def _mail_url(value: str) -> str:
     if value and (urlsplit(value).scheme not in ("smtp", "smtps") or not urlsplit(value).hostname):
         raise ValueError("expected smtp://[name:password@]host[:port] or smtps://...")
@@ -109,6 +119,21 @@ class Settings:
         _switch,
         "on",
         "Whether sample communities may be paid by the pretended `demo` provider: `on` or `off`. Real communities never can.",
+    )
+    stripe_secret_key: str = _setting(
+        _stripe_key,
+        "",
+        "The installation's key at Stripe (`sk_...` or `rk_...`). Unset: no payments by Stripe. With a live key, `DEMO_PAYMENTS` must be `off`.",
+    )
+    stripe_webhook_secret: str = _setting(
+        _text,
+        "",
+        "What signs Stripe's messages to `/webhooks/stripe` (`whsec_...`); several, as for connected accounts or while one is replaced, with commas between.",
+    )
+    stripe_api_base: str = _setting(
+        _own_address,
+        "",
+        "Another address than Stripe's own, such as `http://127.0.0.1:12111` for a double in tests.",
     )
     proxies: int = _setting(
         _count,

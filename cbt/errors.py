@@ -167,6 +167,36 @@ class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 
 
+class StatementUnreadable(Invalid):
+    """facts: problem, column. A bank statement that we do not read; nothing of it was taken in.
+
+    `column` is the statement's column where that one is missing, else None.
+    """
+
+
+class StatementLineUnreadable(StatementUnreadable):
+    """facts: problem, line, column, faults, more. A line that cannot be read refuses them all.
+
+    The first three are those of the first fault; `faults` lists up to ten, `more` tells of others.
+    """
+
+
+class StatementCurrency(StatementUnreadable):
+    """facts: currency. A statement, or an entry of it, in another currency than baht."""
+
+
+class StatementColumnsUnknown(StatementUnreadable):
+    """Nobody has said yet which column of this kind of statement means what."""
+
+
+class StatementOfSeveral(StatementUnreadable):
+    """facts: accounts. A statement of more than one account; the community's books know one bank account."""
+
+
+class SlipUnreadable(Invalid):
+    """facts: problem. The code on a transfer slip is not one that a Thai bank prints."""
+
+
 class DemoFileInvalid(Invalid):
     """facts: file, problem. The file does not describe a demo community."""
 
@@ -300,6 +330,18 @@ class MethodClosed(Refused):
     """The community does not take payment this way."""
 
 
+class AccountInUse(Refused):
+    """Payments are looked up at this account, so another cannot take its place."""
+
+
+class PromiseOpen(Refused):
+    """The guest has promised cash for another booking of the community; one at a time is enough."""
+
+
+class ReferenceDiffers(Refused):
+    """facts: reference. The first of two people noted another bank reference than the second."""
+
+
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 
@@ -322,6 +364,22 @@ class EntryConflict(Refused):
 
 class BalanceTooLow(Refused):
     """facts: account. The posting would take an account below zero."""
+
+
+class StatementKnown(Refused):
+    """facts: day. The very same file was read in before; nothing of it is new."""
+
+
+class LineAmountDiffers(Refused):
+    """facts: line_satang, known_satang. A line of the bank's statement shows another amount."""
+
+
+class NotByNote(Refused):
+    """A note does not take this off the work list: it leaves it once it is settled where it belongs."""
+
+
+class FundTooLow(Refused):
+    """facts: amount_satang. The management fund does not hold what a cost would take from it."""
 
 
 class SignInFailed(Refused):

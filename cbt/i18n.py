@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import LazyProxy, NullTranslations, Translations
+from markupsafe import Markup
 
 from cbt.clock import BUDDHIST_ERA, to_village
 from cbt.money import to_baht
@@ -71,6 +72,17 @@ def catalogue(code: str) -> NullTranslations:
 
 def gettext(message: str) -> str:
     return str(catalogue(language()).ugettext(message))
+
+
+@lru_cache(maxsize=4096)  # catalogues do not change while a process runs
+def markup(message: str, code: str) -> Markup:
+    """A message as pages print it, its places still open."""
+    return Markup(catalogue(code).ugettext(message))  # noqa: S704  (ours, never anybody's input)
+
+
+def on_page(message: str, **values: object) -> Markup:
+    """What `_` does on pages: the values are escaped, the message is not. "%%" is a percent sign."""
+    return markup(message, language()) % values
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
@@ -138,9 +150,14 @@ def other_era(day: date) -> str:
 
 
 def format_month(day: date) -> str:
-    if language() == "th":
+    return _month(day, language())
+
+
+@lru_cache(maxsize=256)
+def _month(day: date, code: str) -> str:
+    if code == "th":
         return buddhist(day, "MMMM y")
-    return format_skeleton("yMMMM", day, locale=_FORMATS[language()])
+    return format_skeleton("yMMMM", day, locale=_FORMATS[code])
 
 
 def format_weekday(day: date, *, short: bool = False) -> str:
@@ -154,7 +171,12 @@ def _date_in(day: date, pattern: str, locale: str) -> str:
 
 def format_hour(instant: datetime, zone: str) -> str:
     """The hour on the village's clocks, as 24-hour HH:MM."""
-    return format_time(to_village(instant, zone).time(), "HH:mm", locale=_FORMATS[language()])
+    return _hour(to_village(instant, zone).time(), _FORMATS[language()])
+
+
+@lru_cache(maxsize=4096)
+def _hour(at: time, locale: str) -> str:
+    return format_time(at, "HH:mm", locale=locale)
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -177,10 +199,10 @@ def format_baht_number(satang: int, *, exact: bool = True) -> str:
 
 
 @lru_cache(maxsize=16_384)
-def _amount(satang: int, pattern: str, locale: str) -> str:
-    return format_decimal(to_baht(satang), pattern, locale=locale)
+def _amount(hundredths: int, pattern: str, locale: str) -> str:
+    return format_decimal(to_baht(hundredths), pattern, locale=locale)
 
 
 def format_bp(bp: int) -> str:
     """Basis points as per cent: 500 is "5", 1,750 is "17.5"."""
-    return format_decimal(to_baht(bp), "#,##0.##", locale=_FORMATS[language()])
+    return _amount(bp, "#,##0.##", _FORMATS[language()])

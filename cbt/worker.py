@@ -35,11 +35,14 @@ from cbt.db import db
 from cbt.i18n import use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
+from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
 from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import look_up_refunds, remind_refunds, send_refunds
+from cbt.payments.inbox import work_off
 from cbt.payments.provider import Providers, RefundReason
 from cbt.payments.queries import get_money, list_credits_of
+from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
@@ -72,13 +75,17 @@ def duties(app: Flask) -> list[Duty]:
         Duty(
             "look up payments", timedelta(seconds=10), partial(look_up_unpaid_attempts, providers)
         ),
+        Duty("work off events", timedelta(seconds=3), partial(work_off, providers)),
         Duty("offer free places", timedelta(seconds=30), partial(offer_places, policy_for)),
         Duty("refund the undecided", timedelta(hours=1), refund_undecided),
         Duty("return stranded credit", timedelta(minutes=1), return_stranded_credit),
         Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
+        Duty("remind of balances", timedelta(hours=1), remind_of_balances),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
+        Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
+        Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
         Duty("forget mails", timedelta(hours=6), forget_old),

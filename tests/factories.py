@@ -23,6 +23,7 @@ from cbt.experiences.records import AddOnCard, NewExperience, NewOption
 from cbt.payments import accounts, call_off, cancel, pay, queries, take_in
 from cbt.payments import change as changing
 from cbt.payments.provider import Providers
+from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import Act, DemoProvider, act
 from cbt.payments.providers.promptpay import PromptPayProvider
 from cbt.payments.records import AttemptCard
@@ -33,7 +34,13 @@ from cbt.revenue.policy import DEFAULT, Policy, canonical
 from cbt.revenue.records import NewPreparation, NewWork, Resolution
 from tests.site import NOW
 
-PROVIDERS: Providers = {each.name: each for each in (DemoProvider(), PromptPayProvider())}
+_OFFERED = (DemoProvider(), PromptPayProvider(), CashProvider())
+PROVIDERS: Providers = {each.name: each for each in _OFFERED}
+RECEIVERS = {
+    "demo": {},
+    "promptpay": {"kind": "phone", "id": "081-234-5678"},
+    "cash": {"guests": "yes"},
+}
 TOMORROW = date(2026, 11, 24)
 SPRING = date(2026, 1, 1)
 SPRING_MORNING = datetime(2026, 1, 1, 3, tzinfo=UTC)
@@ -146,7 +153,7 @@ def make_village(
     for code in codes:
         communities.add_household(community_id, code, text(code), SPRING)
     for provider in PROVIDERS.values():
-        receiver = {"kind": "phone", "id": "081-234-5678"} if provider.name == "promptpay" else {}
+        receiver = RECEIVERS[provider.name]
         accounts.open_payment_account(community_id, provider, receiver, text("receiver"))
     person_id = make_person()
     people.grant_role(person_id, Grant(Role.COORDINATOR, community_id), NOW)

@@ -33,6 +33,8 @@ _ACTOR = "audit"
 _MONEY = (
     *("capture", "fee", "refund", "refund_return", "credit", "credit_use"),
     *("dispute", "dispute_fee", "dispute_won", "dispute_lost"),
+    *("cash_count", "cash_banked"),
+    *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )
 
 

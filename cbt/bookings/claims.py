@@ -13,11 +13,28 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Date,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from cbt.bookings.models import (
     Booking,
@@ -44,7 +61,6 @@ _DEPARTURE, _SLOT, _CLAIMED = table_of(Departure), table_of(Slot), table_of(Slot
 _OPTION, _NEED, _THING = table_of(Option), table_of(Need), table_of(Thing)
 _COMMUNITY, _BOOKING = table_of(Community), table_of(Booking)
 _PLACES = bindparam("places", type_=WholeNumber)
-_UNITS = bindparam("units", type_=WholeNumber)
 _AMONG: Any = bindparam("departures", expanding=True)
 _CLAIM = (
     update(_DEPARTURE)
@@ -60,48 +76,45 @@ _RELEASE = (
     .where(_DEPARTURE.c.id == bindparam("wanted"))
     .values(claimed=_DEPARTURE.c.claimed - _PLACES)
 )
-_GIVE = (
-    update(_SLOT).where(_SLOT.c.id == bindparam("wanted")).values(claimed=_SLOT.c.claimed + _UNITS)
-)
-_TAKE = _GIVE.where(
-    _SLOT.c.claimed + _UNITS <= _SLOT.c.capacity,
-    _SLOT.c.blocked == 0,
-    _SLOT.c.is_closed.is_(False),
-)
-_NEEDS = (
-    select(
-        *(_NEED.c.option_id, _NEED.c.thing_id, _THING.c.per_day),
-        *(_NEED.c.per_places, _NEED.c.units, _NEED.c.add_on),
-    )
-    .join(_THING, _THING.c.id == _NEED.c.thing_id)
-    .where(_NEED.c.option_id.in_(select(_DEPARTURE.c.option_id).where(_DEPARTURE.c.id.in_(_AMONG))))
-)
-_CLAIMS = (
-    select(
-        *(_CLAIMED.c.slot_id, _CLAIMED.c.departure_id, _CLAIMED.c.units),
-        *(_SLOT.c.thing_id, _SLOT.c.day, _SLOT.c.part),
-    )
-    .join(_SLOT, _SLOT.c.id == _CLAIMED.c.slot_id)
-    .where(_CLAIMED.c.departure_id.in_(_AMONG))
-)
-_FACTS = (
+_NOTHING: Any = null()
+_STANDING = union_all(  # what departures are and may need, then what they hold
     select(
         *(_DEPARTURE.c.id, _DEPARTURE.c.option_id, _DEPARTURE.c.claimed),
         *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at, _OPTION.c.nights, _COMMUNITY.c.zone),
+        *(_NEED.c.thing_id, _THING.c.per_day, _NEED.c.per_places, _NEED.c.units, _NEED.c.add_on),
+        type_coerce(_NOTHING, WholeNumber).label("slot_id"),
+        type_coerce(_NOTHING, Date).label("day"),
+        type_coerce(_NOTHING, Text).label("part"),
     )
     .join(_OPTION, _OPTION.c.id == _DEPARTURE.c.option_id)
     .join(_COMMUNITY, _COMMUNITY.c.id == _DEPARTURE.c.community_id)
-    .where(_DEPARTURE.c.id.in_(_AMONG))
-)
-_ANY_OVERDUE = (
-    select(_BOOKING.c.id)
-    .where(
-        _BOOKING.c.state.in_(WAITING),
-        _BOOKING.c.held_until <= bindparam("now"),
-        _BOOKING.c.community_id == bindparam("community"),
+    .outerjoin(_NEED, _NEED.c.option_id == _DEPARTURE.c.option_id)
+    .outerjoin(_THING, _THING.c.id == _NEED.c.thing_id)
+    .where(_DEPARTURE.c.id.in_(_AMONG)),
+    select(
+        *(_CLAIMED.c.departure_id, *[_NOTHING] * 6),
+        *(_SLOT.c.thing_id, *[_NOTHING] * 2, _CLAIMED.c.units, _NOTHING),
+        *(_SLOT.c.id, _SLOT.c.day, _SLOT.c.part),
     )
-    .limit(1)
+    .join(_SLOT, _SLOT.c.id == _CLAIMED.c.slot_id)
+    .where(_CLAIMED.c.departure_id.in_(_AMONG)),
 )
+
+
+def any_overdue(community_id: Any) -> ColumnElement[bool]:
+    """Whether a community has holds that are over and not swept yet at the parameter `now`."""
+    return (
+        select(_BOOKING.c.id)
+        .where(
+            or_(*(_BOOKING.c.state == state for state in WAITING)),
+            _BOOKING.c.held_until <= bindparam("now"),
+            _BOOKING.c.community_id == community_id,
+        )
+        .exists()
+    )
+
+
+_ANY_OVERDUE = select(any_overdue(bindparam("community")))
 
 
 def _written_over(insert_: Any) -> Any:
@@ -173,16 +186,15 @@ def follow_with_slots(session: Session, departure_ids: Iterable[int]) -> None:
     caller's transaction must be undone. A step.
     """
     ids = sorted(set(departure_ids))
-    needs = _needs(session, ids)
-    held = _held(session, ids)
-    if not needs and not held:
+    standing = _standing(session, ids)
+    if not standing.needs and not standing.held:
         return
-    changes = _changes(session, ids, needs, held)
-    for slot_id in sorted({slot_id for slot_id, _departure in changes}):
-        _move_slot(
-            session, slot_id, sum(units for (slot, _d), units in changes.items() if slot == slot_id)
-        )
-    before = {place: each.units for place, each in held.items()}
+    changes = _changes(session, standing)
+    moves: dict[int, int] = defaultdict(int)
+    for (slot_id, _departure), units in changes.items():
+        moves[slot_id] += units
+    _move_slots(session, moves)
+    before = {place: each.units for place, each in standing.held.items()}
     _note_claims(session, {place: before.get(place, 0) + changes[place] for place in changes})
 
 
@@ -194,28 +206,52 @@ class _Held:
     key: SlotKey
 
 
-def _held(session: Session, departure_ids: list[int]) -> dict[tuple[int, int], _Held]:
-    """What departures hold, by (slot, departure)."""
-    return {
-        (row.slot_id, row.departure_id): _Held(row.units, (row.thing_id, row.day, Part(row.part)))
-        for row in session.execute(_CLAIMS, {"departures": departure_ids})
-    }
+@dataclass(frozen=True)
+class _Facts:
+    """A departure as far as what it needs depends on it."""
+
+    option_id: int
+    claimed: int
+    hours: Hours
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Some departures by id, what their options need, and what they hold by (slot, departure)."""
+
+    departures: dict[int, _Facts]
+    needs: dict[int, list[NeedOf]]
+    held: dict[tuple[int, int], _Held]
+
+
+def _standing(session: Session, departure_ids: list[int]) -> _Standing:
+    """What departures need and hold, in one statement."""
+    standing = _Standing({}, {}, {})
+    read_of: dict[int, int] = {}  # by option, the departure with which its needs come first
+    for row in session.execute(_STANDING, {"departures": departure_ids}):
+        if row.slot_id is not None:
+            key = (row.thing_id, row.day, Part(row.part))
+            standing.held[row.slot_id, row.id] = _Held(row.units, key)
+            continue
+        if row.id not in standing.departures:
+            hours = Hours(row.begins_at, row.ends_at, row.zone, row.nights)
+            standing.departures[row.id] = _Facts(row.option_id, row.claimed, hours)
+        if row.thing_id is not None and read_of.setdefault(row.option_id, row.id) == row.id:
+            standing.needs.setdefault(row.option_id, []).append(
+                NeedOf(row.thing_id, row.per_day, row.per_places, row.units, row.add_on)
+            )
+    return standing
 
 
 def wanted_slots(session: Session, departure_ids: list[int]) -> dict[int, dict[SlotKey, int]]:
     """What departures must hold of which slots by the facts: their needs and live bookings."""
-    return _wanted(session, departure_ids, _needs(session, departure_ids))
+    return _wanted(session, _standing(session, departure_ids))
 
 
-def _changes(
-    session: Session,
-    departure_ids: list[int],
-    needs: dict[int, list[NeedOf]],
-    held: dict[tuple[int, int], _Held],
-) -> dict[tuple[int, int], int]:
+def _changes(session: Session, standing: _Standing) -> dict[tuple[int, int], int]:
     """{(slot, departure): units to move} from what is claimed to what ought to be."""
-    wanted = _wanted(session, departure_ids, needs)
-    slots = {each.key: slot_id for (slot_id, _departure), each in held.items()}
+    wanted = _wanted(session, standing)
+    slots = {each.key: slot_id for (slot_id, _departure), each in standing.held.items()}
     unknown = {key for keys in wanted.values() for key in keys} - slots.keys()
     if unknown:
         slots |= ensure_slots(session, unknown)
@@ -223,38 +259,24 @@ def _changes(
     for departure_id, keys in wanted.items():
         for key, units in keys.items():
             changes[slots[key], departure_id] += units
-    for place, each in held.items():
+    for place, each in standing.held.items():
         changes[place] -= each.units
     return {key: units for key, units in changes.items() if units}
 
 
-def _wanted(
-    session: Session, departure_ids: list[int], needs: dict[int, list[NeedOf]]
-) -> dict[int, dict[SlotKey, int]]:
+def _wanted(session: Session, standing: _Standing) -> dict[int, dict[SlotKey, int]]:
     """What each departure must hold of which slots, from its places and its bookings' extras."""
-    rows = session.execute(_FACTS, {"departures": departure_ids}).all()
-    has_add_ons = any(need.add_on for each in needs.values() for need in each)
-    extras = _add_ons(session, departure_ids) if has_add_ons else {}
+    has_add_ons = any(need.add_on for each in standing.needs.values() for need in each)
+    extras = _add_ons(session, list(standing.departures)) if has_add_ons else {}
     return {
-        row.id: claims_for(
-            needs.get(row.option_id, []),
-            Hours(row.begins_at, row.ends_at, row.zone, row.nights),
-            row.claimed,
-            extras.get(row.id, {}),
+        departure_id: claims_for(
+            standing.needs.get(each.option_id, []),
+            each.hours,
+            each.claimed,
+            extras.get(departure_id, {}),
         )
-        for row in rows
+        for departure_id, each in standing.departures.items()
     }
-
-
-def _needs(session: Session, departure_ids: list[int]) -> dict[int, list[NeedOf]]:
-    """What the departures' options need, by option."""
-    rows = session.execute(_NEEDS, {"departures": departure_ids})
-    needs: dict[int, list[NeedOf]] = defaultdict(list)
-    for row in rows:
-        needs[row.option_id].append(
-            NeedOf(row.thing_id, row.per_day, row.per_places, row.units, row.add_on)
-        )
-    return needs
 
 
 def _add_ons(session: Session, departure_ids: list[int]) -> dict[int, dict[str, int]]:
@@ -323,12 +345,46 @@ def _insert_if_absent(session: Session, table: Any) -> Any:
     return insert_(table).on_conflict_do_nothing()
 
 
-def _move_slot(session: Session, slot_id: int, units: int) -> None:
-    """Take or give back units of a slot by one guarded statement; its CHECK stands behind it."""
-    statement = _TAKE if units > 0 else _GIVE
-    if _count(session.execute(statement, {"wanted": slot_id, "units": units})) == 0:
+def _move_slots(session: Session, moves: Mapping[int, int]) -> None:
+    """Take (above zero) or give back (below) units of slots by one guarded statement.
+
+    It locks them in the order of their ids, and each one's CHECK stands behind it. Where one has
+    no room, raises SlotFull, and then the caller's transaction must be undone.
+    """
+    if not moves:
+        return
+    values: dict[str, int] = {}
+    for number, slot_id in enumerate(sorted(moves)):
+        values |= {f"slot_{number}": slot_id, f"units_{number}": moves[slot_id]}
+    moved = set(session.scalars(_move(len(moves)), values))
+    for slot_id in sorted(moves.keys() - moved):
         thing = select(Thing.title).join(Slot, Slot.thing_id == Thing.id)
         raise SlotFull(thing=session.scalar(thing.where(Slot.id == slot_id)))
+
+
+@lru_cache(maxsize=64)
+def _move(number: int) -> ReturningUpdate[tuple[int]]:
+    """The statement that moves the units of so many slots, or of those among them with room."""
+    ids = [bindparam(f"slot_{each}", type_=WholeNumber) for each in range(number)]
+    units: ColumnElement[int] = case(
+        *(
+            (_SLOT.c.id == id_, bindparam(f"units_{each}", type_=WholeNumber))
+            for each, id_ in enumerate(ids)
+        )
+    )
+    rows = _SLOT.alias("in_order")
+    in_order = select(rows.c.id).where(rows.c.id.in_(ids)).order_by(rows.c.id).with_for_update()
+    has_room = and_(
+        _SLOT.c.claimed + units <= _SLOT.c.capacity,
+        _SLOT.c.blocked == 0,
+        _SLOT.c.is_closed.is_(False),
+    )
+    return (
+        update(_SLOT)
+        .where(_SLOT.c.id.in_(in_order), or_(units <= 0, has_room))
+        .values(claimed=_SLOT.c.claimed + units)
+        .returning(_SLOT.c.id)
+    )
 
 
 def _note_claims(session: Session, claims: dict[tuple[int, int], int]) -> None:
@@ -358,30 +414,13 @@ def lock_in_order(session: Session, departure_ids: Iterable[int]) -> None:
 
 def _possible_slots(session: Session, departure_ids: list[int]) -> set[SlotKey]:
     """Every slot that departures could take with places and extras enough."""
-    needs = _needs(session, departure_ids)
-    extras = {need.add_on: 1 for each in needs.values() for need in each if need.add_on}
+    standing = _standing(session, departure_ids)
+    extras = {need.add_on: 1 for each in standing.needs.values() for need in each if need.add_on}
     return {
         key
-        for option_id, hours in _hours(session, departure_ids)
-        for key in claims_for(needs.get(option_id, []), hours, 1, extras)
+        for each in standing.departures.values()
+        for key in claims_for(standing.needs.get(each.option_id, []), each.hours, 1, extras)
     }
-
-
-def _hours(session: Session, departure_ids: list[int]) -> list[tuple[int, Hours]]:
-    """(option, when it occupies what it needs) of some departures."""
-    rows = session.execute(
-        select(
-            Departure.option_id,
-            Departure.begins_at,
-            Departure.ends_at,
-            Community.zone,
-            Option.nights,
-        )
-        .join(Option, Option.id == Departure.option_id)
-        .join(Community, Community.id == Departure.community_id)
-        .where(Departure.id.in_(departure_ids))
-    )
-    return [(row[0], Hours(*row[1:])) for row in rows]
 
 
 # --- holds that are over -------------------------------------------------------------------------
@@ -393,14 +432,19 @@ def with_lapsed_holds_ended(
     now: datetime,
     departure_ids: Iterable[int],
     claim: Callable[[], T],
+    *,
+    is_overdue: bool | None = None,
 ) -> T:
     """Claim; when there is no room, end the village's overdue holds that nobody swept yet, and retry.
 
     The first try is undone before the sweep, which locks the departures to be claimed together with
     those that it frees, so that locks are again taken in their order. Where nothing is overdue it is
-    not undone: whoever is refused undoes the whole transaction. A step.
+    not undone: whoever is refused undoes the whole transaction. A caller who has looked already
+    tells whether there `is_overdue`. A step.
     """
-    if session.scalar(_ANY_OVERDUE, {"community": community_id, "now": now}) is None:
+    if is_overdue is None:
+        is_overdue = session.scalar(_ANY_OVERDUE, {"community": community_id, "now": now})
+    if not is_overdue:
         return claim()
     try:
         with session.begin_nested():

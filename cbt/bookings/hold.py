@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NoReturn
 
-from sqlalchemy import Executable, bindparam, func, insert, select, update
+from sqlalchemy import Executable, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries, terms
 from cbt.bookings.claims import (
+    any_overdue,
     follow_with_slots,
     lapse,
     lapse_every,
@@ -20,7 +22,7 @@ from cbt.bookings.claims import (
 from cbt.bookings.models import Booking, BookingAddOn, BookingCost, BookingLine, Departure
 from cbt.bookings.records import DepartureCard
 from cbt.bookings.references import references
-from cbt.bookings.states import LIVE, BookingState, DepartureState, EndReason, require_step
+from cbt.bookings.states import LIVE, WAITING, BookingState, DepartureState, EndReason, require_step
 from cbt.bookings.tell import tell_guest
 from cbt.db import table_of, transaction
 from cbt.errors import (
@@ -29,6 +31,7 @@ from cbt.errors import (
     DepartureCalledOff,
     DepartureFull,
     DepartureGone,
+    DepartureUnknown,
     DetailsIncomplete,
     ExtensionUsed,
     HoldLapsed,
@@ -39,7 +42,7 @@ from cbt.errors import (
 )
 from cbt.experiences.models import PromoCode
 from cbt.experiences.pricing import Discount, Quote, quote, require_pays_costs
-from cbt.experiences.queries import get_option, get_promo
+from cbt.experiences.queries import OPTIONS, fold_options, get_promo
 from cbt.experiences.records import OptionCard
 
 HOLD_FOR = timedelta(minutes=30)
@@ -47,12 +50,28 @@ EXTEND_BY = timedelta(minutes=15)
 AGREED_FOR = timedelta(hours=24)
 """How long a party may take to pay after the community agreed to its request, or a host noted it."""
 
-_BOOKING = table_of(Booking)
+_BOOKING, _DEPARTURE = table_of(Booking), table_of(Departure)
+_DEPARTURE_FIELDS = [each.name for each in fields(DepartureCard) if each.name != "limits"]
 _INSERT = insert(_BOOKING).returning(_BOOKING.c.id)
 _INSERT_LINES = insert(table_of(BookingLine))
 _INSERT_ADD_ONS = insert(table_of(BookingAddOn))
 _INSERT_COSTS = insert(table_of(BookingCost))
 _UPDATE = update(_BOOKING).where(_BOOKING.c.id == bindparam("wanted"))
+_WANTED = (  # all that a hold looks at before it claims
+    OPTIONS.join(_DEPARTURE, _DEPARTURE.c.option_id == OPTIONS.selected_columns.option_id)
+    .add_columns(
+        *(_DEPARTURE.c[each] for each in _DEPARTURE_FIELDS),
+        select(_BOOKING.c.id)
+        .where(
+            (_BOOKING.c.request_key == bindparam("key"))
+            | (_BOOKING.c.reference == bindparam("reference"))
+        )
+        .exists()
+        .label("is_taken"),
+        any_overdue(_DEPARTURE.c.community_id).label("is_overdue"),
+    )
+    .where(_DEPARTURE.c.id == bindparam("wanted"))
+)
 _TAKEN = select(_BOOKING.c.reference, _BOOKING.c.request_key).where(
     (_BOOKING.c.request_key == bindparam("key"))
     | _BOOKING.c.reference.in_(bindparam("tries", expanding=True))
@@ -102,12 +121,14 @@ def _hold_once(request: HoldRequest, now: datetime) -> str:
 
 def hold_places(session: Session, request: HoldRequest, now: datetime) -> str:
     """The same inside somebody's transaction. A step."""
-    reference, is_known = _reference_for(session, request.request_key)
-    if is_known:
-        return reference
-    departure = queries.get_departure(session, request.departure_id)
+    reference = next(references(request.request_key))
+    wanted = _look(session, request, reference, now)
+    if wanted.is_taken:
+        reference, is_known = _reference_for(session, request.request_key)
+        if is_known:
+            return reference
+    departure, option = wanted.departure, wanted.option
     require_bookable(departure, now, by_host=request.by_host)
-    option = get_option(session, departure.option_id)
     promo_id, discount = _lock_promo(session, departure, request.promo_code)
     price = quote(
         request.party, option.price_list_on(departure.starts_on), request.add_ons, discount
@@ -120,7 +141,37 @@ def hold_places(session: Session, request: HoldRequest, now: datetime) -> str:
         now,
         [departure.id],
         lambda: _claim_and_write(session, request, new, now),
+        is_overdue=wanted.is_overdue,
     )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked for as it stands, without the room that shared things leave.
+
+    `is_taken` says that this request, or another by chance, has the first reference to try.
+    """
+
+    departure: DepartureCard
+    option: OptionCard
+    is_taken: bool
+    is_overdue: bool
+
+
+def _look(session: Session, request: HoldRequest, reference: str, now: datetime) -> _Wanted:
+    """Departure, option and prices, and what else decides how to hold, in one statement."""
+    values = {
+        "wanted": request.departure_id,
+        "key": request.request_key,
+        "reference": reference,
+        "now": now,
+    }
+    rows = session.execute(_WANTED, values).all()
+    if not rows:
+        raise DepartureUnknown
+    first = rows[0]
+    departure = DepartureCard(*(getattr(first, each) for each in _DEPARTURE_FIELDS))
+    return _Wanted(departure, fold_options(rows)[0], first.is_taken, first.is_overdue)
 
 
 def require_bookable(departure: DepartureCard, now: datetime, *, by_host: bool = False) -> None:
@@ -364,7 +415,25 @@ class Details:
     consent: bool
 
 
-_OPEN_TO_DETAILS = (BookingState.REQUESTED, BookingState.HELD, BookingState.CONFIRMED)
+_SAVE_DETAILS = (
+    update(_BOOKING)
+    .where(
+        _BOOKING.c.reference == bindparam("wanted"),
+        (_BOOKING.c.state == BookingState.CONFIRMED)
+        | or_(*(_BOOKING.c.state == state for state in WAITING))
+        & (_BOOKING.c.held_until > bindparam("now")),
+    )
+    .values(
+        {
+            each: bindparam(each)
+            for each in (
+                *("guest_name", "guest_email", "guest_phone"),
+                *("food_needs", "access_needs", "needs_consent_at"),
+            )
+        }
+    )
+    .returning(_BOOKING.c.id)
+)
 
 
 def save_details(reference: str, details: Details, now: datetime) -> None:
@@ -373,25 +442,25 @@ def save_details(reference: str, details: Details, now: datetime) -> None:
     Raises DetailsIncomplete, HoldLapsed, or StateForbids once the trip is over or called off.
     """
     _require_complete(details)
+    values = {
+        "wanted": reference,
+        "now": now,
+        "guest_name": details.name,
+        "guest_email": details.email or None,
+        "guest_phone": details.phone or None,
+        "food_needs": details.food_needs or None,
+        "access_needs": details.access_needs or None,
+        "needs_consent_at": now if details.consent else None,
+    }
     with transaction() as session:
-        booking = lock_by_reference(session, reference)
-        is_waiting = booking.state in (BookingState.REQUESTED, BookingState.HELD)
-        if booking.state == BookingState.LAPSED or (is_waiting and booking.held_until <= now):
-            raise HoldLapsed
-        if booking.state not in _OPEN_TO_DETAILS:
-            raise StateForbids(thing="booking", state=booking.state, wanted="details")
-        session.execute(
-            _UPDATE,
-            {
-                "wanted": booking.id,
-                "guest_name": details.name,
-                "guest_email": details.email or None,
-                "guest_phone": details.phone or None,
-                "food_needs": details.food_needs or None,
-                "access_needs": details.access_needs or None,
-                "needs_consent_at": now if details.consent else None,
-            },
-        )
+        if session.scalar(_SAVE_DETAILS, values) is None:
+            _refuse_details(lock_by_reference(session, reference))
+
+
+def _refuse_details(booking: "Locked") -> NoReturn:
+    if booking.state in (BookingState.LAPSED, *WAITING):  # it is not waiting any more
+        raise HoldLapsed
+    raise StateForbids(thing="booking", state=booking.state, wanted="details")
 
 
 def _require_complete(details: Details) -> None:

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, literal, select, union_all
+from sqlalchemy import Row, Table, bindparam, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.availability import Limit
@@ -40,7 +40,7 @@ from cbt.bookings.states import LIVE, BookingState, DepartureState
 from cbt.bookings.things import ThingKind
 from cbt.communities.models import Community, RestDay
 from cbt.communities.records import CommunityCard
-from cbt.db import Condition, Query, columns
+from cbt.db import Condition, Query, columns, table_of
 from cbt.errors import DepartureUnknown, NotFound
 from cbt.experiences.models import Experience, Option
 from cbt.experiences.pricing import AddOnLine, CostLine, OutsideCost, PriceLine, Unit
@@ -50,23 +50,28 @@ from cbt.experiences.schedule import Existing
 
 # --- departures ----------------------------------------------------------------------------------
 
-_DEPARTURE: list[Any] = [
-    Departure.id,
-    Departure.option_id,
-    Departure.community_id,
-    Departure.starts_on,
-    Departure.starts_at,
-    Departure.begins_at,
-    Departure.ends_at,
-    Departure.closes_at,
-    Departure.decide_at,
-    Departure.min_to_run,
-    Departure.capacity,
-    Departure.claimed,
-    Departure.state,
+# Of tables instead of models: pages and bookings run through these, and models cost them twice.
+_DEPARTURE, _OPTION, _EXPERIENCE = table_of(Departure), table_of(Option), table_of(Experience)
+_BOOKING, _COMMUNITY = table_of(Booking), table_of(Community)
+_SLOT, _CLAIMED, _NEED = table_of(Slot), table_of(SlotClaim), table_of(Need)
+_DEPARTURE_CARD: list[Any] = [
+    _DEPARTURE.c.id,
+    _DEPARTURE.c.option_id,
+    _DEPARTURE.c.community_id,
+    _DEPARTURE.c.starts_on,
+    _DEPARTURE.c.starts_at,
+    _DEPARTURE.c.begins_at,
+    _DEPARTURE.c.ends_at,
+    _DEPARTURE.c.closes_at,
+    _DEPARTURE.c.decide_at,
+    _DEPARTURE.c.min_to_run,
+    _DEPARTURE.c.capacity,
+    _DEPARTURE.c.claimed,
+    _DEPARTURE.c.state,
 ]
 _SPARE = case(
-    ((Slot.blocked == 0) & Slot.is_closed.is_(False), Slot.capacity - Slot.claimed), else_=0
+    ((_SLOT.c.blocked == 0) & _SLOT.c.is_closed.is_(False), _SLOT.c.capacity - _SLOT.c.claimed),
+    else_=0,
 )
 
 
@@ -74,27 +79,28 @@ def list_departures(
     session: Session, option_ids: Iterable[int], starts_on: date, ends_before: date
 ) -> list[DepartureCard]:
     """Departures with the room that their shared things leave them. One statement."""
-    return _departures(
-        session,
-        Departure.option_id.in_(list(option_ids)),
-        Departure.starts_on >= starts_on,
-        Departure.starts_on < ends_before,
-    )
+    values = {"options": list(option_ids), "first": starts_on, "end": ends_before}
+    return _cards_of(session.execute(_ROOM_OF_OPTIONS, values))
 
 
 _ROOM = (
-    select(*_DEPARTURE, SlotClaim.units, _SPARE, Need.per_places, Need.units)
-    .outerjoin(SlotClaim, SlotClaim.departure_id == Departure.id)
-    .outerjoin(Slot, Slot.id == SlotClaim.slot_id)
+    select(*_DEPARTURE_CARD, _CLAIMED.c.units, _SPARE, _NEED.c.per_places, _NEED.c.units)
+    .outerjoin(_CLAIMED, _CLAIMED.c.departure_id == _DEPARTURE.c.id)
+    .outerjoin(_SLOT, _SLOT.c.id == _CLAIMED.c.slot_id)
     .outerjoin(
-        Need,
-        (Need.option_id == Departure.option_id)
-        & (Need.thing_id == Slot.thing_id)
-        & (Need.add_on == ""),
+        _NEED,
+        (_NEED.c.option_id == _DEPARTURE.c.option_id)
+        & (_NEED.c.thing_id == _SLOT.c.thing_id)
+        & (_NEED.c.add_on == ""),
     )
-    .order_by(Departure.starts_on, Departure.starts_at, Departure.id)
+    .order_by(_DEPARTURE.c.starts_on, _DEPARTURE.c.starts_at, _DEPARTURE.c.id)
 )
-_ROOM_OF_ONE = _ROOM.where(Departure.id == bindparam("wanted"))
+_ROOM_OF_ONE = _ROOM.where(_DEPARTURE.c.id == bindparam("wanted"))
+_ROOM_OF_OPTIONS = _ROOM.where(
+    _DEPARTURE.c.option_id.in_(bindparam("options", expanding=True)),
+    _DEPARTURE.c.starts_on >= bindparam("first"),
+    _DEPARTURE.c.starts_on < bindparam("end"),
+)
 
 
 def get_departure(session: Session, departure_id: int) -> DepartureCard:
@@ -109,7 +115,7 @@ def _departures(session: Session, *conditions: Condition) -> list[DepartureCard]
 
 def _cards_of(rows: Iterable[Row[Any]]) -> list[DepartureCard]:
     """One row a departure and slot, folded into a card with its limits."""
-    own = len(_DEPARTURE)
+    own = len(_DEPARTURE_CARD)
     cards: dict[int, Row[Any]] = {}
     limits: dict[int, list[Limit]] = defaultdict(list)
     for row in rows:
@@ -173,38 +179,36 @@ def list_planned(session: Session, rule_id: int, now: datetime) -> list[Existing
 
 
 _TRIP: list[Any] = [
-    Departure.id,
-    Departure.starts_on,
-    Departure.starts_at,
-    Departure.begins_at,
-    Departure.ends_at,
-    Departure.capacity,
-    Departure.claimed,
-    Departure.state,
-    Departure.min_to_run,
-    Departure.decide_at,
-    Departure.called_off_for,
-    Departure.option_id,
-    Option.nights,
-    Option.title,
-    Experience.slug,
-    Experience.title,
-    Experience.meeting_point,
-    Experience.picture,
+    _DEPARTURE.c.id,
+    _DEPARTURE.c.starts_on,
+    _DEPARTURE.c.starts_at,
+    _DEPARTURE.c.begins_at,
+    _DEPARTURE.c.ends_at,
+    _DEPARTURE.c.capacity,
+    _DEPARTURE.c.claimed,
+    _DEPARTURE.c.state,
+    _DEPARTURE.c.min_to_run,
+    _DEPARTURE.c.decide_at,
+    _DEPARTURE.c.called_off_for,
+    _DEPARTURE.c.option_id,
+    _OPTION.c.nights,
+    _OPTION.c.title,
+    _EXPERIENCE.c.slug,
+    _EXPERIENCE.c.title,
+    _EXPERIENCE.c.meeting_point,
+    _EXPERIENCE.c.picture,
 ]
-
-
-def _trips() -> Query:
-    return (
-        select(*_TRIP)
-        .join(Option, Option.id == Departure.option_id)
-        .join(Experience, Experience.id == Option.experience_id)
-    )
+_TRIPS = (
+    select(*_TRIP)
+    .select_from(_DEPARTURE)
+    .join(_OPTION, _OPTION.c.id == _DEPARTURE.c.option_id)
+    .join(_EXPERIENCE, _EXPERIENCE.c.id == _OPTION.c.experience_id)
+)
 
 
 def get_trip(session: Session, community_id: int, departure_id: int) -> TripCard:
     row = session.execute(
-        _trips().where(Departure.id == departure_id, Departure.community_id == community_id)
+        _TRIPS.where(Departure.id == departure_id, Departure.community_id == community_id)
     ).one_or_none()
     if row is None:
         raise DepartureUnknown
@@ -212,7 +216,7 @@ def get_trip(session: Session, community_id: int, departure_id: int) -> TripCard
 
 
 def list_trips(session: Session, departure_ids: Iterable[int]) -> dict[int, TripCard]:
-    rows = session.execute(_trips().where(Departure.id.in_(list(departure_ids))))
+    rows = session.execute(_TRIPS.where(Departure.id.in_(list(departure_ids))))
     return {row[0]: TripCard(*row) for row in rows}
 
 
@@ -221,14 +225,12 @@ def list_trips_with_bookings(
 ) -> list[TripCard]:
     """Departures in a span of days on which somebody is booked."""
     rows = session.execute(
-        _trips()
-        .where(
+        _TRIPS.where(
             Departure.community_id == community_id,
             Departure.starts_on >= starts_on,
             Departure.starts_on < ends_before,
             Departure.claimed > 0,
-        )
-        .order_by(Departure.begins_at, Departure.id)
+        ).order_by(Departure.begins_at, Departure.id)
     )
     return [TripCard(*row) for row in rows]
 
@@ -248,14 +250,12 @@ def list_unsettled_trips(
     if retained is not None:
         due |= Departure.id.in_(retained)
     rows = session.execute(
-        _trips()
-        .where(
+        _TRIPS.where(
             due,
             Departure.community_id == community_id,
             Departure.state != DepartureState.SETTLED,
             Departure.ends_at <= now,
-        )
-        .order_by(Departure.begins_at, Departure.id)
+        ).order_by(Departure.begins_at, Departure.id)
     )
     return [TripCard(*row) for row in rows]
 
@@ -338,50 +338,51 @@ def search_experiences(
 
 # --- bookings ------------------------------------------------------------------------------------
 
-_BOOKING: list[Any] = [
-    Booking.id,
-    Booking.reference,
-    Booking.state,
-    Booking.version,
-    Booking.revision,
-    Booking.held_until,
-    Booking.is_extended,
-    Booking.created_at,
-    Booking.confirmed_at,
-    Booking.ended_at,
-    Booking.ended_for,
-    Booking.language,
-    Booking.places,
-    Booking.price_satang,
-    Booking.discount_satang,
-    Booking.discount_bearer,
-    Booking.promo_code_id,
-    Booking.terms,
-    Booking.counts_from,
-    Booking.policy_version_id,
-    Booking.community_id,
+_BOOKING_CARD: list[Any] = [
+    _BOOKING.c.id,
+    _BOOKING.c.reference,
+    _BOOKING.c.state,
+    _BOOKING.c.version,
+    _BOOKING.c.revision,
+    _BOOKING.c.held_until,
+    _BOOKING.c.is_extended,
+    _BOOKING.c.created_at,
+    _BOOKING.c.confirmed_at,
+    _BOOKING.c.ended_at,
+    _BOOKING.c.ended_for,
+    _BOOKING.c.language,
+    _BOOKING.c.places,
+    _BOOKING.c.price_satang,
+    _BOOKING.c.discount_satang,
+    _BOOKING.c.discount_bearer,
+    _BOOKING.c.promo_code_id,
+    _BOOKING.c.terms,
+    _BOOKING.c.counts_from,
+    _BOOKING.c.policy_version_id,
+    _BOOKING.c.community_id,
 ]
 _GUEST: list[Any] = [
-    Booking.guest_name,
-    Booking.guest_email,
-    Booking.guest_phone,
-    Booking.food_needs,
-    Booking.access_needs,
+    _BOOKING.c.guest_name,
+    _BOOKING.c.guest_email,
+    _BOOKING.c.guest_phone,
+    _BOOKING.c.food_needs,
+    _BOOKING.c.access_needs,
 ]
-
-
-def _bookings() -> Query:
-    return (
-        select(*_BOOKING, *_GUEST, *_TRIP)
-        .select_from(Booking)
-        .join(Departure, Departure.id == Booking.departure_id)
-        .join(Option, Option.id == Departure.option_id)
-        .join(Experience, Experience.id == Option.experience_id)
-    )
+_BOOKINGS = (
+    select(*_BOOKING_CARD, *_GUEST, *_TRIP)
+    .select_from(_BOOKING)
+    .join(_DEPARTURE, _DEPARTURE.c.id == _BOOKING.c.departure_id)
+    .join(_OPTION, _OPTION.c.id == _DEPARTURE.c.option_id)
+    .join(_EXPERIENCE, _EXPERIENCE.c.id == _OPTION.c.experience_id)
+)
+_BY_REFERENCE = _BOOKINGS.where(_BOOKING.c.reference == bindparam("wanted"))
+_WITH_COMMUNITY = _BY_REFERENCE.join(
+    _COMMUNITY, _COMMUNITY.c.id == _BOOKING.c.community_id
+).add_columns(*(_COMMUNITY.c[each.name] for each in fields(CommunityCard)))
 
 
 def _card(*row: Any) -> BookingCard:
-    own, guest = len(_BOOKING), len(_BOOKING) + len(_GUEST)
+    own, guest = len(_BOOKING_CARD), len(_BOOKING_CARD) + len(_GUEST)
     card = BookingCard(Guest(*row[own:guest]), TripCard(*row[guest:]), *row[:own])
     return replace(card, state=BookingState(card.state))
 
@@ -390,20 +391,15 @@ def get_booking_with_community(
     session: Session, reference: str
 ) -> tuple[BookingCard, CommunityCard]:
     """A booking and its community, in one statement."""
-    own = len(_BOOKING) + len(_GUEST) + len(_TRIP)
-    row = session.execute(
-        _bookings()
-        .join(Community, Community.id == Booking.community_id)
-        .add_columns(*columns(Community, CommunityCard))
-        .where(Booking.reference == reference)
-    ).one_or_none()
+    own = len(_BOOKING_CARD) + len(_GUEST) + len(_TRIP)
+    row = session.execute(_WITH_COMMUNITY, {"wanted": reference}).one_or_none()
     if row is None:
         raise NotFound(thing="booking")
     return _card(*row[:own]), CommunityCard(*row[own:])
 
 
 def get_booking(session: Session, reference: str) -> BookingCard:
-    row = session.execute(_bookings().where(Booking.reference == reference)).one_or_none()
+    row = session.execute(_BY_REFERENCE, {"wanted": reference}).one_or_none()
     if row is None:
         raise NotFound(thing="booking")
     return _card(*row)
@@ -425,13 +421,11 @@ def list_bookings(
     session: Session, community_id: int, departure_ids: Iterable[int], states: Iterable[str] = LIVE
 ) -> list[BookingCard]:
     rows = session.execute(
-        _bookings()
-        .where(
+        _BOOKINGS.where(
             Booking.community_id == community_id,
             Booking.departure_id.in_(list(departure_ids)),
             Booking.state.in_(list(states)),
-        )
-        .order_by(Booking.id)
+        ).order_by(Booking.id)
     )
     return [_card(*row) for row in rows]
 
@@ -439,8 +433,7 @@ def list_bookings(
 def list_latest_bookings(session: Session, community_id: int, limit: int) -> list[BookingCard]:
     """The newest bookings with a guest's name, whatever their state."""
     rows = session.execute(
-        _bookings()
-        .where(Booking.community_id == community_id)
+        _BOOKINGS.where(Booking.community_id == community_id)
         .order_by(Booking.created_at.desc(), Booking.id.desc())
         .limit(limit)
     )
@@ -451,34 +444,31 @@ def get_price_parts(session: Session, booking_id: int) -> PriceParts:
     return list_price_parts(session, [booking_id]).get(booking_id, PriceParts((), ()))
 
 
-def _parts(kind: str, table: Any, code: Any, quantity: Any, amount: Any, places: Any) -> Any:
+def _parts(kind: str, table: Table, code: Any, quantity: Any, amount: Any, places: Any) -> Any:
     """The frozen rows of one kind as they stand now, in columns that all kinds share."""
+    current = (_BOOKING.c.id == table.c.booking_id) & (_BOOKING.c.revision == table.c.revision)
     return (
         select(
             literal(kind).label("kind"),
-            table.booking_id.label("booking_id"),
-            table.line.label("line"),
+            table.c.booking_id.label("booking_id"),
+            table.c.line.label("line"),
             code.label("code"),
             quantity.label("quantity"),
             amount.label("amount"),
             places.label("places"),
         )
-        .join(Booking, (Booking.id == table.booking_id) & (Booking.revision == table.revision))
-        .where(table.booking_id.in_(bindparam("bookings", expanding=True)))
+        .join(_BOOKING, current)
+        .where(table.c.booking_id.in_(bindparam("bookings", expanding=True)))
     )
 
 
+_LINE, _COST, _ADD_ON = table_of(BookingLine), table_of(BookingCost), table_of(BookingAddOn)
 _PARTS = union_all(
+    _parts(*("line", _LINE, _LINE.c.unit, _LINE.c.quantity, _LINE.c.price_satang, _LINE.c.places)),
+    _parts("cost", _COST, _COST.c.code, literal(1), _COST.c.amount_satang, literal(0)),
     _parts(
-        *("line", BookingLine, BookingLine.unit, BookingLine.quantity),
-        *(BookingLine.price_satang, BookingLine.places),
-    ),
-    _parts(
-        "cost", BookingCost, BookingCost.code, literal(1), BookingCost.amount_satang, literal(0)
-    ),
-    _parts(
-        *("extra", BookingAddOn, BookingAddOn.code, BookingAddOn.quantity),
-        *(BookingAddOn.price_satang, literal(0)),
+        *("extra", _ADD_ON, _ADD_ON.c.code, _ADD_ON.c.quantity, _ADD_ON.c.price_satang),
+        literal(0),
     ),
 ).order_by("booking_id", "kind", "line")
 
@@ -546,7 +536,7 @@ def list_trips_of(
 ) -> dict[int, TripCard]:
     """The same departures with their names, by id."""
     rows = session.execute(
-        _trips().where(
+        _TRIPS.where(
             Departure.community_id == community_id,
             Departure.starts_on >= starts_on,
             Departure.starts_on < ends_before,
@@ -560,14 +550,12 @@ def list_arriving(
 ) -> list[BookingCard]:
     """The live bookings of a span of days with their trips, in the order of arrival."""
     rows = session.execute(
-        _bookings()
-        .where(
+        _BOOKINGS.where(
             Departure.community_id == community_id,
             Departure.starts_on >= starts_on,
             Departure.starts_on < ends_before,
             Booking.state.in_(LIVE),
-        )
-        .order_by(Departure.begins_at, Departure.id, Booking.id)
+        ).order_by(Departure.begins_at, Departure.id, Booking.id)
     )
     return [_card(*row) for row in rows]
 
@@ -582,9 +570,9 @@ def list_agenda(
     arrives = (Departure.starts_on >= starts_on) & (Departure.starts_on < ends_before)
     asks = (Booking.state == BookingState.REQUESTED) & (Booking.held_until > now)
     rows = session.execute(
-        _bookings()
-        .where(Booking.community_id == community_id, arrives & Booking.state.in_(LIVE) | asks)
-        .order_by(Departure.begins_at, Departure.id, Booking.id)
+        _BOOKINGS.where(
+            Booking.community_id == community_id, arrives & Booking.state.in_(LIVE) | asks
+        ).order_by(Departure.begins_at, Departure.id, Booking.id)
     )
     cards = [_card(*row) for row in rows]
     asking = [each for each in cards if each.waits_for_answer(now)]

@@ -173,10 +173,12 @@ def _found(plan: dict[str, Any], read: Extras, providers: Providers, now: dateti
         _resolution(plan, founded_on),
         founded_at,
     )
-    for name, receiver in (("demo", {}), ("promptpay", plan["payment"]["promptpay"])):
-        open_payment_account(
-            community_id, providers[name], receiver, plan["payment"]["receiver_name"]
-        )
+    payment = plan["payment"]
+    receivers = {"demo": {}, "promptpay": payment["promptpay"]}
+    if "cash" in payment:
+        receivers["cash"] = payment["cash"]
+    for name, receiver in receivers.items():
+        open_payment_account(community_id, providers[name], receiver, payment["receiver_name"])
     options = _publish(community_id, plan, read, first_day, now)
     by_code = dict(zip(dict(options_of(plan)), options, strict=True))
     return Loaded(

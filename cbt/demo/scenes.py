@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from cbt.bookings.arrivals import note_no_show
-from cbt.bookings.queries import get_departure, list_bookings
-from cbt.bookings.records import DepartureCard
+from cbt.bookings.queries import get_booking, get_departure, list_bookings
+from cbt.bookings.records import BookingCard, DepartureCard
 from cbt.bookings.states import PAID, EndReason
 from cbt.bookings.waitlist import Joining, join
 from cbt.db import db
@@ -18,8 +18,12 @@ from cbt.demo.extras import options_of
 from cbt.errors import SlotFull
 from cbt.payments.call_off import call_off
 from cbt.payments.cancel import cancel, quote_cancellation
+from cbt.payments.cash import take_cash
+from cbt.payments.cash_box import count_cash
 from cbt.payments.give_back import send_refunds
+from cbt.payments.pay import start_attempt
 from cbt.payments.provider import Providers
+from cbt.payments.records import CASH
 
 Party = dict[str, int]
 Deed = Callable[[datetime], object]
@@ -233,6 +237,44 @@ def _code(stage: Stage, option_id: int) -> Story:
         yield departure.begins_at - timedelta(days=3), book
 
 
+def _cash(stage: Stage, option_id: int) -> Story:
+    """A party paid in cash when it came, another has promised to; the box waits to be counted again."""
+
+    def promise(at: datetime, departure_id: int, party: Party, number: int) -> str:
+        reference = stage.hold(departure_id, party, stage.key("cash", number), at)
+        start_attempt(reference, CASH, stage.providers, at)
+        return reference
+
+    def book(at: datetime) -> None:
+        party = stage.party(get_departure(db.session(), gone.id))
+        if party:
+            references.append(promise(at, gone.id, party, 0))
+
+    def take(at: datetime) -> None:
+        for reference in references:
+            take_cash(stage.community_id, reference, stage.host_id, at, stage.providers)
+
+    def count(at: datetime) -> None:
+        departure, party = stage.find_room(option_id, days=2)
+        if departure and party:
+            promise(at, departure.id, party, 1)
+        note = "เหรียญยังไม่ได้นับ (ตัวอย่าง)"
+        held = sum(each.price_satang for each in map(_booking, references))
+        count_cash(stage.community_id, held, note, stage.host_id, at)
+
+    references: list[str] = []
+    over = [each for each in stage.over if each.option_id == option_id]
+    if over:
+        gone = over[-1]
+        yield gone.begins_at - timedelta(days=2), book
+        yield gone.begins_at, take
+        yield stage.now - timedelta(hours=1), count
+
+
+def _booking(reference: str) -> BookingCard:
+    return get_booking(db.session(), reference)
+
+
 _SCENES: dict[str, Callable[[Stage, int], Story]] = {
     "full": _full,
     "cancelled": _cancelled,
@@ -241,4 +283,5 @@ _SCENES: dict[str, Callable[[Stage, int], Story]] = {
     "requested": _requested,
     "extra": _extra,
     "code": _code,
+    "cash": _cash,
 }

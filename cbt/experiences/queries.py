@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -44,16 +45,21 @@ from cbt.experiences.records import (
 )
 from cbt.experiences.schedule import from_rrule_text
 
-_TEXTS = columns(Experience, Texts)
+_EXPERIENCE, _COMMUNITY = table_of(Experience), table_of(Community)
+_TEXTS = [_EXPERIENCE.c[each.name] for each in fields(Texts)]
+_LISTING = (
+    select(*_TEXTS, *(_COMMUNITY.c[each.name] for each in fields(CommunityCard)))
+    .join(_COMMUNITY, _COMMUNITY.c.id == _EXPERIENCE.c.community_id)
+    .where(
+        _COMMUNITY.c.slug == bindparam("of_community"), _EXPERIENCE.c.slug == bindparam("wanted")
+    )
+)
 
 
 def get_listing(session: Session, community_slug: str, slug: str) -> Listing:
     """An experience page's facts, in two statements. Raises NotFound."""
-    row = session.execute(
-        select(*_TEXTS, *columns(Community, CommunityCard))
-        .join(Community, Community.id == Experience.community_id)
-        .where(Community.slug == community_slug, Experience.slug == slug)
-    ).one_or_none()
+    values = {"of_community": community_slug, "wanted": slug}
+    row = session.execute(_LISTING, values).one_or_none()
     if row is None:
         raise NotFound(thing="experience")
     texts, community = Texts(*row[: len(_TEXTS)]), CommunityCard(*row[len(_TEXTS) :])
@@ -62,12 +68,11 @@ def get_listing(session: Session, community_slug: str, slug: str) -> Listing:
 
 def list_options(session: Session, experience_ids: Iterable[int]) -> list[OptionCard]:
     """Options of some experiences with their price lists, in one statement."""
-    wanted = _OPTIONS.where(Option.experience_id.in_(list(experience_ids)))
-    return _options(session.execute(wanted))
+    return fold_options(session.execute(_OPTIONS_OF, {"wanted": list(experience_ids)}))
 
 
 def get_option(session: Session, option_id: int) -> OptionCard:
-    options = _options(session.execute(_ONE_OPTION, {"wanted": option_id}))
+    options = fold_options(session.execute(_ONE_OPTION, {"wanted": option_id}))
     if not options:
         raise NotFound(thing="option")
     return options[0]
@@ -78,23 +83,28 @@ def _named(prefix: str, model: type[Base]) -> list[Any]:
     return [column.label(f"{prefix}_{column.name}") for column in table_of(model).c]
 
 
-_OPTIONS = (  # of tables, not of models: whoever looks at or books anything comes through here
+_OPTION, _PRICE = table_of(Option), table_of(OptionPrice)
+_SEASON, _COST = table_of(Season), table_of(OptionCost)
+OPTIONS = (  # of tables, not of models: whoever looks at or books anything comes through here
     select(
         *_named("option", Option),
         *_named("price", OptionPrice),
         *_named("season", Season),
         *_named("cost", OptionCost),
     )
-    .select_from(table_of(Option))
-    .join(table_of(OptionPrice), OptionPrice.option_id == Option.id)
-    .outerjoin(table_of(Season), Season.id == OptionPrice.season_id)
-    .outerjoin(table_of(OptionCost), OptionCost.option_id == Option.id)
-    .order_by(Option.starts_at, Option.id, OptionPrice.line, OptionCost.line)
+    .select_from(_OPTION)
+    .join(_PRICE, _PRICE.c.option_id == _OPTION.c.id)
+    .outerjoin(_SEASON, _SEASON.c.id == _PRICE.c.season_id)
+    .outerjoin(_COST, _COST.c.option_id == _OPTION.c.id)
+    .order_by(_OPTION.c.starts_at, _OPTION.c.id, _PRICE.c.line, _COST.c.line)
 )
-_ONE_OPTION = _OPTIONS.where(Option.id == bindparam("wanted"))
+"""Options with their prices, seasons and costs; `fold_options` makes cards of the rows."""
+
+_ONE_OPTION = OPTIONS.where(_OPTION.c.id == bindparam("wanted"))
+_OPTIONS_OF = OPTIONS.where(_OPTION.c.experience_id.in_(bindparam("wanted", expanding=True)))
 
 
-def _options(rows: Iterable[Row[Any]]) -> list[OptionCard]:
+def fold_options(rows: Iterable[Row[Any]]) -> list[OptionCard]:
     """Options from one row for each of their prices and outside costs, folded together."""
     options: dict[int, Row[Any]] = {}
     prices: dict[int, dict[int, UnitPrice]] = defaultdict(dict)

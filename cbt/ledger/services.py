@@ -40,6 +40,15 @@ def open_account(
     session.flush()
 
 
+def lock_balance(session: Session, book_id: int, account: str) -> int:
+    """Lock a book and tell an account's balance, in satang: nothing is posted until we commit."""
+    session.execute(_LOCK, {"of_book": book_id})
+    values = {"of_book": book_id, "keys": [], "codes": [account]}
+    for row in session.execute(_ACCOUNTS_AND_EARLIER, values):
+        return int(row.balance_satang)
+    raise AccountUnknown(account=account)
+
+
 def post(session: Session, book_id: int, draft: Draft, now: datetime) -> int:
     """Append an entry to a book and return its sequence number.
 
@@ -55,11 +64,11 @@ def post_all(session: Session, book_id: int, drafts: Sequence[Draft], now: datet
     for draft in drafts:
         entries.require_valid(draft)
     code, head, digest = session.execute(_LOCK, {"of_book": book_id}).one()
-    earlier = _find_by_key(session, book_id, drafts)
+    earlier, known = _look(session, book_id, drafts)
     new = [draft for draft in drafts if draft.key not in earlier]
     if not new:
         return [earlier[draft.key] for draft in drafts]
-    accounts = _accounts(session, book_id, new)
+    accounts = _accounts(new, known)
     rows = []
     for seq, draft in enumerate(new, start=head + 1):
         rows.append(_row(book_id, code, seq, draft, digest, now))
@@ -86,18 +95,21 @@ _LOCK = (  # by writing first: only then is its head read, so that the chain can
     .returning(_BOOK.c.code, _BOOK.c.head_seq, _BOOK.c.head_hash)
 )
 _MOVE_HEAD = update(_BOOK).where(_BOOK.c.id == bindparam("of_book"))
-_BY_KEY = select(_ENTRY.c.key, _ENTRY.c.seq, _ENTRY.c.fingerprint).where(
-    _ENTRY.c.book_id == bindparam("of_book"), _ENTRY.c.key.in_(bindparam("keys", expanding=True))
-)
-_BY_CODE = (
+_ACCOUNTS_AND_EARLIER = (
     select(
         _ACCOUNT.c.id,
         _ACCOUNT.c.code,
         _ACCOUNT.c.normal_side,
         _ACCOUNT.c.may_go_negative,
         _BALANCE.c.balance_satang,
+        *(_ENTRY.c.key, _ENTRY.c.seq, _ENTRY.c.fingerprint),
     )
     .join(_BALANCE, _BALANCE.c.account_id == _ACCOUNT.c.id)
+    .outerjoin(
+        _ENTRY,
+        (_ENTRY.c.book_id == _ACCOUNT.c.book_id)
+        & _ENTRY.c.key.in_(bindparam("keys", expanding=True)),
+    )
     .where(
         _ACCOUNT.c.book_id == bindparam("of_book"),
         _ACCOUNT.c.code.in_(bindparam("codes", expanding=True)),
@@ -130,16 +142,6 @@ def _row(
     }
 
 
-def _find_by_key(session: Session, book_id: int, drafts: Sequence[Draft]) -> dict[str, int]:
-    """The numbers of entries that were posted before, by key."""
-    by_key = {draft.key: draft for draft in drafts}
-    found = session.execute(_BY_KEY, {"of_book": book_id, "keys": list(by_key)}).all()
-    for row in found:
-        if row.fingerprint != entries.fingerprint(by_key[row.key]):
-            raise EntryConflict(key=row.key)
-    return {row.key: row.seq for row in found}
-
-
 @dataclass(frozen=True)
 class _Account:
     """An account that an entry touches, as it stands under the book's lock."""
@@ -151,14 +153,38 @@ class _Account:
     balance_satang: int
 
 
-def _accounts(session: Session, book_id: int, drafts: Sequence[Draft]) -> dict[str, _Account]:
-    """Every account that the legs name, by code."""
-    codes = {code for leg in _legs(drafts) for code in (leg.source, leg.target)}
-    rows = session.execute(_BY_CODE, {"of_book": book_id, "codes": sorted(codes)})
-    found = {row.code: _Account(*row) for row in rows}
-    for code in sorted(codes - found.keys()):
-        raise AccountUnknown(account=code)
-    return found
+def _look(
+    session: Session, book_id: int, drafts: Sequence[Draft]
+) -> tuple[dict[str, int], dict[str, _Account]]:
+    """(the numbers of entries that were posted before, by key; the accounts of the legs, by code).
+
+    One statement. Raises EntryConflict where an earlier entry says something else.
+    """
+    by_key = {draft.key: draft for draft in drafts}
+    values = {"of_book": book_id, "keys": list(by_key), "codes": sorted(_codes(drafts))}
+    earlier: dict[str, int] = {}
+    accounts: dict[str, _Account] = {}
+    for row in session.execute(_ACCOUNTS_AND_EARLIER, values):
+        accounts[row.code] = _Account(*row[:5])
+        if row.key is None or row.key in earlier:
+            continue
+        if row.fingerprint != entries.fingerprint(by_key[row.key]):
+            raise EntryConflict(key=row.key)
+        earlier[row.key] = row.seq
+    return earlier, accounts
+
+
+def _accounts(drafts: Sequence[Draft], known: dict[str, _Account]) -> dict[str, _Account]:
+    """Every account that the legs name, by code. Raises AccountUnknown."""
+    codes = sorted(_codes(drafts))
+    for code in codes:
+        if code not in known:
+            raise AccountUnknown(account=code)
+    return {code: known[code] for code in codes}
+
+
+def _codes(drafts: Sequence[Draft]) -> set[str]:
+    return {code for leg in _legs(drafts) for code in (leg.source, leg.target)}
 
 
 def _legs(drafts: Sequence[Draft]) -> Iterator[Leg]:

@@ -14,6 +14,7 @@ from cbt.clock import to_village
 
 _SUBJECTS = {
     "booking_confirmed": i18n._l("Your booking %(reference)s is confirmed"),
+    "balance_due": i18n._l("Still to pay for booking %(reference)s"),
     "balance_paid": i18n._l("We received your payment for booking %(reference)s"),
     "booking_changed": i18n._l("Your booking %(reference)s was changed"),
     "booking_cancelled": i18n._l("Your booking %(reference)s is cancelled"),
@@ -25,6 +26,7 @@ _SUBJECTS = {
     "waiting_joined": i18n._l("You wait in line for a trip"),
     "places_offered": i18n._l("Places are free for you: booking %(reference)s"),
     "waiting_over": i18n._l("The trip that you waited for does not run"),
+    "cash_promised": i18n._l("Your places for booking %(reference)s are kept"),
     "refund_coming": i18n._l("Your money for booking %(reference)s will be returned"),
     "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
     "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),

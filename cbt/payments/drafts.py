@@ -15,9 +15,12 @@ from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
+from cbt.payments.account_drafts import list_account_drafts
 from cbt.payments.models import (
     Capture,
     CaptureFee,
+    CashBanked,
+    CashCount,
     Credit,
     CreditUse,
     Refund,
@@ -25,6 +28,8 @@ from cbt.payments.models import (
 )
 from cbt.payments.posting import (
     CaptureFacts,
+    CashBankedFacts,
+    CashCountFacts,
     CreditFacts,
     CreditUseFacts,
     DisputeEndFacts,
@@ -39,13 +44,17 @@ from cbt.payments.reported import Dispute
 
 
 def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
-    """The entries that the records of payments, refunds, disputes and credits call for, by key."""
+    """The entries that the records of money call for, by key: payments, refunds, disputes, credits,
+    the cash box, payouts, and what nothing explained.
+    """
     zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),
         *_dispute_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
+        *_box_drafts(session, community_id, zone),
+        *list_account_drafts(session, community_id, zone),
     ]
     return {draft.key: draft for draft in drafts}
 
@@ -187,3 +196,23 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
         on = village_day(use.used_at, zone)
         facts_ = CreditUseFacts(reference, use.credit_id, use.number, use.amount_satang, on)
         yield posting.credit_use_draft(facts_, "")
+
+
+def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    """Counts that two people agreed on and that differed, and cash that went to the bank."""
+    counts = session.scalars(
+        select(CashCount).where(
+            CashCount.community_id == community_id,
+            CashCount.agreed_at.is_not(None),
+            CashCount.counted_satang != CashCount.expected_satang,
+        )
+    )
+    for count in counts:
+        figures = (count.expected_satang, count.counted_satang)
+        on = village_day(count.agreed_at or count.counted_at, zone)
+        yield posting.cash_count_draft(CashCountFacts(count.id, *figures, on), "")
+    banked = session.scalars(select(CashBanked).where(CashBanked.community_id == community_id))
+    for each in banked:
+        on = village_day(each.banked_at, zone)
+        facts = CashBankedFacts(each.id, each.amount_satang, each.bank_reference, on)
+        yield posting.cash_banked_draft(facts, "")

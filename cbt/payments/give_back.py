@@ -46,6 +46,7 @@ from cbt.payments.provider import (
     AskedRefund,
     DisputeState,
     NormalisedRefund,
+    PayMethod,
     Provider,
     Providers,
     RefundReason,
@@ -279,7 +280,7 @@ def _list_due(*conditions: Condition) -> list[tuple[int, str, AskedRefund]]:
     rows = db.session.execute(
         select(
             *(Refund.id, Refund.number, Refund.amount_satang),
-            *(Capture.provider, Capture.payment_id, PaymentAccount.receiver),
+            *(Capture.provider, Capture.payment_id, Capture.method, PaymentAccount.receiver),
             *(Booking.reference, Booking.guest_email),
         )
         .join(Capture, Capture.id == Refund.capture_id)
@@ -303,6 +304,7 @@ def _list_due(*conditions: Condition) -> list[tuple[int, str, AskedRefund]]:
                 row.amount_satang,
                 row.receiver,
                 row.guest_email or "",
+                PayMethod(row.method),
             ),
         )
         for row in rows

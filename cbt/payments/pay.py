@@ -22,7 +22,7 @@ from cbt.errors import (
     ProviderDown,
     StateForbids,
 )
-from cbt.payments import queries
+from cbt.payments import promises, queries
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
 from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
@@ -34,6 +34,10 @@ CODES_KEEP_FOR = timedelta(hours=2)
 """How long after it was made a hold can be kept by opening one payment code after another."""
 
 _AMOUNT_KEPT_FOR = timedelta(hours=24)
+_BEGUN_AGAIN_FOR = timedelta(minutes=1)
+"""How long an attempt whose provider did not answer is begun again: later a new one is, since what
+it asked for (a page that stays open so long) may no longer be given, nor a lost answer repeated."""
+
 _OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
 
 
@@ -64,8 +68,8 @@ def start_attempt(
 
     An attempt that is still open is used again. Unless the `whole` is wanted, only the deposit that
     the booking's terms ask for is. Raises MethodClosed, HoldLapsed, DetailsIncomplete, StateForbids
-    when the booking is paid already, or ProviderDown when the provider does not answer: then
-    nothing was charged, and the guest may try again.
+    when the booking is paid already, PromiseOpen for a second promise of cash, or ProviderDown when
+    the provider does not answer: then nothing was charged, and the guest may try again.
     """
     if method not in providers:
         raise MethodClosed(method=method)
@@ -75,6 +79,8 @@ def start_attempt(
         if not prepared.is_started and provider.capabilities.starts_alone:
             started = provider.start(prepared.asked, now)
             _note_started(session, prepared, prepared.booking, started, now)
+            if provider.capabilities.on_arrival:
+                promises.promise(session, prepared.asked, prepared.booking, now)
     if not prepared.is_started and not provider.capabilities.starts_alone:
         _start_outside(provider, prepared, now)
     _cancel_others(prepared, providers, now)
@@ -175,7 +181,7 @@ def _prepare(
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
     account = lock_account(session, booking.community_id, provider.name)
-    if not account.is_open:
+    if not account.is_open or due < provider.capabilities.least_satang:
         raise MethodClosed(method=provider.name)
     tries = [_Try(*row) for row in session.execute(_TRIES, {"wanted": locked.id})]
     until = _payable_until(locked, booking.ends_at)
@@ -277,6 +283,7 @@ def _find_open(
         and each.payment_account_id == account_id
         and each.state in _OPEN
         and each.expires_at > now
+        and (each.provider_ref is not None or each.created_at > now - _BEGUN_AGAIN_FOR)
     ]
     return asking[-1] if asking else None
 

@@ -123,7 +123,27 @@ class CreditUseFacts:
     used_on: date
 
 
-Facts = (
+@dataclass(frozen=True)
+class CashCountFacts:
+    """What two people found in the cash box, and what the books said then."""
+
+    count_id: int
+    expected_satang: int
+    counted_satang: int
+    agreed_on: date
+
+
+@dataclass(frozen=True)
+class CashBankedFacts:
+    """Cash that was carried to the bank, with the bank's reference."""
+
+    banked_id: int
+    amount_satang: int
+    bank_reference: str
+    banked_on: date
+
+
+BookingMoney = (
     CaptureFacts
     | FeeFacts
     | RefundFacts
@@ -134,6 +154,8 @@ Facts = (
     | CreditFacts
     | CreditUseFacts
 )
+BoxFacts = CashCountFacts | CashBankedFacts
+Facts = BookingMoney | BoxFacts
 
 
 def capture_draft(facts: CaptureFacts, actor: str) -> Draft:
@@ -213,6 +235,37 @@ def credit_use_draft(facts: CreditUseFacts, actor: str) -> Draft:
     return _draft("credit_use", facts, name, facts.used_on, legs, actor)
 
 
+def cash_count_draft(facts: CashCountFacts, actor: str) -> Draft:
+    """The difference between what the box held and the books; of an even count, no legs."""
+    over = facts.counted_satang - facts.expected_satang
+    source, target = chart.CASH_BOX, chart.CASH_DIFFERENCE
+    if over < 0:
+        source, target = target, source
+    legs = (Leg(source, target, abs(over), "cash_difference"),) if over else ()
+    return _box_draft("cash_count", facts, facts.count_id, facts.agreed_on, legs, actor)
+
+
+def cash_banked_draft(facts: CashBankedFacts, actor: str) -> Draft:
+    """From the box to the community's bank account."""
+    legs = (Leg(chart.BANK, chart.CASH_BOX, facts.amount_satang, "banked"),)
+    return _box_draft("cash_banked", facts, facts.banked_id, facts.banked_on, legs, actor)
+
+
+def _box_draft(
+    kind: str, facts: BoxFacts, number: int, on: date, legs: tuple[Leg, ...], actor: str
+) -> Draft:
+    """An entry about the cash box; what it is about is also its key."""
+    return Draft(
+        kind=kind,
+        subject=f"{kind}:{number}",
+        effective_on=on,
+        legs=legs,
+        key=f"{kind}:{number}",
+        actor=actor,
+        input_hash=sha256(facts_text(kind, facts).encode()).hexdigest(),
+    )
+
+
 def _payment(facts: CaptureFacts | FeeFacts | RefundFacts | RefundReturnFacts) -> str:
     return f"{facts.provider}:{facts.payment_id}"
 
@@ -222,7 +275,7 @@ def _dispute(facts: DisputeFacts | DisputeFeeFacts | DisputeEndFacts) -> str:
 
 
 def _draft(
-    kind: str, facts: Facts, name: str, on: date, legs: tuple[Leg, ...], actor: str
+    kind: str, facts: BookingMoney, name: str, on: date, legs: tuple[Leg, ...], actor: str
 ) -> Draft:
     """An entry about a booking; `kind` and `name` together are its key."""
     return Draft(

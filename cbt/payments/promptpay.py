@@ -75,6 +75,29 @@ def normalise(receiver: Receiver) -> str:
     raise PromptPayIdInvalid(kind=receiver.kind)
 
 
+def pays(text: str, receiver: Receiver, amount_satang: int) -> bool:
+    """Whether the text of a QR, read back as a bank's app does, pays this receiver this amount."""
+    body, printed = text[:-4], text[-4:]
+    tags = _read(text)
+    is_whole = bool(body.endswith("6304")) and f"{checksum(body):04X}" == printed
+    tag, bank = ("30", _BILL) if receiver.kind == IdKind.BILLER else ("29", _TRANSFER)
+    account = _read(tags.get(tag, ""))
+    is_theirs = account.get("00") == bank and account.get(_SUBTAG[receiver.kind]) == normalise(
+        receiver
+    )
+    baht, satang = divmod(amount_satang, 100)
+    return is_whole and is_theirs and tags.get("54") == f"{baht}.{satang:02}"
+
+
+def _read(text: str) -> dict[str, str]:
+    """Tags of two digits, each with its length in two digits and then its value."""
+    tags = {}
+    while re.match(r"[0-9]{4}", text):
+        end = 4 + int(text[2:4])
+        tags[text[:2]], text = text[4:end], text[end:]
+    return tags
+
+
 def check_digit(twelve: str) -> int:
     """The 13th digit of a Thai citizen or tax id."""
     total = sum(int(digit) * (13 - place) for place, digit in enumerate(twelve))

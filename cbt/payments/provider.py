@@ -65,7 +65,10 @@ class Capabilities:
 
     One that starts alone asks nobody outside for it, so an attempt is made and started in one
     change. One that `tells_us` sends events and lists its transactions, so its attempts are looked
-    up only when they have grown old. Where a person `confirms`, nobody else tells of the money.
+    up only when they have grown old. Where a person `confirms`, nobody else tells of the money. One
+    that `fixes_amount` takes exactly what it was asked for, so an answer of another amount is wrong.
+    It takes nothing below `least_satang`.
+    What is started `on_arrival` is a promise: the guests bring the money when they come.
     """
 
     refunds_itself: bool
@@ -73,6 +76,9 @@ class Capabilities:
     starts_alone: bool = False
     tells_us: bool = False
     confirms: bool = False
+    fixes_amount: bool = False
+    least_satang: int = 1
+    on_arrival: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,7 @@ class AskedRefund:
     amount_satang: int
     receiver: Mapping[str, str]
     guest_email: str = ""
+    method: PayMethod = PayMethod.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -273,6 +280,17 @@ class NormalisedPayout:
     arrives_on: date
 
 
+class About(StrEnum):
+    """What an event is about, and so what its `object_id` names at the provider."""
+
+    ATTEMPT = "attempt"
+    PAYMENT = "payment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    PAYOUT = "payout"
+    NOTHING = "nothing"  # nothing that concerns us
+
+
 @dataclass(frozen=True)
 class Event:
     """What a provider told us. Only a hint: what it is about is asked anew.
@@ -283,6 +301,7 @@ class Event:
     id: str
     account: str
     kind: str
+    about: About
     object_id: str
     api_version: str
     created_at: datetime
@@ -348,7 +367,8 @@ class TellingProvider(Provider, Protocol):
 
     def fetch_dispute(
         self, receiver: Mapping[str, str], provider_ref: str
-    ) -> NormalisedDispute: ...
+    ) -> NormalisedDispute | None:
+        """None for a mere question of the payer's bank, which takes no money."""
 
     def list_disputes(
         self, receiver: Mapping[str, str], since: datetime

@@ -16,24 +16,29 @@ from cbt.payments.models import (
     Attempt,
     Capture,
     CaptureFee,
+    CashTaken,
     Credit,
     CreditUse,
     PaymentAccount,
     Refund,
     TransferConfirmation,
+    TransferLook,
 )
 from cbt.payments.provider import (
     UNPAID_REFUNDS,
     AttemptState,
     DisputeState,
     Failure,
+    PayMethod,
     RefundReason,
     RefundState,
 )
 from cbt.payments.records import (
+    AccountCard,
     AttemptCard,
     CaptureCard,
     CreditCard,
+    LookCard,
     Method,
     Money,
     RefundCard,
@@ -88,6 +93,38 @@ def list_methods(session: Session, community_id: int) -> list[Method]:
         .order_by(PaymentAccount.position)
     )
     return [Method(*row) for row in rows]
+
+
+def list_accounts(session: Session, community_id: int) -> list[AccountCard]:
+    """Every way in which the community can be paid, closed ones too."""
+    rows = session.execute(
+        select(*columns(PaymentAccount, AccountCard))
+        .where(PaymentAccount.community_id == community_id)
+        .order_by(PaymentAccount.position)
+    )
+    return [AccountCard(*row) for row in rows]
+
+
+def list_open_attempts(
+    session: Session, community_id: int, provider: str, now: datetime
+) -> list[AttemptCard]:
+    """Attempts that guests have before them and may pay as they were drawn."""
+    return _list(
+        session,
+        PaymentAccount.community_id == community_id,
+        PaymentAccount.provider == provider,
+        Attempt.state.in_((AttemptState.PENDING, AttemptState.REPORTED)),
+        Attempt.expires_at > now,
+    )
+
+
+def find_method(session: Session, community_id: int, provider: str) -> Method | None:
+    row = session.execute(
+        select(*_METHOD).where(
+            PaymentAccount.community_id == community_id, PaymentAccount.provider == provider
+        )
+    ).one_or_none()
+    return Method(*row) if row else None
 
 
 _ONE = (
@@ -155,10 +192,21 @@ def list_transfers_to_confirm(
     return sorted(transfers, key=lambda each: each.attempt.state != AttemptState.REPORTED)
 
 
+def list_looks(session: Session, attempt_ids: Iterable[int]) -> dict[int, LookCard]:
+    """Transfers that the first of two people saw, by attempt; those set aside are left out."""
+    rows = session.execute(
+        select(*columns(TransferLook, LookCard)).where(
+            TransferLook.attempt_id.in_(list(attempt_ids)), TransferLook.dismissed_at.is_(None)
+        )
+    )
+    return {row.attempt_id: LookCard(*row) for row in rows}
+
+
 def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
     """Attempts that may still be paid, declined and given up ones included: money has its own mind.
 
-    One whose transfer a person has confirmed is listed until it is captured, however old it is.
+    One whose transfer a person has confirmed, or whose cash a person has taken, is listed until it
+    is captured, however old it is.
     """
     captured = select(Capture.attempt_id).where(Capture.attempt_id == Attempt.id).exists()
     return _list(
@@ -167,6 +215,7 @@ def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
         or_(
             (Attempt.state != AttemptState.PAID) & (Attempt.created_at > now - LOOK_UP_FOR),
             Attempt.id.in_(select(TransferConfirmation.attempt_id)) & ~captured,
+            Attempt.id.in_(select(CashTaken.attempt_id)) & ~captured,
         ),
     )
 
@@ -202,7 +251,8 @@ _CAPTURES = (
 
 def list_captures(session: Session, booking_ids: Iterable[int]) -> list[CaptureCard]:
     rows = session.execute(_CAPTURES, {"bookings": list(booking_ids)})
-    return [CaptureCard(*row) for row in rows]
+    cards = [CaptureCard(*row) for row in rows]
+    return [replace(card, method=PayMethod(card.method)) for card in cards]
 
 
 _HELD_BY = (

@@ -1,5 +1,6 @@
 """What is read of payments. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,14 @@ from cbt.payments.provider import (
     RefundState,
 )
 
+CASH = "cash"
+"""The name of the provider that is a cash box: its account's receiver says whether guests may choose it."""
+
+
+def allows_guests(receiver: Mapping[str, str]) -> bool:
+    """Whether guests may promise cash themselves; people of the community may always take it."""
+    return receiver.get("guests") == "yes"
+
 
 @dataclass(frozen=True)
 class Method:
@@ -24,6 +33,24 @@ class Method:
     receiver: dict[str, str]
     receiver_name: Localized
     is_open: bool
+    problem: str
+
+    @property
+    def is_for_guests(self) -> bool:
+        """Whether guests may choose it: cash only where the community has said so."""
+        return self.is_open and (self.provider != CASH or allows_guests(self.receiver))
+
+
+@dataclass(frozen=True)
+class AccountCard:
+    """A way to be paid, as those who arrange it see it."""
+
+    id: int
+    provider: str
+    receiver: dict[str, str]
+    receiver_name: Localized
+    is_open: bool
+    checked_at: datetime | None
     problem: str
 
 
@@ -62,6 +89,18 @@ class TransferCard:
         """Whether the booking was paid otherwise; a code opened afterwards is for what a change added."""
         paid_before = self.confirmed_at is not None and self.attempt.created_at <= self.confirmed_at
         return self.booking_state in PAID and paid_before
+
+
+@dataclass(frozen=True)
+class LookCard:
+    """What the first of two people saw of a transfer; the second one confirms it."""
+
+    id: int
+    attempt_id: int
+    bank: str
+    bank_reference: str | None
+    looked_by: int
+    looked_at: datetime
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueCo
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
-from cbt.payments.provider import DisputeState, PayoutState
+from cbt.payments.provider import About, DisputeState, PayoutState
 
 
 class InboxState(StrEnum):
@@ -29,6 +29,7 @@ class InboxEvent(Base):
     __table_args__ = (
         UniqueConstraint("provider", "account", "event_id"),
         one_of("state", InboxState),
+        one_of("about", About),
         Index("ix_inbox_event_state", "state", "try_at"),
     )
 
@@ -37,6 +38,7 @@ class InboxEvent(Base):
     account: Mapped[str]
     event_id: Mapped[str]
     kind: Mapped[str]
+    about: Mapped[str]
     object_id: Mapped[str]
     api_version: Mapped[str]
     created_at: Mapped[datetime]
@@ -49,12 +51,17 @@ class InboxEvent(Base):
 
 
 class ProviderTransaction(Base):
-    """A movement on a community's account at a provider, as the provider lists it: a fact."""
+    """A movement on a community's account at a provider, as the provider lists it: a fact.
+
+    `is_expected` tells that it is a payment, refund, dispute or payout that we know; `suspense_satang`
+    what of its net nothing of ours explained, which stands in suspense until a person clears it.
+    """
 
     __tablename__ = "provider_transaction"
     __table_args__ = (
         UniqueConstraint("provider", "transaction_id"),
         CheckConstraint("amount_satang - fee_satang = net_satang", "adds_up"),
+        CheckConstraint("is_expected OR suspense_satang = net_satang", "explained"),
         Index("ix_provider_transaction_payment_account_id", "payment_account_id", "created_at"),
         Index("ix_provider_transaction_payout_id", "payout_id"),
         APPEND_ONLY,
@@ -72,6 +79,7 @@ class ProviderTransaction(Base):
     created_at: Mapped[datetime]
     payout_id: Mapped[str | None]
     is_expected: Mapped[bool]
+    suspense_satang: Mapped[int]
     recorded_at: Mapped[datetime]
 
 
@@ -147,7 +155,10 @@ class LineState(StrEnum):
 
 
 class StatementImport(Base):
-    """A bank statement that a person of the community read in: a fact."""
+    """A bank statement that a person of the community read in: a fact.
+
+    `layout` is how its columns were read, for the next file of this kind; None where it says so itself.
+    """
 
     __tablename__ = "statement_import"
     __table_args__ = (UniqueConstraint("community_id", "sha256"), APPEND_ONLY)
@@ -162,6 +173,7 @@ class StatementImport(Base):
     last_on: Mapped[date | None]
     opening_satang: Mapped[int | None]
     closing_satang: Mapped[int | None]
+    layout: Mapped[dict[str, Any] | None]
     imported_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     imported_at: Mapped[datetime]
 
@@ -169,7 +181,8 @@ class StatementImport(Base):
 class StatementLine(Base):
     """A line of the community's bank statement; above zero is money in. Each comes in once.
 
-    `matched_to` names what it is: "attempt:7", "payout:3", "refund:9", "cash:2".
+    A reversal takes an earlier line back, so it pays for nothing. `matched_to` names what a line is:
+    "attempt:7" ("attempt:7:2" where it was paid a second time), "payout:3", "refund:9", "cash:2".
     """
 
     __tablename__ = "statement_line"
@@ -191,6 +204,7 @@ class StatementLine(Base):
     reference: Mapped[str]
     payer: Mapped[str]
     text: Mapped[str]
+    is_reversal: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str]
     matched_to: Mapped[str | None] = mapped_column(unique=True)
     note: Mapped[str] = mapped_column(default="")

@@ -27,6 +27,7 @@ from cbt.payments.provider import (
     AttemptState,
     Failure,
     NormalisedPayment,
+    Provider,
     Providers,
     Received,
     RefundReason,
@@ -49,20 +50,34 @@ def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
     """Ask the provider how an attempt stands and write what is new: captures, books, booking, mail.
 
     Money that does not buy the booking (late with no place left, paid twice, another amount) is
-    captured all the same and noted as money to give back, never passed over in silence.
+    captured all the same and noted as money to give back, never passed over in silence. An answer
+    that contradicts what was asked books nothing and goes to the work list. Raises ProviderDown.
     """
     attempt = queries.get_attempt(db.session(), attempt_id)
     provider = providers.get(attempt.provider)
     if attempt.provider_ref is None or provider is None:
         return
     db.session.rollback()  # nothing stays open while somebody outside is asked
-    payment = provider.fetch(attempt.receiver, attempt.provider_ref, now)
+    try:
+        payment = provider.fetch(attempt.receiver, attempt.provider_ref, now)
+        _require_as_asked(provider, attempt, payment)
+    except AnswerWrong as error:
+        _note_wrong(attempt, error, now)
+        return
     if not _has_news(attempt, payment):
         return
     with transaction() as session:
         for received in payment.received:
             _write_down(session, attempt, received, now)
         move_attempt(session, attempt_id, payment.state, failure=payment.failure)
+
+
+def _require_as_asked(provider: Provider, attempt: AttemptCard, payment: NormalisedPayment) -> None:
+    """Raise AnswerWrong where a provider that takes what it was asked for says another amount."""
+    if provider.capabilities.fixes_amount and any(
+        each.amount_satang != attempt.amount_satang for each in payment.received
+    ):
+        raise AnswerWrong(problem="amount")
 
 
 def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = False) -> int:
@@ -81,8 +96,6 @@ def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = 
         asked += 1
         try:
             take_in(attempt.id, providers, now)
-        except AnswerWrong as error:
-            _note_wrong(attempt, error, now)
         except ProviderDown:
             log.warning("attempt %s cannot be looked up now", attempt.id)
         except Exception:  # one provider's trouble must not hide another's money
@@ -102,6 +115,8 @@ def _note_wrong(attempt: AttemptCard, error: AnswerWrong, now: datetime) -> None
 def _has_news(attempt: AttemptCard, payment: NormalisedPayment) -> bool:
     """Whether a provider's answer says more than is written down already."""
     if advance(attempt.state, payment.state) != attempt.state:
+        return True
+    if payment.state == attempt.state and payment.failure not in (None, attempt.failure):
         return True
     if not payment.received:
         return False

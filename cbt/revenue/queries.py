@@ -2,20 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking, BookingCost, Departure
+from cbt.bookings.records import BookingCard
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
-from cbt.db import Condition, columns
+from cbt.db import Condition, columns, table_of
 from cbt.errors import DiscountTooLarge, NoPolicyInForce, NotFound
+from cbt.experiences.pricing import CostLine
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
+from cbt.payments.records import Money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
@@ -32,18 +36,28 @@ from cbt.revenue.sharing import Work
 from cbt.revenue.split import Borne, Cost
 
 _SETTLEMENT = columns(Settlement, SettlementCard)
+_VERSION = table_of(PolicyVersion)
+_POLICIES = select(*(_VERSION.c[each.name] for each in fields(AdoptedPolicy))).order_by(
+    _VERSION.c.effective_from, _VERSION.c.number
+)
+_ONE_POLICY = _POLICIES.where(_VERSION.c.id == bindparam("wanted"))
+_NEWEST = _VERSION.alias("newest")
+_IN_FORCE = _POLICIES.where(
+    _VERSION.c.id
+    == select(_NEWEST.c.id)
+    .where(
+        _NEWEST.c.community_id == bindparam("community"),
+        _NEWEST.c.effective_from <= bindparam("on"),
+    )
+    .order_by(_NEWEST.c.effective_from.desc(), _NEWEST.c.number.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 
 
 def find_policy_in_force(session: Session, community_id: int, on: date) -> AdoptedPolicy | None:
     """The newest version whose first day has come."""
-    newest = (
-        select(PolicyVersion.id)
-        .where(PolicyVersion.community_id == community_id, PolicyVersion.effective_from <= on)
-        .order_by(PolicyVersion.effective_from.desc(), PolicyVersion.number.desc())
-        .limit(1)
-    )
-    policies = _policies(session, PolicyVersion.id == newest.scalar_subquery())
-    return policies[0] if policies else None
+    return _first(session.execute(_IN_FORCE, {"community": community_id, "on": on}))
 
 
 def get_policy_in_force(session: Session, community_id: int, on: date) -> AdoptedPolicy:
@@ -54,23 +68,21 @@ def get_policy_in_force(session: Session, community_id: int, on: date) -> Adopte
 
 
 def get_policy(session: Session, version_id: int) -> AdoptedPolicy:
-    policies = _policies(session, PolicyVersion.id == version_id)
-    if not policies:
+    policy = _first(session.execute(_ONE_POLICY, {"wanted": version_id}))
+    if policy is None:
         raise NotFound(thing="policy")
-    return policies[0]
+    return policy
 
 
 def list_policies(session: Session, community_id: int) -> list[AdoptedPolicy]:
-    return _policies(session, PolicyVersion.community_id == community_id)
-
-
-def _policies(session: Session, *conditions: Condition) -> list[AdoptedPolicy]:
-    rows = session.execute(
-        select(*columns(PolicyVersion, AdoptedPolicy))
-        .where(*conditions)
-        .order_by(PolicyVersion.effective_from, PolicyVersion.number)
-    )
+    rows = session.execute(_POLICIES.where(_VERSION.c.community_id == community_id))
     return [AdoptedPolicy(*row) for row in rows]
+
+
+def _first(rows: Iterable[Any]) -> AdoptedPolicy | None:
+    for row in rows:
+        return AdoptedPolicy(*row)
+    return None
 
 
 def find_unreported_fee(session: Session, departure_id: int) -> str | None:
@@ -87,6 +99,29 @@ def find_unreported_fee(session: Session, departure_id: int) -> str | None:
         .order_by(Booking.id)
         .limit(1)
     )
+
+
+_CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
+_DISPUTE = table_of(Dispute)
+_BOUGHT = (_CAPTURE.c.booking_id == bindparam("booking")) & _CAPTURE.c.buys.is_(True)
+_POLICY_AND_FEE = select(
+    _VERSION.c.text,
+    select(func.coalesce(func.sum(_FEE.c.amount_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _FEE.c.capture_id)
+    .where(_BOUGHT)
+    .scalar_subquery()
+    .label("kept"),
+    select(func.coalesce(func.sum(_REFUND.c.fee_returned_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _REFUND.c.capture_id)
+    .where(_BOUGHT)
+    .scalar_subquery()
+    .label("returned"),
+    select(func.coalesce(func.sum(_DISPUTE.c.fee_satang), 0))
+    .join(_CAPTURE, _CAPTURE.c.id == _DISPUTE.c.capture_id)
+    .where(_BOUGHT, _DISPUTE.c.was_split.is_(False))
+    .scalar_subquery()
+    .label("disputed"),
+).where(_VERSION.c.id == bindparam("version"))
 
 
 def list_booking_facts(
@@ -123,9 +158,8 @@ def list_booking_facts(
         policy = read_policy(row.text)
         if row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
-            own = BookingFacts(row.reference, row.starts_on, max(0, kept), fee, *about)
-            is_short = money[row.id].disputed_satang or money[row.id].goodwill_satang
-            facts[row.departure_id].append(of_what_is_left(own) if is_short else own)
+            whole = BookingFacts(row.reference, row.starts_on, max(0, kept), fee, *about)
+            facts[row.departure_id].append(_if_short(whole, money[row.id]))
         elif kept > 0:
             cancelled.add(row.reference)
             fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
@@ -133,6 +167,31 @@ def list_booking_facts(
                 BookingFacts(row.reference, row.starts_on, kept, fee, (), policy)
             )
     return _with_preparation(session, facts, cancelled) if cancelled else facts
+
+
+def get_paid_facts(
+    session: Session, booking: BookingCard, money: Money, costs: Iterable[CostLine]
+) -> BookingFacts:
+    """The split facts of one paid booking whose money and costs are known, in one statement."""
+    row = session.execute(
+        _POLICY_AND_FEE, {"booking": booking.id, "version": booking.policy_version_id}
+    ).one()
+    whole = BookingFacts(
+        booking.reference,
+        booking.trip.starts_on,
+        max(0, money.kept_satang),
+        int(row.kept + row.disputed - row.returned),
+        tuple(Cost(each.code, each.amount_satang) for each in costs),
+        read_policy(row.text),
+        _borne(booking.discount_satang, booking.discount_bearer),
+    )
+    return _if_short(whole, money)
+
+
+def _if_short(facts: BookingFacts, money: Money) -> BookingFacts:
+    """The same facts, or those of what a lost dispute or goodwill left of the booking's money."""
+    is_short = money.disputed_satang or money.goodwill_satang
+    return of_what_is_left(facts) if is_short else facts
 
 
 def of_what_is_left(facts: BookingFacts) -> BookingFacts:
@@ -240,33 +299,28 @@ def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
 
     What a dispute cost before the split is among them.
     """
-    kept = session.execute(
-        select(Capture.booking_id, func.sum(CaptureFee.amount_satang))
+    kept = (
+        select(Capture.booking_id, CaptureFee.amount_satang)
         .join(CaptureFee, CaptureFee.capture_id == Capture.id)
         .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
-        .group_by(Capture.booking_id)
     )
-    fees = {row[0]: int(row[1]) for row in kept}
-    disputed = session.execute(
-        select(Dispute.booking_id, func.sum(Dispute.fee_satang))
+    disputed = (
+        select(Dispute.booking_id, Dispute.fee_satang)
         .join(Capture, Capture.id == Dispute.capture_id)
         .where(
             Dispute.booking_id.in_(booking_ids),
             Dispute.was_split.is_(False),
             Capture.buys.is_(True),
         )
-        .group_by(Dispute.booking_id)
     )
-    for booking_id, amount in disputed:
-        fees[booking_id] = fees.get(booking_id, 0) + int(amount)
-    returned = session.execute(
-        select(Refund.booking_id, func.sum(Refund.fee_returned_satang))
+    returned = (
+        select(Refund.booking_id, -Refund.fee_returned_satang)
         .join(Capture, Capture.id == Refund.capture_id)
         .where(Refund.booking_id.in_(booking_ids), Capture.buys.is_(True))
-        .group_by(Refund.booking_id)
     )
-    for booking_id, amount in returned:
-        fees[booking_id] = fees.get(booking_id, 0) - int(amount)
+    fees: dict[int, int] = defaultdict(int)
+    for booking_id, amount in session.execute(union_all(kept, disputed, returned)):
+        fees[booking_id] += int(amount)
     return fees
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from cbt.errors import PolicyInvalid, RecordDamaged
@@ -39,6 +40,7 @@ class AdoptedPolicy:
         return read_policy(self.text)
 
 
+@lru_cache(maxsize=256)  # an adopted text never changes, and every page of a booking shows it
 def read_policy(text: str) -> Policy:
     """An adopted text as a policy. Raises RecordDamaged: it was valid when it was adopted."""
     try:

@@ -10,7 +10,8 @@ for (const box of document.querySelectorAll("[data-until]")) {
     const seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
     const hours = Math.floor(seconds / 3600);
     const clock = [Math.floor((seconds % 3600) / 60), seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
-    left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
+    const isFar = hours >= 24; // kept for days: the day and hour beside it say enough
+    left.textContent = isFar ? "" : seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
     box.classList.toggle("soon", seconds < 300);
     if (warning) warning.hidden = seconds >= 300 || !seconds;
     if (seconds) setTimeout(tick, 1000);
@@ -112,5 +113,17 @@ if (window.caches) {
   }
 }
 
-// While a transfer is looked for, ask again now and then.
-if (document.querySelector("[data-check]")) setInterval(() => document.hidden || location.reload(), 30000);
+// A try to pay is watched: the page shows what came of it without being asked.
+for (const box of document.querySelectorAll("[data-watch]")) {
+  let looks = 0;
+  setInterval(async () => {
+    if (document.hidden) return;
+    looks += 1;
+    try {
+      const answer = await fetch(`${box.dataset.watch}${looks % 4 ? "" : "?ask=1"}`);
+      if (answer.ok && (await answer.json()).state !== box.dataset.state) location.reload();
+    } catch {
+      // no network for a moment: the next look tells
+    }
+  }, 4000);
+}

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from cbt.web import access, addresses, errors, fonts, headers, health, layout, limits
+from cbt.web import access, addresses, errors, fonts, headers, health, layout, limits, webhooks
 from cbt.web.admin import views as admin
 from cbt.web.guest import views as guest
 from cbt.web.host import views as host
@@ -22,3 +22,4 @@ def init_doors(app: Flask) -> None:
     health.init_health(app)
     for door in (public, guest, host, household, mentor, admin):
         app.register_blueprint(door.bp)
+    webhooks.init_webhooks(app)

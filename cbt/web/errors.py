@@ -1,6 +1,7 @@
 """One place that turns every refusal into a page, in the reader's language."""
 
 import logging
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from cbt import errors
 from cbt.db import db
 from cbt.errors import CbtError
-from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, pick, set_language
+from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE, _l, format_baht, format_day, pick, set_language
 from cbt.web import labels
 
 log = logging.getLogger("cbt")
@@ -83,6 +84,28 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
+    errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
+    errors.StatementLineUnreadable: _l(
+        "Line %(line)s of this bank statement cannot be read: %(problem)s. Nothing of it was taken in."
+    ),
+    errors.StatementCurrency: _l(
+        "This bank statement holds money in another currency (%(currency)s); only baht can be taken in."
+    ),
+    errors.StatementColumnsUnknown: _l(
+        "Please say which column of this statement means what. The next file of this kind is then read"
+        " at once."
+    ),
+    errors.StatementOfSeveral: _l(
+        "This file holds statements of %(accounts)s bank accounts. Please export the community's own"
+        " account alone."
+    ),
+    errors.StatementKnown: _l(
+        "This very file was read in on %(day)s already. Nothing was added, and nothing counts twice."
+    ),
+    errors.LineAmountDiffers: _l(
+        "The bank shows %(line_satang)s, but %(known_satang)s is known here. Nothing was matched."
+    ),
+    errors.SlipUnreadable: _l("This code cannot be used: %(problem)s."),
     errors.DemoFileInvalid: _l("This file does not describe a sample community."),
     errors.DetailsIncomplete: _l("Please tell us your name and how to reach you before you pay."),
     errors.CommunityNotSample: _l("Only sample communities can take pretended payments."),
@@ -130,12 +153,29 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The community has not adopted a split policy yet, so bookings are not open."
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.AccountInUse: _l(
+        "Payments were made to this account and are looked up there, so it cannot be replaced. It can"
+        " be closed."
+    ),
+    errors.PromiseOpen: _l(
+        "You have promised cash for another booking here. Please pay this one now, or ask the"
+        " community."
+    ),
+    errors.ReferenceDiffers: _l(
+        "The first person noted another bank reference: %(reference)s. Please look again together."
+    ),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
     errors.NameTaken: _l("There is one of this name already: %(code)s."),
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
+    errors.NotByNote: _l(
+        "A note is not enough here: it leaves the list once it is settled at its own page."
+    ),
+    errors.FundTooLow: _l(
+        "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
+    ),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
     errors.RecordDamaged: _l(
         "A record that this page needs is damaged, so nothing is shown rather than something wrong."
@@ -152,6 +192,7 @@ TITLES = {
     404: _l("Not found"),
     405: _l("Not found"),
     409: _l("Not possible any more"),
+    413: _l("Too large"),
     422: _l("Please check what you entered"),
     429: _l("Please wait a moment"),
     500: _l("Something went wrong on our side"),
@@ -163,6 +204,7 @@ _TEXTS = {
     ),
     404: _l("There is nothing at this address."),
     405: _l("There is nothing at this address."),
+    413: _l("What you sent is too large. Nothing was taken in. A bank statement may hold 10 MB."),
     429: _l("There were many tries in a short time. Please try again in a few minutes."),
     500: _l(
         "Nothing was charged because of this. Please try again; if it stays, tell the community."
@@ -183,6 +225,8 @@ def _fact_words(name: str, value: object) -> object:
         return format_baht(value)
     if type(value) in labels.LABELS and isinstance(value, StrEnum):
         return labels.label(value)
+    if isinstance(value, date):
+        return format_day(value)
     return pick(value) if isinstance(value, dict) else value
 
 

@@ -14,6 +14,9 @@ from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
+from cbt.payments.accounts import AccountProblem
+from cbt.payments.bank_lines import Column, StatementProblem
+from cbt.payments.matching import Certainty, Why
 from cbt.payments.provider import (
     AttemptState,
     DisputeState,
@@ -25,6 +28,7 @@ from cbt.payments.provider import (
 )
 from cbt.payments.providers.demo import Act
 from cbt.payments.reported import LineState, WorkKind
+from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.split import Part as SplitPart
@@ -109,6 +113,61 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ThingProblem.NAME: _l("the name is missing"),
         ThingProblem.CODE: _l("there is one of this name already"),
     },
+    StatementProblem: {
+        StatementProblem.TOO_LARGE: _l("the file is larger than 10 MB"),
+        StatementProblem.TOO_MANY: _l("it holds more than 100,000 lines"),
+        StatementProblem.EMPTY: _l("the file is empty"),
+        StatementProblem.NO_LINES: _l("it holds no lines"),
+        StatementProblem.ENCODING: _l("its letters are stored in a way that we do not read"),
+        StatementProblem.CHARACTERS: _l("it is not a text file"),
+        StatementProblem.MAPPING: _l("its columns are not described without contradiction"),
+        StatementProblem.COLUMN: _l("a column that was described is missing or stands there twice"),
+        StatementProblem.QUOTES: _l("a quotation mark stands in the wrong place"),
+        StatementProblem.CELLS: _l("it has too few or too many cells"),
+        StatementProblem.DATE: _l("its day is not a date"),
+        StatementProblem.TIME: _l("its time is not an hour of the day"),
+        StatementProblem.AMOUNT: _l("its amount is not a number of baht and satang"),
+        StatementProblem.SIDES: _l(
+            "it must have either an amount that came in or one that went out"
+        ),
+        StatementProblem.STATUS: _l("it does not say whether it was booked"),
+        StatementProblem.CURRENCY: _l("it is not in baht"),
+        StatementProblem.BALANCE: _l("the balance does not follow from the lines before it"),
+        StatementProblem.XML: _l("the file is damaged"),
+        StatementProblem.DOCTYPE: _l("it holds definitions that we do not read"),
+        StatementProblem.MESSAGE: _l("it is not a bank statement"),
+    },
+    SlipProblem: {
+        SlipProblem.TEXT: _l("it is not the code of a transfer slip"),
+        SlipProblem.CHECKSUM: _l("it was not read completely"),
+        SlipProblem.FIELDS: _l("it is a code of another kind"),
+    },
+    Column: {
+        Column.DATE: _l("Date"),
+        Column.TIME: _l("Time"),
+        Column.AMOUNT: _l("Amount with its sign"),
+        Column.CREDIT: _l("Came in"),
+        Column.DEBIT: _l("Went out"),
+        Column.BALANCE: _l("Balance"),
+        Column.ID: _l("Number that the bank gives the line"),
+        Column.REFERENCE: _l("Reference"),
+        Column.PAYER: _l("Payer"),
+        Column.TEXT: _l("Details"),
+    },
+    Why: {
+        Why.REFERENCE_AND_AMOUNT: _l("reference and amount are the same"),
+        Why.REFERENCE_ONLY: _l("the reference is the same, the amount is not"),
+        Why.UNIQUE_AMOUNT: _l("at that time only this payment had this amount"),
+        Why.AMOUNT_AND_NAME: _l("amount and name are the same"),
+        Why.AMOUNT_ONLY: _l("only the amount is the same"),
+        Why.PAID_TWICE: _l("this was paid already"),
+        Why.AMBIGUOUS: _l("it can be more than one payment"),
+    },
+    Certainty: {
+        Certainty.CERTAIN: _l("certain"),
+        Certainty.LIKELY: _l("likely"),
+        Certainty.UNSURE: _l("please check"),
+    },
     OutsideCost: {
         OutsideCost.INSURANCE: _l("Accident insurance"),
         OutsideCost.PARK_FEE: _l("Park fee"),
@@ -157,11 +216,11 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         RefundState.CANCELLED: _l("not given back"),
     },
     PayMethod: {
-        PayMethod.CARD: _l("by card"),
-        PayMethod.PROMPTPAY: _l("by PromptPay"),
-        PayMethod.CASH: _l("in cash"),
-        PayMethod.DEMO: _l("by sample payment"),
-        PayMethod.UNKNOWN: _l("by another way"),
+        PayMethod.CARD: _l("Card"),
+        PayMethod.PROMPTPAY: _l("PromptPay"),
+        PayMethod.CASH: _l("Cash"),
+        PayMethod.DEMO: _l("Practice payment (sample)"),
+        PayMethod.UNKNOWN: _l("Another way"),
     },
     Failure: {
         Failure.DECLINED: _l(
@@ -186,6 +245,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         PayoutState.ON_THE_WAY: _l("on its way to the bank"),
         PayoutState.PAID: _l("arrived at the bank"),
         PayoutState.FAILED: _l("refused by the bank"),
+    },
+    AccountProblem: {
+        AccountProblem.RECEIVER: _l("PromptPay does not know this number"),
+        AccountProblem.CODE: _l("the code that we draw is not read back as it should be"),
     },
     LineState: {
         LineState.OPEN: _l("to be looked at"),
@@ -343,6 +406,10 @@ _SUBJECTS = {
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
     "refund": _l("Refund %(name)s"),
+    "payout": _l("Payout %(name)s"),
+    "transaction": _l("Movement %(name)s at a payment service"),
+    "cash_count": _l("Count %(name)s of the cash box"),
+    "cash_banked": _l("Cash brought to the bank, number %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -355,8 +422,14 @@ _ENTRIES = {
     "dispute_lost": _l("dispute lost"),
     "credit": _l("credit"),
     "credit_use": _l("credit used"),
+    "payout": _l("payout to the bank"),
+    "payout_failed": _l("payout refused by the bank"),
+    "suspense": _l("money that nothing explains"),
+    "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
     "sharing_out": _l("sharing-out"),
+    "cash_count": _l("difference of the cash box"),
+    "cash_banked": _l("cash brought to the bank"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
@@ -374,6 +447,8 @@ _ACCOUNTS = {
 _PROVIDERS = {
     "demo": _l("Practice payment (sample)"),
     "promptpay": _l("PromptPay QR"),
+    "stripe": _l("Card or PromptPay at Stripe"),
+    "cash": _l("Cash"),
 }
 
 

@@ -1,11 +1,13 @@
 """What every page shares: language from the address, filters for templates, addresses of files."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from jinja2 import StrictUndefined
 
 from cbt import i18n
@@ -49,7 +51,9 @@ def init_layout(app: Flask) -> None:
         provider_words=labels.provider_words,
     )
     env.globals.update(
+        _=i18n.on_page,  # quicker than the extension's, which looks itself up for each message
         asset=asset,
+        kept=kept,
         other_languages=other_languages,
         language=i18n.language,
         reader=reader,
@@ -64,24 +68,42 @@ def _take_language(_endpoint: str | None, values: dict[str, Any] | None) -> None
 
 
 def _give_language(endpoint: str, values: dict[str, Any]) -> None:
-    if "lang" not in values and current_app.url_map.is_endpoint_expecting(endpoint, "lang"):
+    if "lang" not in values and _speaks(endpoint):
         values["lang"] = i18n.language()
 
 
+def kept(draw: Callable[..., str]) -> Callable[..., str]:
+    """A macro that remembers what it drew: of frozen values alone, so nothing can be out of date."""
+
+    @lru_cache(maxsize=512)
+    def drawn(_code: str, *values: Any, **named: Any) -> str:
+        return draw(*values, **named)
+
+    def of_language(*values: Any, **named: Any) -> str:
+        return drawn(i18n.language(), *values, **named)
+
+    return of_language
+
+
 def other_languages() -> list[tuple[str, str, str]]:
-    """(code, its own name, this page's address) of every language."""
-    if request.endpoint is None or not current_app.url_map.is_endpoint_expecting(
-        request.endpoint, "lang"
-    ):
-        return [(code, name, url_for("public.home", lang=code)) for code, name in LANGUAGES.items()]
-    values = {**request.args.to_dict(), **(request.view_args or {})}
-    address = {
-        code: url_for(request.endpoint, **{**values, "lang": code})
-        if request.method == "GET"
-        else url_for("public.home", lang=code)
-        for code in LANGUAGES
-    }
-    return [(code, name, address[code]) for code, name in LANGUAGES.items()]
+    """(code, its own name, this page's address) of every language, found once a request."""
+    if "other_languages" not in g:
+        g.other_languages = [(code, name, _address_in(code)) for code, name in LANGUAGES.items()]
+    return cast(list[tuple[str, str, str]], g.other_languages)
+
+
+def _address_in(code: str) -> str:
+    """This page's address in a language, or the home page's where it has none to be opened by."""
+    endpoint = request.endpoint
+    if request.method != "GET" or endpoint is None or not _speaks(endpoint):
+        return url_for("public.home", lang=code)
+    values = {**request.args.to_dict(), **(request.view_args or {}), "lang": code}
+    return url_for(endpoint, **values)
+
+
+def _speaks(endpoint: str) -> bool:
+    """Whether an endpoint's address begins with a language."""
+    return current_app.url_map.is_endpoint_expecting(endpoint, "lang")
 
 
 def public_address(endpoint: str, **values: Any) -> str:
@@ -92,9 +114,10 @@ def public_address(endpoint: str, **values: Any) -> str:
 
 def asset(name: str) -> str:
     """The address of a static file, which changes with its content and can be kept for ever."""
-    return url_for("static", filename=name, v=_fingerprint(str(current_app.static_folder), name))
+    return request.script_root + _asset(str(current_app.static_folder), name)
 
 
 @cache
-def _fingerprint(folder: str, name: str) -> str:
-    return sha256((Path(folder) / name).read_bytes()).hexdigest()[:12]
+def _asset(folder: str, name: str) -> str:
+    digest = sha256((Path(folder) / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{quote(name)}?v={digest}"

@@ -15,19 +15,26 @@ from cbt.db import db, transaction
 from cbt.ledger import entries, queries, services
 from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import Book, Entry
-from cbt.payments import give_back
+from cbt.payments import accounts, give_back, take_in
+from cbt.payments.account_posting import Clearing
 from cbt.payments.disputes import take_in_dispute
 from cbt.payments.models import Attempt, Capture, Refund
 from cbt.payments.provider import DisputeState, NormalisedDispute, RefundState
+from cbt.payments.reconcile import reconcile
+from cbt.payments.reported import ProviderPayout, ProviderTransaction
+from cbt.payments.transactions import clear_suspense
 from cbt.revenue.policy import DEFAULT, canonical, identity
 from tests import factories
+from tests.payments.telling import Telling, start
 from tests.scripted import Scripted
 from tests.site import NOW
 
 EVENING = NOW + timedelta(days=2)
+FAR = factories.TOMORROW + timedelta(days=60)
 TABLES = (
     *("entry", "leg", "ledger_account", "policy_version"),
     *("capture", "capture_fee", "settlement", "refund_return"),
+    *("provider_transaction", "suspense_move"),
 )
 
 
@@ -591,3 +598,80 @@ def test_a_community_without_bookings_has_nothing_to_check_and_is_not_called_cle
         Check.SHARING,
     }
     assert not is_clean(outcomes)
+
+
+# --- what providers list and pay out -------------------------------------------------------------
+
+
+@pytest.fixture
+def listed(village):
+    """The same village with a payout that arrived, and money that nothing explained, one part cleared."""
+    provider = Telling()
+    accounts.open_payment_account(village.id, provider, {}, factories.text("receiver"))
+    providers = {**factories.PROVIDERS, provider.name: provider}
+    later = replace(village, departure_id=factories.make_departure(village.option_id, FAR))
+    attempt = start(later, provider, providers)
+    provider.pay(attempt)
+    take_in.take_in(attempt.id, providers, NOW)
+    provider.pay_out(50_000)
+    for amount in (7_000, -300):
+        provider.move("other", "", amount)
+    reconcile(providers, NOW + timedelta(minutes=10))
+    row = one(select(ProviderTransaction.id).where(ProviderTransaction.net_satang == 7_000))
+    clear_suspense(village.id, row.id, Clearing.FUND, "found", village.person_id, NOW)
+    assert is_clean(verify_now(village))
+    return village
+
+
+def verify_now(village):
+    db.session.rollback()
+    return verify(db.session(), village.card)
+
+
+def transaction_of(amount):
+    wanted = select(ProviderTransaction.transaction_id).where(
+        ProviderTransaction.net_satang == amount
+    )
+    return f"transaction:{one(wanted).transaction_id}"
+
+
+def test_a_payouts_amount_altered(listed):
+    subject = f"payout:{one(select(ProviderPayout.payout_id)).payout_id}"
+    tamper("UPDATE provider_payout SET amount_satang = 49000")
+    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+
+
+def test_a_payout_said_to_have_failed_or_never_to_have_arrived(listed):
+    tamper("UPDATE provider_payout SET state = 'failed', failed_at = paid_at")
+    assert [fault for fault, _subject in found(listed)[Check.MONEY]] == [Fault.ENTRY_MISSING]
+    tamper("UPDATE provider_payout SET state = 'on_the_way', failed_at = NULL, paid_at = NULL")
+    faults = found(listed)
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
+def test_a_providers_movement_altered(listed):
+    subject = transaction_of(-300)
+    tamper(
+        "UPDATE provider_transaction SET amount_satang = -200, net_satang = -200,"
+        " suspense_satang = -200 WHERE net_satang = -300"
+    )
+    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+
+
+def test_a_providers_movement_said_to_be_explained(listed):
+    tamper(
+        "UPDATE provider_transaction SET suspense_satang = 0, is_expected = :yes"
+        " WHERE net_satang = -300",
+        yes=True,
+    )
+    faults = found(listed)
+    assert set(faults) == {Check.ENTRIES}
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
+def test_cleared_money_said_to_have_been_returned(listed):
+    subject = transaction_of(7_000)
+    tamper("UPDATE suspense_move SET how = 'returned'")
+    assert {fault for fault, about in found(listed)[Check.MONEY] if about == subject} == {
+        Fault.AMOUNT_DIFFERS
+    }

@@ -257,16 +257,18 @@ def test_without_the_guard_the_boat_is_oversold(app, monkeypatch):
         db.session.rollback()
         time.sleep(0.05)
 
-    move_slot = claims._move_slot
+    move_slots = claims._move_slots
 
-    def write_what_was_seen(session, slot_id, units):
-        if session.get_one(Slot, slot_id).thing_id != fleet.things["boat"]:
-            return move_slot(session, slot_id, units)
-        if seen.claimed + units > SEATS:
-            raise SlotFull(thing="boat")
-        return session.execute(update(Slot).where(boat).values(claimed=seen.claimed + units))
+    def write_what_was_seen(session, moves):
+        for slot_id, units in moves.items():
+            if session.get_one(Slot, slot_id).thing_id != fleet.things["boat"]:
+                move_slots(session, {slot_id: units})
+            elif seen.claimed + units > SEATS:
+                raise SlotFull(thing="boat")
+            else:
+                session.execute(update(Slot).where(boat).values(claimed=seen.claimed + units))
 
-    monkeypatch.setattr(claims, "_move_slot", write_what_was_seen)
+    monkeypatch.setattr(claims, "_move_slots", write_what_was_seen)
 
     def attempt(number):
         look()
@@ -284,19 +286,14 @@ def test_slots_locked_in_opposite_orders_end_in_a_deadlock(postgresql_app, monke
     """The order of locks is what keeps rivals of two products from waiting in a circle."""
     fleet = factories.make_fleet(boats=40, jackets=40, ceiling=40, households=1)
     turned = threading.local()
-    move_slot = claims._move_slot
+    move_slots = claims._move_slots
 
-    def slowly(session, slot_id, units):
-        move_slot(session, slot_id, units)
-        time.sleep(0.05)
+    def one_by_one(session, moves):
+        for slot_id in sorted(moves, reverse=turned.round and not in_order):
+            move_slots(session, {slot_id: moves[slot_id]})
+            time.sleep(0.05)
 
-    def in_own_order(values, **options):
-        ordered = sorted(values, **options)
-        return ordered[::-1] if getattr(turned, "round", False) else ordered
-
-    monkeypatch.setattr(claims, "_move_slot", slowly)
-    if not in_order:
-        monkeypatch.setattr(claims, "sorted", in_own_order, raising=False)
+    monkeypatch.setattr(claims, "_move_slots", one_by_one)
 
     def attempt(number):
         turned.round = number % 2 == 1
@@ -306,3 +303,32 @@ def test_slots_locked_in_opposite_orders_end_in_a_deadlock(postgresql_app, monke
     results = run_together(postgresql_app, attempt, 8)
     met = [str(each) for each in results if isinstance(each, Exception)]
     assert any("deadlock detected" in each for each in met) != in_order, met
+
+
+def test_one_statement_locks_its_slots_in_the_order_of_their_ids(postgresql_app):
+    """Each rival waits for the one before; whoever has the lowest slot gets all the others."""
+    fleet = factories.make_fleet(boats=40, jackets=40, ceiling=40, households=1)
+    factories.hold(fleet.mangrove, {"ADULT": 1})
+    first, *others = db.session.scalars(select(Slot.id).order_by(Slot.id)).all()
+    db.session.rollback()
+    assert others
+    waiting, done = threading.Event(), threading.Event()
+
+    def take_all():
+        with postgresql_app.app_context(), transaction() as session:
+            waiting.set()
+            claims._move_slots(session, dict.fromkeys([*reversed(others), first], 1))
+        done.set()
+
+    with transaction() as session:
+        claims._move_slots(session, {first: 1})
+        rival = threading.Thread(target=take_all)
+        rival.start()
+        waiting.wait()
+        time.sleep(0.2)
+        session.execute(  # would raise, had the rival locked any of them before the first
+            select(Slot.id).where(Slot.id.in_(others)).with_for_update(nowait=True)
+        )
+        assert not done.is_set()
+    rival.join()
+    assert done.is_set()

@@ -1,15 +1,17 @@
 """Holding places, losing them, and forgetting guests, on both databases."""
 
 from datetime import timedelta
+from itertools import islice
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cbt.bookings import forget
 from cbt.bookings import hold as services
 from cbt.bookings.hold import HOLD_FOR, Details, HoldRequest
 from cbt.bookings.models import Booking, BookingLine, Departure
 from cbt.bookings.queries import get_booking, get_price_parts
+from cbt.bookings.references import references
 from cbt.db import db, transaction
 from cbt.errors import (
     DepartureFull,
@@ -70,6 +72,22 @@ def test_a_double_submit_is_one_hold(village):
     assert services.hold(ask(village), NOW) == services.hold(ask(village), NOW)
     assert claimed(village) == 2
     assert count(Booking) == 1
+
+
+def test_a_double_submit_of_what_is_sold_out_by_now_is_still_the_first_hold(village):
+    first = services.hold(ask(village, party={"ADULT": 5}), NOW)
+    assert services.hold(ask(village, party={"ADULT": 5}), NOW) == first
+    assert claimed(village) == 5
+
+
+def test_a_reference_that_another_request_has_by_chance_is_passed_over(village):
+    first, second = islice(references("k"), 2)
+    other = services.hold(ask(village, "other"), NOW)
+    with transaction() as session:
+        session.execute(update(Booking).where(Booking.reference == other).values(reference=first))
+    assert services.hold(ask(village), NOW) == second
+    assert services.hold(ask(village), NOW) == second
+    assert claimed(village) == 4
 
 
 def test_a_double_submit_at_the_same_moment_is_one_hold(app, village):

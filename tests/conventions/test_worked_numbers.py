@@ -1,7 +1,8 @@
 """The numbers in docs/algorithms are what the code gives."""
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,6 +20,16 @@ from cbt.experiences.pricing import (
     UnitPrice,
     in_season,
     quote,
+)
+from cbt.payments.bank_lines import BankLine, Movement, keyed
+from cbt.payments.matching import (
+    OpenPayment,
+    OutgoingRefund,
+    Payout,
+    match_outgoing,
+    match_payments,
+    match_payouts,
+    unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
 from cbt.revenue.policy import DEFAULT, Bucket
@@ -46,6 +57,7 @@ def _read(cell):
 BUCKETS, WHOLE, DISCOUNTS, PREPARED = tables("split.md")
 [SHARES] = tables("sharing.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
+FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
 ADULT = UnitPrice(Unit.ADULT, 45_000, 1, 12, None)
 STEPPED = UnitPrice(Unit.ADULT, 45_000, 1, 12, None, (), (Step(4, 40_000), Step(8, 35_000)))
@@ -138,3 +150,107 @@ def test_a_day_of_a_season(row):
     day = in_season(year, [cool, new_year, countdown], date(2026, 12, row[0]))
     party = quote({"ADULT": 4}, day)
     assert [*(line.price_satang for line in party.lines), party.price_satang] == row[1:]
+
+
+BANGKOK = "Asia/Bangkok"
+
+
+def moment(text):
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(BANGKOK))
+
+
+def bank_line(number, day, amount, text="", payer="", hour=""):
+    booked_at = moment(f"{day} {hour}") if hour else None
+    on = date.fromisoformat(day)
+    return BankLine(number, on, int(amount), "", payer, text, f"{number:032}", booked_at)
+
+
+def numbers(text):
+    return [int(each) for each in str(text).split()]
+
+
+def outcome_of(matching):
+    """Why and how certain the only line is what it is, as the page says it."""
+    if not matching.proposals:
+        return ["none", "none"]
+    [proposal] = matching.proposals
+    return [proposal.why, proposal.certainty]
+
+
+def test_files_that_overlap_bring_in_each_line_once():
+    known = set()
+    for _name, first, second, new in FILES:
+        days = [date(2026, 11, 24)] * first + [date(2026, 11, 25)] * second
+        found = {line.bank_key for line in keyed(Movement(1, day, 500_00) for day in days)}
+        assert len(found - known) == new
+        known |= found
+
+
+PAYMENTS = [
+    OpenPayment(
+        *(number, reference, amount, moment(opened), moment(opened) + timedelta(hours=1)),
+        references=() if own == "yes" else (reference, f"A{number}"),
+        guest_name=guest,
+        needs_own_amount=own == "yes",
+        is_seen=seen == "yes",
+    )
+    for number, reference, amount, opened, own, guest, seen in OPEN
+]
+STATEMENT = [
+    bank_line(number, day, amount, text, payer, hour)
+    for number, (day, hour, amount, text, payer, *_) in enumerate(LINES)
+]
+
+
+@pytest.mark.parametrize("number", range(len(LINES)))
+def test_a_line_of_a_statement(number):
+    matching = match_payments(STATEMENT, PAYMENTS, BANGKOK)
+    found = {each.line.number: each for each in matching.proposals}
+    target, *outcome, candidates = LINES[number][5:]
+    if outcome == ["none", "none"]:
+        assert number in [line.number for line in matching.unmatched]
+    else:
+        proposal = found[number]
+        assert proposal.target_id == (None if target == "none" else target)
+        assert [proposal.why, proposal.certainty] == outcome
+        assert list(proposal.candidates) == numbers(candidates)
+
+
+@pytest.mark.parametrize("row", PAYOUTS, ids=str)
+def test_a_payout(row):
+    expected, amount, day, came, text, *outcome = row
+    payout = Payout(1, "PO-7731", amount, date.fromisoformat(expected))
+    matching = match_payouts([bank_line(1, day, came, text)], [payout], BANGKOK)
+    assert outcome_of(matching) == outcome
+
+
+@pytest.mark.parametrize("row", REFUNDS, ids=str)
+def test_a_refund_made_by_hand(row):
+    requested, done, proof, day, went, text, to, *outcome = row
+    done_at = None if done == "none" else moment(f"{done} 15:00")
+    refund = OutgoingRefund(
+        1, 112_500, moment(f"{requested} 09:00"), done_at, str(proof), "Anna Schmidt"
+    )
+    matching = match_outgoing([bank_line(1, day, went, text, to)], [refund], BANGKOK)
+    assert outcome_of(matching) == outcome
+
+
+@pytest.mark.parametrize("row", UNSEEN, ids=str)
+def test_what_was_confirmed_and_did_not_come(row):
+    first, last, came, missing, perhaps = row
+    opened, confirmed = moment("2026-11-24 09:00"), moment("2026-11-24 12:00")
+    payments = [
+        OpenPayment(
+            number, f"B-{number}{number}{number}", amount, opened, opened, confirmed_at=confirmed
+        )
+        for number, amount in enumerate((150_007, 90_000, 90_000), start=1)
+    ]
+    lines = [bank_line(*each) for each in enumerate_lines(numbers(came))]
+    days = date.fromisoformat(first), date.fromisoformat(last)
+    found = unseen(payments, lines, *days, BANGKOK)
+    assert [each.attempt_id for each in found] == numbers(missing)
+    assert [each.attempt_id for each in found if each.maybe] == numbers(perhaps)
+
+
+def enumerate_lines(amounts):
+    return [(number, "2026-11-24", amount) for number, amount in enumerate(amounts)]

@@ -325,6 +325,16 @@ def test_a_request_without_an_answer_is_told(village, asked, post, language):
     require_sound(post.get("request_lapsed"), language, asked, f"/c/{village.slug}/")
 
 
+# --- cash on arrival -----------------------------------------------------------------------------
+
+
+def test_a_promise_of_cash_says_what_to_bring_and_how_to_cancel(village, post, language):
+    reference = factories.hold(village, language=language)
+    factories.start(reference, "cash")
+    mail = post.get("cash_promised")
+    require_sound(mail, language, reference, baht(language, "900.00"), f"/{language}/b/")
+
+
 # --- the waiting list ----------------------------------------------------------------------------
 
 
@@ -372,6 +382,7 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
         "booking_cancelled",
         "called_off",
         "credit_issued",
+        "cash_promised",
         "refund_coming",
         "refund_needs_bank",
         "refund_delayed",

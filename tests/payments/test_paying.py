@@ -236,6 +236,27 @@ def test_receipts_are_numbered_without_a_gap(village):
     assert numbers == [1, 2]
 
 
+def test_fifty_payments_at_once_number_receipts_without_a_gap(app):
+    """Of two communities, and every fifth of them paid twice: surplus is numbered too."""
+    villages = [factories.make_village(capacity=30) for _each in range(2)]
+    attempts = []
+    for number in range(50):
+        attempt = factories.start(factories.hold(villages[number % 2], {"ADULT": 1}))
+        bank(attempt, Act.PAY_TWICE if number % 5 == 0 else Act.PAY)
+        attempts.append(attempt)
+    results = run_together(
+        app, lambda number: take_in.take_in(attempts[number].id, PROVIDERS, NOW), 50
+    )
+    assert results == [None] * 50
+    db.session.rollback()
+    for village in villages:
+        numbers = db.session.scalars(
+            select(Capture.receipt_number).where(Capture.community_id == village.id)
+        )
+        assert sorted(numbers) == list(range(1, 31))
+        assert faults(village) == []
+
+
 # --- PromptPay -----------------------------------------------------------------------------------
 
 

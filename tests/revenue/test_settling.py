@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cbt.audit.verify import verify
-from cbt.bookings.queries import get_booking, get_departure
+from cbt.bookings.queries import get_booking, get_departure, get_price_parts
 from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
@@ -28,7 +28,7 @@ from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances, list_entries_about
 from cbt.payments import take_in
 from cbt.payments.providers.demo import Act, DemoProvider, act
-from cbt.payments.queries import list_captures
+from cbt.payments.queries import list_captures, list_money
 from cbt.revenue import queries, services
 from cbt.revenue.models import PolicyVersion, ServiceRecord, Settlement
 from cbt.revenue.policy import DEFAULT, Bucket, canonical, identity
@@ -393,3 +393,16 @@ def test_the_next_month_begins_with_what_was_brought_forward(village):
     december = get_statement(db.session(), book, "H01", DECEMBER)
     assert december.opening_satang == november.closing_satang > 0
     assert december.lines == ()
+
+
+def test_a_booking_told_alone_is_split_as_among_all_of_its_departure(app):
+    village = factories.make_village()
+    references = [factories.book(village, {"ADULT": number}) for number in (1, 2)]
+    every = queries.list_booking_facts(db.session(), [village.departure_id])[village.departure_id]
+    for reference, among_all in zip(references, every, strict=True):
+        booking = get_booking(db.session(), reference)
+        money = list_money(db.session(), [booking.id])[booking.id]
+        costs = get_price_parts(db.session(), booking.id).costs
+        assert queries.get_paid_facts(db.session(), booking, money, costs) == among_all
+        assert among_all.payment_fee_satang > 0
+        assert among_all.costs != ()

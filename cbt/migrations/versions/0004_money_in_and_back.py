@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
         sa.Column("object_id", sa.Text(), nullable=False),
         sa.Column("api_version", sa.Text(), nullable=False),
         sa.Column("created_at", Instant, nullable=False),
@@ -69,6 +70,10 @@ def upgrade() -> None:
         sa.Column("tries", WholeNumber, nullable=False),
         sa.Column("try_at", Instant, nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "about IN ('attempt', 'payment', 'refund', 'dispute', 'payout', 'nothing')",
+            name=op.f("ck_inbox_event_about"),
+        ),
         sa.CheckConstraint(
             "state IN ('received', 'done', 'ignored', 'failed')", name=op.f("ck_inbox_event_state")
         ),
@@ -163,6 +168,7 @@ def upgrade() -> None:
         sa.Column("last_on", sa.Date(), nullable=True),
         sa.Column("opening_satang", WholeNumber, nullable=True),
         sa.Column("closing_satang", WholeNumber, nullable=True),
+        sa.Column("layout", sa.JSON(), nullable=True),
         sa.Column("imported_by", WholeNumber, nullable=False),
         sa.Column("imported_at", Instant, nullable=False),
         sa.ForeignKeyConstraint(
@@ -252,7 +258,12 @@ def upgrade() -> None:
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("payout_id", sa.Text(), nullable=True),
         sa.Column("is_expected", sa.Boolean(), nullable=False),
+        sa.Column("suspense_satang", WholeNumber, nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "is_expected OR suspense_satang = net_satang",
+            name=op.f("ck_provider_transaction_explained"),
+        ),
         sa.CheckConstraint(
             "amount_satang - fee_satang = net_satang", name=op.f("ck_provider_transaction_adds_up")
         ),
@@ -289,6 +300,7 @@ def upgrade() -> None:
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("payer", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("is_reversal", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("matched_to", sa.Text(), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),

@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import cast
 
-from flask import Blueprint, current_app, g
+from flask import Blueprint, current_app, g, render_template
 from flask.typing import ResponseReturnValue
 
 from cbt.bookings.queries import get_booking_with_community, get_price_parts
 from cbt.bookings.records import PriceParts
+from cbt.bookings.states import BookingState
+from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge
@@ -17,7 +19,7 @@ from cbt.payments import queries
 from cbt.payments.provider import Provider
 from cbt.payments.records import Method, Money
 from cbt.revenue.posting import split_booking
-from cbt.revenue.queries import get_policy, list_booking_facts
+from cbt.revenue.queries import get_paid_facts, get_policy
 from cbt.web.access import the_booking, the_community
 from cbt.web.errors import show_page
 from cbt.web.expected import Off, expected_flow
@@ -27,6 +29,7 @@ from cbt.web.labels import bearer_words
 
 bp = Blueprint("guest", __name__)
 
+ENDED = (BookingState.CANCELLED, BookingState.DECLINED)
 _SOON = timedelta(minutes=5)
 """So long before its end a hold's page warns."""
 
@@ -94,10 +97,31 @@ def providers() -> dict[str, Provider]:
     return found
 
 
+def deposit_due_satang() -> int:
+    """What is still missing before the places are the guest's: less than what is due, or as much."""
+    shown = the_booking()
+    needed = deposit_satang(shown.cancellation_terms, shown.price_satang) - money().paid_satang
+    is_held = shown.state == BookingState.HELD
+    return needed if is_held and 0 < needed < due_satang() else due_satang()
+
+
 def open_methods() -> list[Method]:
-    """The community's ways to be paid that this installation offers."""
+    """The community's ways to be paid that this installation offers this booking's guest now."""
     methods = queries.list_methods(db.session(), the_community().id)
-    return [method for method in methods if method.provider in providers()]
+    return [method for method in methods if method.is_for_guests and _takes(method.provider)]
+
+
+def _takes(name: str) -> bool:
+    """Whether a provider takes what is due, or its deposit: cash on arrival comes too late for one."""
+    provider = providers().get(name)
+    if provider is None or (provider.capabilities.on_arrival and asks_deposit()):
+        return False
+    return deposit_due_satang() >= provider.capabilities.least_satang
+
+
+def asks_deposit() -> bool:
+    """Whether the booking's terms want a deposit before it is confirmed."""
+    return deposit_due_satang() < due_satang()
 
 
 def first_of(methods: list[Method]) -> Provider | None:
@@ -133,9 +157,7 @@ def flow_of_paid() -> Flow | None:
 
     None while less is there than the trip costs outside.
     """
-    shown = the_booking()
-    facts = list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
-    own = next(each for each in facts if each.reference == shown.reference)
+    own = get_paid_facts(db.session(), the_booking(), money(), price_parts().costs)
     try:
         return draw(split_booking(own))
     except (CostsExceedIncome, DiscountTooLarge):
@@ -144,3 +166,23 @@ def flow_of_paid() -> Flow | None:
 
 def has_begun(now: datetime) -> bool:
     return the_booking().trip.begins_at <= now
+
+
+def is_over() -> bool:
+    """Whether the time to pay has passed: a code that is still open must not be paid any more."""
+    shown = the_booking()
+    has_lapsed = shown.state == BookingState.LAPSED or shown.held_until <= utc_now()
+    return has_lapsed and not shown.is_paid
+
+
+def show_lapsed(token: str) -> str:
+    """That the hold is over, and what became of money that arrived all the same."""
+    shown = the_booking()
+    return render_template(
+        "guest/lapsed.html",
+        captures=queries.list_captures(db.session(), [shown.id]),
+        refunds=queries.list_refunds(db.session(), shown.id),
+        credits=queries.list_credits_of(db.session(), shown.id),
+        money_taken=money(),
+        **common(token),
+    )

@@ -84,6 +84,7 @@ def show_quote(
         quote=quoted,
         form=_agreed_form(quoted, back_as),
         until=_until(quoted, now),
+        captures=queries.list_captures(db.session(), [shown.id]) if called_off else [],
         stages=dated(shown.cancellation_terms, shown.counts_from, now),
         why=_why(),
         problem=problem_words(problem) if problem else "",
@@ -136,6 +137,7 @@ def show_ended(token: str) -> ResponseReturnValue:
     booking_id = the_booking().id
     return render_template(
         "guest/ended.html",
+        captures=queries.list_captures(db.session(), [booking_id]),
         refunds=queries.list_refunds(db.session(), booking_id),
         credits=queries.list_credits_of(db.session(), booking_id),
         why=_why(),

@@ -30,6 +30,7 @@ class MethodForm(Form):
     method = RadioField(
         _l("How would you like to pay?"), [InputRequired(message=REQUIRED)], validate_choice=False
     )
+    part = RadioField(_l("How much now?"), validate_choice=False, default="whole")
 
 
 class CreditForm(Form):

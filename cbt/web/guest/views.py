@@ -10,22 +10,20 @@ from cbt.bookings.states import WAITING, BookingState
 from cbt.bookings.vouchers import Voucher
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import CreditSpent, DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
+from cbt.errors import DetailsIncomplete, ExtensionUsed, HoldLapsed, NotFound
 from cbt.i18n import _
-from cbt.payments import pay, queries, take_in
-from cbt.payments.credits import use_credit
+from cbt.payments import queries
 from cbt.payments.provider import AttemptState
-from cbt.payments.providers.demo import Act, act
-from cbt.payments.records import AttemptCard
-from cbt.payments.take_in import MOST_EXTRA_SATANG
+from cbt.payments.records import CASH
 from cbt.people.roles import Role, is_allowed
-from cbt.revenue.queries import get_policy
+from cbt.revenue.receipts import list_receipts, one_of
 from cbt.web import qr
 from cbt.web.access import by_link, public, reader, the_booking, the_community, vouchers
 from cbt.web.errors import message_for
 from cbt.web.forms import add_error, typed
-from cbt.web.guest import cancel, change, waiting
+from cbt.web.guest import cancel, change, paying, waiting
 from cbt.web.guest.base import (
+    ENDED,
     bp,
     common,
     due_satang,
@@ -33,20 +31,25 @@ from cbt.web.guest.base import (
     flow_if_paid,
     flow_of_paid,
     has_begun,
+    is_over,
     money,
     open_methods,
-    providers,
     refuse,
     reload_booking,
+    show_lapsed,
 )
-from cbt.web.guest.forms import CreditForm, DetailsForm, DisputeForm, MethodForm, ReportForm
+from cbt.web.guest.forms import DetailsForm, DisputeForm
 from cbt.web.layout import LANG, public_address
-from cbt.web.limits import limit_credit
+from cbt.web.pdf import send_receipt
+from cbt.web.receipts import build_sheet
 
-__all__ = ["bp", "cancel", "change", "waiting"]  # the modules' routes hang in the same blueprint
-
-_ENDED = (BookingState.CANCELLED, BookingState.DECLINED)
-
+__all__ = [
+    "bp",
+    "cancel",
+    "change",
+    "paying",
+    "waiting",
+]  # the modules' routes hang in the same blueprint
 
 # --- the booking's page --------------------------------------------------------------------------
 
@@ -59,14 +62,23 @@ def booking(token: str) -> ResponseReturnValue:
         return _show_paid(token)
     if shown.state == BookingState.CHOOSING:
         return cancel.show_quote(token)
-    if shown.state in _ENDED:
+    if shown.state in ENDED:
         return cancel.show_ended(token)
-    if _is_over():
-        return _show_lapsed(token)
+    if is_over():
+        return show_lapsed(token)
     is_held = shown.state == BookingState.HELD
     if is_held and shown.guest.name and "change" not in request.args:
-        return redirect(url_for("guest.choose_method", token=token), code=303)
+        return redirect(_where_to_pay(token), code=303)
     return _show_details(token, _filled_form())
+
+
+def _where_to_pay(token: str) -> str:
+    """The promise of cash that keeps the places, or the choice of ways to pay."""
+    attempts = queries.list_attempts(db.session(), the_booking().id)
+    for each in attempts:
+        if each.provider == CASH and each.state == AttemptState.REPORTED:
+            return url_for("guest.attempt", token=token, number=each.number)
+    return url_for("guest.choose_method", token=token)
 
 
 def _show_paid(token: str) -> ResponseReturnValue:
@@ -164,133 +176,6 @@ def _mark_missing(form: DetailsForm, error: DetailsIncomplete) -> None:
         )
 
 
-# --- paying --------------------------------------------------------------------------------------
-
-
-@bp.get(f"/{LANG}/b/<token>/pay")
-@by_link
-def choose_method(token: str) -> ResponseReturnValue:
-    if not _is_payable():
-        return redirect(url_for("guest.booking", token=token), code=303)
-    return _show_methods(token, MethodForm())
-
-
-@bp.post(f"/{LANG}/b/<token>/pay")
-@by_link
-def start_payment(token: str) -> ResponseReturnValue:
-    form = MethodForm()
-    if not form.validate():
-        return _show_methods(token, form), 422
-    number = pay.start_attempt(the_booking().reference, form.method.data, providers(), utc_now())
-    return redirect(url_for("guest.attempt", token=token, number=number), code=303)
-
-
-@bp.post(f"/{LANG}/b/<token>/credit")
-@by_link
-@limit_credit
-def spend_credit(token: str) -> ResponseReturnValue:
-    form = CreditForm()
-    if form.validate():
-        try:
-            use_credit(the_booking().reference, typed(form.code), utc_now())
-        except CreditSpent as error:
-            add_error(form.code, message_for(error))
-            return _show_methods(token, MethodForm(formdata=None), form), 409
-        return redirect(url_for("guest.choose_method", token=token), code=303)
-    return _show_methods(token, MethodForm(formdata=None), form), 422
-
-
-def _show_methods(token: str, form: MethodForm, credit: CreditForm | None = None) -> str:
-    open_, due = open_methods(), due_satang()
-    if not form.method.data and open_:
-        form.method.data = open_[0].provider
-    return render_template(
-        "guest/pay.html",
-        form=form,
-        credit=credit or CreditForm(formdata=None),
-        methods=open_,
-        fees={each.provider: providers()[each.provider].estimate_fee(due) for each in open_},
-        due=due,
-        money_there=money().paid_satang,
-        attempts=queries.list_attempts(db.session(), the_booking().id),
-        flow=flow_if_paid(first_of(open_), due),
-        **common(token),
-    )
-
-
-@bp.get(f"/{LANG}/b/<token>/pay/<int:number>")
-@by_link
-def attempt(token: str, number: int) -> ResponseReturnValue:
-    """One try to pay. Opening the page asks the provider anew: it is also the return page."""
-    shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
-    take_in.take_in(shown.id, providers(), utc_now())
-    shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
-    if shown.state == AttemptState.PAID:
-        return redirect(url_for("guest.booking", token=token), code=303)
-    if the_booking().state in _ENDED or _asks_for_another_amount(shown):
-        return redirect(url_for("guest.booking", token=token), code=303)
-    if _is_over() and shown.state != AttemptState.REPORTED:
-        return _show_lapsed(token)
-    provider = providers()[shown.provider]
-    return render_template(
-        "guest/attempt_demo.html"
-        if provider.capabilities.is_pretended
-        else "guest/attempt_qr.html",
-        attempt=shown,
-        qr=qr.draw(shown.qr_payload) if shown.qr_payload else "",
-        acts=list(Act),
-        form=ReportForm(),
-        is_over=_is_over(),
-        extra_satang=max(0, shown.amount_satang - due_satang()),
-        flow=flow_if_paid(provider, shown.amount_satang),
-        **common(token),
-    )
-
-
-def _asks_for_another_amount(attempt_: AttemptCard) -> bool:
-    """Whether an open code asks for what was due before the booking was changed."""
-    extra = attempt_.amount_satang - due_satang()
-    return attempt_.state == AttemptState.PENDING and not 0 <= extra <= MOST_EXTRA_SATANG
-
-
-@bp.post(f"/{LANG}/b/<token>/pay/<int:number>/report")
-@by_link
-def report_transfer(token: str, number: int) -> ResponseReturnValue:
-    shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
-    pay.report_transfer(shown.id, utc_now())
-    return redirect(url_for("guest.attempt", token=token, number=number), code=303)
-
-
-@bp.post(f"/{LANG}/b/<token>/pay/<int:number>/act")
-@by_link
-def act_as_bank(token: str, number: int) -> ResponseReturnValue:
-    """The pretended bank's buttons; other providers have none."""
-    shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
-    wanted = request.form.get("act", "")
-    pretended = providers()[shown.provider].capabilities.is_pretended
-    if not pretended or wanted not in set(Act) or shown.provider_ref is None:
-        raise NotFound(thing="act")
-    now = utc_now()
-    act(shown.provider_ref, Act(wanted), shown.amount_satang, the_booking().held_until, now)
-    take_in.take_in(shown.id, providers(), now)
-    return redirect(url_for("guest.attempt", token=token, number=number), code=303)
-
-
-def _is_over() -> bool:
-    """Whether the time to pay has passed: a code that is still open must not be paid any more."""
-    shown = the_booking()
-    has_lapsed = shown.state == BookingState.LAPSED or shown.held_until <= utc_now()
-    return has_lapsed and not shown.is_paid
-
-
-def _is_payable() -> bool:
-    """A living hold, or a confirmed booking whose price rose since."""
-    shown = the_booking()
-    is_held = shown.state == BookingState.HELD and shown.held_until > utc_now()
-    is_owing = shown.state == BookingState.CONFIRMED and due_satang() > 0
-    return bool(shown.guest.name) and (is_held or is_owing)
-
-
 # --- after paying --------------------------------------------------------------------------------
 
 
@@ -327,19 +212,23 @@ def dispute_no_show(token: str) -> ResponseReturnValue:
 @bp.get(f"/{LANG}/b/<token>/receipt")
 @by_link
 def receipt(token: str) -> ResponseReturnValue:
-    shown = the_booking()
-    captures = queries.list_captures(db.session(), [shown.id])
-    bought = [each for each in captures if each.buys]
-    if not bought or not shown.is_paid:
+    """A receipt for every payment, whatever became of the booking: the money was received."""
+    receipts = list_receipts(db.session(), the_booking().reference)
+    if not receipts:
         raise NotFound(thing="receipt")
     return render_template(
         "guest/receipt.html",
-        captures=bought,
-        credit_satang=money().from_credit_satang,
-        flow=flow_of_paid(),
-        policy=get_policy(db.session(), shown.policy_version_id),
-        **common(token),
+        token=token,
+        reference=the_booking().reference,
+        sheets=[build_sheet(each) for each in receipts],
     )
+
+
+@bp.get(f"/{LANG}/b/<token>/receipt/<int:number>.pdf")
+@by_link
+def receipt_file(token: str, number: int) -> ResponseReturnValue:
+    facts = one_of(list_receipts(db.session(), the_booking().reference), number)
+    return send_receipt(facts)
 
 
 @bp.get(f"/{LANG}/b/<token>/trip.ics")
@@ -376,19 +265,6 @@ def voucher(code: str) -> ResponseReturnValue:
     )
 
 
-def _show_lapsed(token: str) -> str:
-    """That the hold is over, and what became of money that arrived all the same."""
-    shown = the_booking()
-    return render_template(
-        "guest/lapsed.html",
-        captures=queries.list_captures(db.session(), [shown.id]),
-        refunds=queries.list_refunds(db.session(), shown.id),
-        credits=queries.list_credits_of(db.session(), shown.id),
-        money_taken=money(),
-        **common(token),
-    )
-
-
 def lapsed_hold(_error: HoldLapsed) -> ResponseReturnValue:
     """A hold that ended while the guest typed or paid: say so, and offer the same choice again.
 
@@ -400,7 +276,7 @@ def lapsed_hold(_error: HoldLapsed) -> ResponseReturnValue:
     is_overdue = shown.state in WAITING and shown.held_until <= utc_now()
     if shown.state != BookingState.LAPSED and not is_overdue:
         return redirect(url_for("guest.booking", token=token), code=303)
-    return _show_lapsed(token), 409
+    return show_lapsed(token), 409
 
 
 bp.register_error_handler(HoldLapsed, lapsed_hold)

@@ -10,12 +10,15 @@ from cbt.bookings import arrivals, hold
 from cbt.bookings import queries as bookings
 from cbt.bookings.records import BookingCard
 from cbt.bookings.states import WAITING, BookingState, DepartureState
+from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge, HoldLapsed
 from cbt.experiences.queries import get_option
 from cbt.i18n import _
 from cbt.payments import queries
+from cbt.payments.box import list_promised
+from cbt.payments.records import CASH
 from cbt.revenue import queries as revenue
 from cbt.revenue.posting import split_booking
 from cbt.web import qr
@@ -61,9 +64,7 @@ def show_booking(
         },
         attempts=queries.list_attempts(db.session(), shown.id),
         captures=queries.list_captures(db.session(), [shown.id]),
-        due_satang=shown.price_satang - money.paid_satang
-        if shown.state in _OPEN and not has_lapsed
-        else 0,
+        **_cash(shown, money.paid_satang, has_lapsed=has_lapsed),
         refunds=queries.list_refunds(db.session(), shown.id),
         returnable_satang=money.returnable_satang if _may_give(shown) else 0,
         is_split=shown.trip.state == DepartureState.SETTLED,
@@ -73,6 +74,21 @@ def show_booking(
         action=Form(formdata=None),
         **_guest_link(shown, has_lapsed=has_lapsed),
     )
+
+
+def _cash(shown: BookingCard, paid_satang: int, *, has_lapsed: bool) -> dict[str, object]:
+    """What is due, and the amounts that may be taken of it: the deposit, or all of it."""
+    is_open = shown.state in _OPEN and not has_lapsed
+    due = shown.price_satang - paid_satang if is_open else 0
+    deposit = deposit_satang(shown.cancellation_terms, shown.price_satang) - paid_satang
+    asks_deposit = shown.state == BookingState.HELD and 0 < deposit < due
+    has_box = queries.find_method(db.session(), shown.community_id, CASH) is not None
+    can_take = has_box and due > 0 and shown.state != BookingState.REQUESTED
+    return {
+        "due_satang": due,
+        "to_take": [*([deposit] if asks_deposit else []), due] if can_take else [],
+        "is_promised": bool(list_promised(db.session(), [shown.id])),
+    }
 
 
 def _may_give(shown: BookingCard) -> bool:

@@ -13,6 +13,7 @@ from cbt.bookings.states import DepartureState
 from cbt.clock import utc_now, village_day
 from cbt.db import db
 from cbt.i18n import _l
+from cbt.payments.box import list_promised
 from cbt.payments.call_off import warn_of_too_few
 from cbt.web.access import only, the_community
 from cbt.web.forms import AskForm, DayField, first_error
@@ -108,6 +109,7 @@ def day(slug: str) -> ResponseReturnValue:
     )
     page = render_template(
         "host/day.html",
+        promised=list_promised(db.session(), [each.id for each in booked]),
         community=community,
         form=form,
         problem=first_error(form),

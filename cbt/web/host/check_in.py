@@ -21,12 +21,14 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import queries as bookings
 from cbt.bookings.arrivals import Scan, list_arrivals, take_scans
 from cbt.bookings.records import ArrivalCard, BookingCard, TripCard
+from cbt.bookings.states import BookingState
 from cbt.bookings.vouchers import VERSION, find_code, find_reference
 from cbt.clock import read_day, to_instant, utc_now, village_day
 from cbt.db import db
 from cbt.errors import LinkInvalid, NotFound
 from cbt.experiences.pricing import PriceLine
 from cbt.i18n import _, format_day
+from cbt.payments.box import list_promised
 from cbt.payments.queries import list_money
 from cbt.web.access import only, the_community, the_reader, vouchers
 from cbt.web.forms import REQUIRED, first_error, typed
@@ -68,6 +70,8 @@ class Arriving:
 
     trips: list[TripCard]
     parties: list[Party]
+    promised: list[Party]
+    """Those who pay in cash when they come; until then nothing is confirmed."""
 
     def of(self, trip: TripCard) -> list[Party]:
         return [party for party in self.parties if party.booking.trip.id == trip.id]
@@ -162,10 +166,12 @@ def _wanted_day() -> date:
 
 
 def _list_arriving(on: date) -> Arriving:
-    """Who comes on a day and has paid, in four statements."""
+    """Who comes on a day and has paid, or promised to, in five statements."""
     session = db.session()
     live = bookings.list_arriving(session, the_community().id, on, on + _DAY)
-    booked = [each for each in live if each.is_paid]
+    held = [each.id for each in live if each.state == BookingState.HELD]
+    promised = list_promised(session, held)
+    booked = [each for each in live if each.is_paid or each.id in promised]
     ids = [booking.id for booking in booked]
     lines = bookings.list_price_lines(session, ids)
     money = list_money(session, ids)
@@ -179,7 +185,11 @@ def _list_arriving(on: date) -> Arriving:
         )
         for each in booked
     ]
-    return Arriving(list({each.trip.id: each.trip for each in booked}.values()), parties)
+    return Arriving(
+        list({each.trip.id: each.trip for each in booked if each.is_paid}.values()),
+        [each for each in parties if each.booking.is_paid],
+        [each for each in parties if not each.booking.is_paid],
+    )
 
 
 # --- the plain form ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cbt.web.forms import REQUIRED, TOO_LONG, DayField, Form, text, trim
 
 
 class TransferForm(Form):
-    bank_reference = text(_l("Bank reference (if shown)"), most=60)
+    bank_reference = text(_l("Bank reference, or the text of the slip's code"), most=200)
 
 
 class RefundForm(Form):

@@ -12,10 +12,15 @@ from cbt.bookings.states import DepartureState
 from cbt.clock import utc_now, village_day
 from cbt.db import db
 from cbt.errors import (
+    ReferenceDiffers,
     ReferenceUsed,
+    SecondPersonNeeded,
+    SlipUnreadable,
     StateForbids,
 )
 from cbt.payments import queries, take_in, transfers
+from cbt.payments.money_rules import get_money_rules
+from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
@@ -98,7 +103,7 @@ def confirm_transfer(slug: str, attempt_id: int) -> ResponseReturnValue:
             the_reader().person_id,
             now,
         )
-    except ReferenceUsed as error:
+    except (ReferenceDiffers, ReferenceUsed, SecondPersonNeeded, SlipUnreadable) as error:
         add_error(form.bank_reference, message_for(error))
         return _show_transfers(form, attempt_id), error.status
     except StateForbids:  # confirmed before, but perhaps cut off before it reached the books
@@ -108,10 +113,23 @@ def confirm_transfer(slug: str, attempt_id: int) -> ResponseReturnValue:
     return redirect(url_for("host.transfer_list", slug=slug), code=303)
 
 
+@bp.post(f"/{LANG}/host/<slug>/looks/<int:look_id>/dismiss")
+@only(*HOSTS)
+def dismiss_look(slug: str, look_id: int) -> ResponseReturnValue:
+    """What the first of two people saw was something else."""
+    transfers.dismiss_look(the_community().id, look_id, the_reader().person_id, utc_now())
+    return redirect(url_for("host.transfer_list", slug=slug), code=303)
+
+
 def _show_transfers(form: TransferForm, attempt_id: int | None) -> str:
     found = queries.list_transfers_to_confirm(db.session(), the_community().id, utc_now())
+    looks = queries.list_looks(db.session(), [each.attempt.id for each in found])
     return render_template(
         "host/transfers.html",
+        looks=looks,
+        looked_by=list_names(db.session(), [each.looked_by for each in looks.values()]),
+        own_id=the_reader().person_id,
+        two_people_from=get_money_rules(db.session(), the_community().id).two_people_from_satang,
         community=the_community(),
         to_confirm=[each for each in found if not each.is_of_paid_booking],
         paid_already=[each for each in found if each.is_of_paid_booking],

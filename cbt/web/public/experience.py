@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import hold, waitlist
 from cbt.bookings.hold import HoldRequest
 from cbt.bookings.records import DepartureCard
-from cbt.bookings.terms import DEFAULT, parse
+from cbt.bookings.terms import DEFAULT, Terms, deposit_satang, parse
 from cbt.bookings.waitlist import Joining
 from cbt.clock import utc_now, village_day
 from cbt.db import db
@@ -238,10 +238,10 @@ def _flow(choice: Choice, price: Quote, discount: Discount | None, policy: Adopt
 
 
 def _open_methods(listing: Listing) -> list[Method]:
-    """The community's ways to be paid that this installation offers."""
+    """The community's ways to be paid that this installation offers to guests."""
     offered = current_app.extensions["providers"]
     methods = list_methods(db.session(), listing.community.id)
-    return [method for method in methods if method.provider in offered]
+    return [each for each in methods if each.provider in offered and each.is_for_guests]
 
 
 def _show(
@@ -260,8 +260,9 @@ def _show(
         discount=priced.discount,
         bearer=bearer_words(priced.discount.bearer) if priced.discount else "",
         stages=_stages(choice, now),
+        deposit_satang=_deposit(choice, priced.price),
         hold_form=HoldForm(),
-        wait_form=form or WaitForm(formdata=None),
+        wait_form=form or (WaitForm(formdata=None) if choice.lacks_room else None),
         **calendar_of(choice, now),
     )
     return page, status if is_wrong else 200
@@ -271,5 +272,15 @@ def _stages(choice: Choice, now: datetime) -> list[Stage]:
     """What a cancellation of the chosen departure would give back, and until when."""
     if choice.departure is None:
         return []
-    terms = parse(choice.option.terms) if choice.option.terms else DEFAULT
-    return dated(terms, choice.departure.begins_at, now)
+    return dated(_terms(choice), choice.departure.begins_at, now)
+
+
+def _deposit(choice: Choice, price: Quote | None) -> int | None:
+    """The part of the price that books the places, where the terms do not ask for the whole."""
+    if price is None or _terms(choice).deposit is None:
+        return None
+    return deposit_satang(_terms(choice), price.price_satang)
+
+
+def _terms(choice: Choice) -> Terms:
+    return parse(choice.option.terms) if choice.option.terms else DEFAULT

@@ -1,0 +1,148 @@
+"""Reading the cash box: what it should hold, who took what, what was counted and banked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cbt.bookings.models import Booking
+from cbt.bookings.states import BookingState
+from cbt.communities import chart
+from cbt.communities.records import CommunityCard
+from cbt.db import columns
+from cbt.ledger.queries import balances
+from cbt.payments.models import Attempt, CashBanked, CashCount, CashTaken, PaymentAccount
+from cbt.payments.provider import AttemptState
+from cbt.payments.records import CASH
+
+MOST_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class TakenCard:
+    """A guest's cash, and who took it."""
+
+    reference: str
+    guest_name: str | None
+    amount_satang: int
+    taken_by: int
+    taken_at: datetime
+
+
+@dataclass(frozen=True)
+class CountCard:
+    """What was counted, beside what the books said."""
+
+    id: int
+    expected_satang: int
+    counted_satang: int
+    note: str
+    counted_by: int
+    counted_at: datetime
+    agreed_by: int | None
+    agreed_at: datetime | None
+
+    @property
+    def difference_satang(self) -> int:
+        return self.counted_satang - self.expected_satang
+
+
+@dataclass(frozen=True)
+class BankedCard:
+    amount_satang: int
+    bank_reference: str
+    banked_by: int
+    banked_at: datetime
+
+
+@dataclass(frozen=True)
+class Box:
+    """A community's cash box. `taken` is since the `last` count that two people agreed on."""
+
+    holds_satang: int
+    last: CountCard | None
+    taken: list[TakenCard]
+    waiting: list[CountCard]
+    agreed: list[CountCard]
+    banked: list[BankedCard] = field(default_factory=list)
+
+    @property
+    def people(self) -> set[int]:
+        """Everybody who did something with it."""
+        ids = {each.taken_by for each in self.taken} | {each.banked_by for each in self.banked}
+        counts = [*self.waiting, *self.agreed]
+        ids |= {each.counted_by for each in counts}
+        return ids | {each.agreed_by for each in counts if each.agreed_by is not None}
+
+
+def get_box(session: Session, community: CommunityCard) -> Box:
+    """The newest first; at most MOST_SHOWN of each."""
+    own = CashCount.community_id == community.id
+    agreed = _counts(session, own, CashCount.agreed_at.is_not(None))
+    last = agreed[0] if agreed else None
+    banked = session.execute(
+        select(*columns(CashBanked, BankedCard))
+        .where(CashBanked.community_id == community.id)
+        .order_by(CashBanked.id.desc())
+        .limit(MOST_SHOWN)
+    )
+    return Box(
+        holds_satang=balances(session, community.book_id).get(chart.CASH_BOX, 0),
+        last=last,
+        taken=_taken(session, community.id, last.agreed_at if last else None),
+        waiting=_counts(
+            session, own, CashCount.agreed_at.is_(None), CashCount.dismissed_at.is_(None)
+        ),
+        agreed=agreed,
+        banked=[BankedCard(*row) for row in banked],
+    )
+
+
+def _counts(session: Session, *conditions: Any) -> list[CountCard]:
+    rows = session.execute(
+        select(*columns(CashCount, CountCard))
+        .where(*conditions)
+        .order_by(CashCount.id.desc())
+        .limit(MOST_SHOWN)
+    )
+    return [CountCard(*row) for row in rows]
+
+
+def _taken(session: Session, community_id: int, since: datetime | None) -> list[TakenCard]:
+    rows = session.execute(
+        select(
+            Booking.reference,
+            Booking.guest_name,
+            CashTaken.amount_satang,
+            CashTaken.taken_by,
+            CashTaken.taken_at,
+        )
+        .join(Attempt, Attempt.id == CashTaken.attempt_id)
+        .join(Booking, Booking.id == Attempt.booking_id)
+        .join(PaymentAccount, PaymentAccount.id == CashTaken.payment_account_id)
+        .where(
+            PaymentAccount.community_id == community_id,
+            *((CashTaken.taken_at > since,) if since else ()),
+        )
+        .order_by(CashTaken.id.desc())
+        .limit(MOST_SHOWN)
+    )
+    return [TakenCard(*row) for row in rows]
+
+
+def list_promised(session: Session, booking_ids: Iterable[int]) -> set[int]:
+    """Those of some bookings whose places are kept for a promise of cash."""
+    rows = session.scalars(
+        select(Booking.id)
+        .join(Attempt, Attempt.booking_id == Booking.id)
+        .where(
+            Booking.id.in_(list(booking_ids)),
+            Booking.state == BookingState.HELD,
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
+        )
+    )
+    return set(rows)

@@ -1,0 +1,145 @@
+"""What a person of the community types about cash and about the ways to be paid."""
+
+from typing import Any
+
+from wtforms import BooleanField, Field, SelectField, StringField
+from wtforms.validators import InputRequired, ValidationError
+from wtforms.widgets import TextInput
+
+from cbt.errors import AmountInvalid
+from cbt.i18n import Localized, _l
+from cbt.money import parse_baht, to_baht
+from cbt.payments.promptpay import IdKind
+from cbt.web.forms import REQUIRED, Form, text, trim, typed
+from cbt.web.host.forms import required_text
+
+NOT_AN_AMOUNT = _l("Please enter an amount in baht, for example 1,250.50.")
+_MOST_SATANG = 99_999_999_99
+
+
+class BahtField(Field):
+    """An amount as people write it; `data` is satang or None."""
+
+    widget = TextInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.typed = valuelist[0].strip() if valuelist else ""
+        self.data: int | None = None
+        if self.typed:
+            try:
+                self.data = parse_baht(self.typed)
+            except AmountInvalid:
+                raise ValidationError(str(NOT_AN_AMOUNT)) from None
+            if self.data > _MOST_SATANG:
+                raise ValidationError(str(NOT_AN_AMOUNT))
+
+    def _value(self) -> str:
+        if self.data is None:
+            return getattr(self, "typed", "")
+        return f"{to_baht(self.data):,.2f}"
+
+
+def _baht(label: Any) -> BahtField:
+    return BahtField(label, [InputRequired(message=REQUIRED)])
+
+
+def the_amount(field: BahtField) -> int:
+    """The satang of a required field, after its form was found right."""
+    assert field.data is not None
+    return field.data
+
+
+# --- cash ----------------------------------------------------------------------------------------
+
+
+class CountForm(Form):
+    counted = _baht(_l("What we counted, in baht"))
+    note = text(_l("Note"), most=200)
+
+
+class BankedForm(Form):
+    amount = _baht(_l("Brought to the bank, in baht"))
+    bank_reference = text(_l("Bank reference of the deposit"), most=60, required=True)
+
+
+# --- the ways to be paid -------------------------------------------------------------------------
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return [(str(kind), str(name)) for kind, name in ID_KINDS.items()]
+
+
+ID_KINDS = {
+    IdKind.PHONE: _l("Telephone number"),
+    IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
+    IdKind.EWALLET: _l("E-wallet number, 15 digits"),
+    IdKind.BILLER: _l("Biller number, 15 digits"),
+}
+
+
+class _NamedForm(Form):
+    """A way to be paid: the name that payers see."""
+
+    name_th = required_text(_l("Name that payers see, in Thai"), most=80)
+    name_en = text(_l("Name in English"), most=80)
+
+    @property
+    def name(self) -> Localized:
+        names = {"th": typed(self.name_th), "en": typed(self.name_en)}
+        return {language: name for language, name in names.items() if name}
+
+    @property
+    def receiver(self) -> dict[str, str]:
+        return {}
+
+    def fill(self, receiver: dict[str, str], name: Localized) -> None:
+        """Show what is kept already."""
+        self.name_th.data, self.name_en.data = name.get("th", ""), name.get("en", "")
+
+
+class PretendedForm(_NamedForm):
+    """Nothing but the name."""
+
+
+class PromptPayForm(_NamedForm):
+    kind = SelectField(_l("Kind of PromptPay number"), choices=_kinds)
+    number = StringField(_l("PromptPay number"), [InputRequired(message=REQUIRED)], filters=[trim])
+
+    @property
+    def receiver(self) -> dict[str, str]:
+        return {"kind": self.kind.data, "id": typed(self.number)}
+
+    def fill(self, receiver: dict[str, str], name: Localized) -> None:
+        super().fill(receiver, name)
+        self.kind.data, self.number.data = receiver.get("kind", ""), receiver.get("id", "")
+
+
+class CashForm(_NamedForm):
+    guests = BooleanField(_l("Guests may choose to pay in cash on arrival"))
+
+    @property
+    def receiver(self) -> dict[str, str]:
+        return {"guests": "yes" if self.guests.data else "no"}
+
+    def fill(self, receiver: dict[str, str], name: Localized) -> None:
+        super().fill(receiver, name)
+        self.guests.data = receiver.get("guests") == "yes"
+
+
+class ServiceForm(_NamedForm):
+    """The community's own account at a payment service."""
+
+    account = required_text(_l("Account number at the payment service"), most=80)
+
+    @property
+    def receiver(self) -> dict[str, str]:
+        return {"account": typed(self.account)}
+
+    def fill(self, receiver: dict[str, str], name: Localized) -> None:
+        super().fill(receiver, name)
+        self.account.data = receiver.get("account", "")
+
+
+class LimitsForm(Form):
+    two_people = _baht(_l("Two people look for a transfer from, in baht"))
+    approve = _baht(_l("A second person agrees to giving money back from, in baht"))
