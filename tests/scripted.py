@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from cbt.errors import ProviderDown
+from cbt.errors import AnswerWrong, ProviderDown
 from cbt.payments.provider import (
     AskedRefund,
     Capabilities,
@@ -19,7 +19,7 @@ class Scripted(DemoProvider):
     """`first` is how a new refund stands; `tell` changes how one stands from then on.
 
     The same key is the same refund. While `is_down` it does not answer; with `loses_answers` it does
-    what it is asked and the answer never arrives.
+    what it is asked and the answer never arrives; what it `refuses` it does not do.
     """
 
     capabilities = Capabilities(
@@ -30,6 +30,7 @@ class Scripted(DemoProvider):
         self.first = RefundState.SENT
         self.is_down = False
         self.loses_answers = False
+        self.refuses = ""
         self.asked: list[AskedRefund] = []
         self.refunds: dict[str, NormalisedRefund] = {}
         self.evidence: list[tuple[str, Mapping[str, str]]] = []
@@ -42,6 +43,8 @@ class Scripted(DemoProvider):
         if self.is_down:
             raise ProviderDown(method="demo")
         self.asked.append(asked)
+        if self.refuses:
+            raise AnswerWrong(problem=self.refuses)
         ref = f"re-{asked.key}"
         if ref not in self.refunds:
             self.tell(ref, self.first, now)

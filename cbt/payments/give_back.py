@@ -246,7 +246,8 @@ def _require_move(refund: Refund, wanted: RefundState) -> None:
 def send_refunds(providers: Providers, now: datetime) -> int:
     """Ask providers that can to give back what is approved. Returns how many refunds succeeded.
 
-    One that fails is logged and asked for again at the next run, with the same idempotency key.
+    One that is not answered is asked for again at the next run, with the same idempotency key; one
+    that is refused for good a person must transfer.
     Nothing of a payment is sent while its payer's bank disputes it, or it would go back twice.
     """
     due = _list_due(Refund.state == RefundState.APPROVED, ~_is_disputed())
@@ -260,8 +261,11 @@ def send_refunds(providers: Providers, now: datetime) -> int:
             done += _take_in(refund_id, answer, now) == RefundState.SUCCEEDED
         except ProviderDown:
             log.warning("refund %s cannot be sent now", refund_id)
-        except AnswerWrong as error:
-            _note_wrong(refund_id, str(error.facts.get("problem", "")), now)
+        except AnswerWrong as error:  # asking again will not help
+            refused = NormalisedRefund(
+                RefundState.FAILED, failure=str(error.facts.get("problem", ""))
+            )
+            _take_in(refund_id, refused, now)
         except Exception:  # one provider's trouble must not hold up another's guests
             log.exception("refund %s cannot be sent", refund_id)
     return done

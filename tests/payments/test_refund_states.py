@@ -253,6 +253,19 @@ def test_a_refund_that_failed_is_made_by_hand_out_of_the_bank(village, bank):
     assert faults(village) == []
 
 
+def test_a_refund_that_the_provider_refuses_for_good_is_a_persons_to_make(village, bank):
+    reference = cancelled(village)
+    bank.refuses = "charge_disputed"
+    assert give_back.send_refunds(bank.among, NOW) == 0
+    give_back.send_refunds(bank.among, NOW)
+    assert len(bank.asked) == 1
+    assert (the_refund().state, the_refund().failure) == (S.FAILED, "charge_disputed")
+    [item] = work()
+    assert (item.kind, item.facts["problem"]) == ("refund_failed", "charge_disputed")
+    assert item.facts["reference"] == reference
+    assert faults(village) == []
+
+
 def test_what_the_provider_says_after_a_person_has_to_act_moves_nothing(village, bank):
     failed(village, bank)
     bank.tell_all(S.SUCCEEDED, LATER)
