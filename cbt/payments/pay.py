@@ -34,6 +34,10 @@ CODES_KEEP_FOR = timedelta(hours=2)
 """How long after it was made a hold can be kept by opening one payment code after another."""
 
 _AMOUNT_KEPT_FOR = timedelta(hours=24)
+_BEGUN_AGAIN_FOR = timedelta(minutes=1)
+"""How long an attempt whose provider did not answer is begun again: later a new one is, since what
+it asked for (a page that stays open so long) may no longer be given, nor a lost answer repeated."""
+
 _OPEN = (AttemptState.PENDING, AttemptState.REPORTED)
 
 
@@ -279,6 +283,7 @@ def _find_open(
         and each.payment_account_id == account_id
         and each.state in _OPEN
         and each.expires_at > now
+        and (each.provider_ref is not None or each.created_at > now - _BEGUN_AGAIN_FOR)
     ]
     return asking[-1] if asking else None
 

@@ -116,6 +116,8 @@ def _has_news(attempt: AttemptCard, payment: NormalisedPayment) -> bool:
     """Whether a provider's answer says more than is written down already."""
     if advance(attempt.state, payment.state) != attempt.state:
         return True
+    if payment.state == attempt.state and payment.failure not in (None, attempt.failure):
+        return True
     if not payment.received:
         return False
     captures = queries.list_captures(db.session(), [attempt.booking_id])

@@ -10,7 +10,8 @@ for (const box of document.querySelectorAll("[data-until]")) {
     const seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
     const hours = Math.floor(seconds / 3600);
     const clock = [Math.floor((seconds % 3600) / 60), seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
-    left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
+    const isFar = hours >= 24; // kept for days: the day and hour beside it say enough
+    left.textContent = isFar ? "" : seconds ? (hours ? `${hours}:${clock}` : clock) : box.dataset.over;
     box.classList.toggle("soon", seconds < 300);
     if (warning) warning.hidden = seconds >= 300 || !seconds;
     if (seconds) setTimeout(tick, 1000);

@@ -63,6 +63,7 @@ SKEW = timedelta(minutes=5)
 _TIMEOUT_SECONDS = 10
 _RETRIES = 2
 _OPEN_AT_LEAST = timedelta(minutes=31)  # Stripe refuses less than thirty minutes
+_OPEN_AT_MOST = timedelta(hours=23)  # and more than a day
 _LEAST_SATANG = 10_00
 _PAGE = 100
 _ZONE = "Asia/Bangkok"  # Thai accounts are paid out by Thai days
@@ -157,7 +158,8 @@ class StripeProvider:
 
     def start(self, asked: Asked, now: datetime) -> Started:
         """Open a page at Stripe. The same attempt gets the same page, however often it is asked for."""
-        expires_at = max(asked.hold_ends_at, asked.created_at + _OPEN_AT_LEAST)
+        soonest, latest = asked.created_at + _OPEN_AT_LEAST, asked.created_at + _OPEN_AT_MOST
+        expires_at = min(max(asked.hold_ends_at, soonest), latest)
         about = {"booking": asked.booking_reference, "attempt": str(asked.number)}
         params: SessionCreateParams = {
             "mode": "payment",
@@ -205,8 +207,10 @@ class StripeProvider:
             return NormalisedPayment(AttemptState.PAID, (_received(session, payment),))
         if session["status"] == "expired":
             return NormalisedPayment(AttemptState.EXPIRED, failure=failure)
-        if session["status"] == "complete" and failure is not None:
-            return NormalisedPayment(AttemptState.FAILED, failure=failure)
+        if session["status"] == "complete":  # the guest is done there, and the bank may not be
+            is_refused = failure is not None and payment.get("status") != "processing"
+            state = AttemptState.FAILED if is_refused else AttemptState.REPORTED
+            return NormalisedPayment(state, failure=failure if is_refused else None)
         return NormalisedPayment(AttemptState.PENDING, failure=failure)
 
     def cancel(self, receiver: Mapping[str, str], provider_ref: str, now: datetime) -> None:

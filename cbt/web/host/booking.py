@@ -1,5 +1,6 @@
 """A booking as its hosts see it: what is to collect, the guest's link, answering a request."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from flask import redirect, render_template, url_for
@@ -41,7 +42,10 @@ def booking(slug: str, reference: str) -> ResponseReturnValue:
     return show_booking(reference)
 
 
-def show_booking(reference: str, problem: str = "") -> str:
+def show_booking(
+    reference: str, problem: str = "", goodwill: Mapping[str, str] | None = None
+) -> str:
+    """A booking; with `problem`, what went wrong, and with `goodwill` what was typed to give some back."""
     now = utc_now()
     shown = bookings.get_booking_of(db.session(), the_community().id, reference)
     has_lapsed = _has_lapsed(shown, now)
@@ -51,6 +55,7 @@ def show_booking(reference: str, problem: str = "") -> str:
         community=the_community(),
         booking=shown,
         problem=problem,
+        goodwill=goodwill or {},
         now=now,
         has_lapsed=has_lapsed,
         price=bookings.get_price_parts(db.session(), shown.id),

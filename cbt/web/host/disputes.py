@@ -38,6 +38,19 @@ _FIELDS: dict[str, Any] = {
 }
 
 
+_REASONS: dict[str, Any] = {
+    "fraudulent": _l("The guest says that somebody else paid"),
+    "unrecognized": _l("The guest does not recognise the payment"),
+    "product_not_received": _l("The guest says that the trip did not take place"),
+    "product_unacceptable": _l("The guest says that the trip was not what was sold"),
+    "credit_not_processed": _l("The guest says that a refund is missing"),
+    "duplicate": _l("The guest says that it was paid twice"),
+    "subscription_canceled": _l("The guest says that it had been cancelled"),
+    "general": _l("No reason is given"),
+}
+"""The reasons that banks give, by Stripe's words for them; another is shown as it comes."""
+
+
 class EvidenceForm(Form):
     words = TextAreaField(
         _l("In your own words"), [Length(max=_MOST_WORDS, message=TOO_LONG)], filters=[trim]
@@ -78,7 +91,8 @@ def _show(dispute_id: int, form: EvidenceForm, problem: str) -> str:
         "host/dispute.html",
         community=the_community(),
         dispute=shown,
-        evidence=[(_FIELDS[name], text) for name, text in evidence.items()],
+        evidence=_named(evidence),
+        reason=_REASONS.get(shown.reason, shown.reason),
         shares=frozen_shares(session, shown),
         sender=_sender(shown),
         may_send=_may_send(shown),
@@ -86,6 +100,14 @@ def _show(dispute_id: int, form: EvidenceForm, problem: str) -> str:
         problem=problem,
         now=utc_now(),
     )
+
+
+def _named(evidence: dict[str, str]) -> list[tuple[str, str]]:
+    """The texts under their names; one that is sent in two fields stands once, under both names."""
+    names: dict[str, list[str]] = {}
+    for field, text in evidence.items():
+        names.setdefault(text, []).append(str(_FIELDS[field]))
+    return [(" · ".join(each), text) for text, each in names.items()]
 
 
 def _may_send(shown: DisputeCard) -> bool:

@@ -3,7 +3,7 @@
 from datetime import date, time
 from typing import Any
 
-from wtforms import IntegerField, RadioField, StringField, TimeField
+from wtforms import IntegerField, StringField, TimeField
 from wtforms.validators import DataRequired, Length
 
 from cbt.i18n import _l
@@ -17,11 +17,7 @@ class TransferForm(Form):
 class RefundForm(Form):
     """How a person gave money back: out of which account, and what proves it."""
 
-    paid_from = RadioField(
-        _l("Where did the money come from?"),
-        choices=[("promptpay", _l("the community's bank account")), ("cash", _l("the cash box"))],
-        default="promptpay",
-    )
+    paid_from = text(_l("Where did the money come from?"), most=20, required=True)
     proof = text(
         _l("Bank reference, or the number of the paper that the guest signed"),
         most=60,

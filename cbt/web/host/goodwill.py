@@ -39,9 +39,9 @@ def goodwill(slug: str, reference: str) -> ResponseReturnValue:
         wanted = _read(request.args)
         quoted = giving.quote_goodwill(the_community().id, reference, wanted)
     except AmountInvalid as error:
-        return show_booking(reference, _problem(error)), error.status
+        return show_booking(reference, _problem(error), request.args), error.status
     except Refused as error:
-        return show_booking(reference, message_for(error)), error.status
+        return show_booking(reference, message_for(error), request.args), error.status
     return _show(reference, quoted)
 
 
