@@ -12,15 +12,22 @@ from sqlalchemy import event, func, select
 
 from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking
-from cbt.db import Base, db, transaction
+from cbt.db import Base, db
 from cbt.errors import FundTooLow, NoteMissing, NotFound, StateForbids
 from cbt.ledger.queries import balances
 from cbt.payments import give_back, inbox, take_in
 from cbt.payments.account_posting import Clearing
 from cbt.payments.models import CaptureFee, Refund
 from cbt.payments.payouts import list_payouts
-from cbt.payments.provider import About, Event, PayoutState
+from cbt.payments.provider import (
+    About,
+    DisputeState,
+    Event,
+    NormalisedDispute,
+    PayoutState,
+)
 from cbt.payments.reconcile import reconcile
+from cbt.payments.refund_rules import refund_key
 from cbt.payments.reported import (
     InboxEvent,
     ProviderTransaction,
@@ -251,11 +258,6 @@ def test_another_currency_or_a_wrong_sum_books_nothing_and_is_told_once(
 # --- refunds -------------------------------------------------------------------------------------
 
 
-def answer_reached_us(refund_id):
-    with transaction() as session:
-        session.get_one(Refund, refund_id).provider_ref = f"re_refund-{refund_id}"
-
-
 def test_a_refund_is_expected_and_its_own_fee_is_the_communitys_cost(place):
     _village, provider, providers = place
     attempt = paid(place)
@@ -263,8 +265,7 @@ def test_a_refund_is_expected_and_its_own_fee_is_the_communitys_cost(place):
     give_back.send_refunds(providers, NOW)
     db.session.rollback()
     refund = db.session.scalars(select(Refund)).one()
-    answer_reached_us(refund.id)
-    provider.move("refund", f"re_refund-{refund.id}", -refund.amount_satang, 1_070)
+    provider.move("refund", refund.provider_ref, -refund.amount_satang, 1_070)
     reconcile(providers, LATER)
     [(kind, facts)] = work(place)
     assert (kind, facts["amount_satang"]) == ("fee_differs", -1_070)
@@ -278,12 +279,12 @@ def test_a_refund_whose_answer_was_lost_is_not_taken_for_unknown_money(place):
     factories.cancel_booking(attempt.reference)
     db.session.rollback()
     refund = db.session.scalars(select(Refund)).one()
-    provider.move("refund", f"re_refund-{refund.id}", -refund.amount_satang)
+    key = refund_key(attempt.reference, f"pi_{attempt.id}", refund.number)
+    provider.move("refund", f"re_{key}", -refund.amount_satang)
     reconcile(providers, LATER)
     assert len(movements()) == 1
     assert work(place) == []
     give_back.send_refunds(providers, LATER)
-    answer_reached_us(refund.id)
     reconcile(providers, LATER)
     assert len(movements()) == 2
     assert books(place)["payment:stripe"] == provider.balance
@@ -298,6 +299,45 @@ def test_a_refund_that_somebody_made_at_the_provider_itself_is_told(place):
     [(kind, facts)] = work(place)
     assert (kind, facts["amount_satang"]) == ("unknown_money", -20_000)
     assert books(place)["payment:stripe"] == provider.balance
+
+
+# --- disputes ------------------------------------------------------------------------------------
+
+
+def disputed(place, attempt, state=DisputeState.OPEN, fee=1_605):
+    told = NormalisedDispute(
+        "dp_1", f"pi_{attempt.id}", PRICE, fee, state, "fraudulent", NOW, NOW + timedelta(days=7)
+    )
+    place[1].disputes[:] = [told]
+    return told
+
+
+def test_a_dispute_is_taken_in_before_its_movement_which_it_explains(place):
+    _village, provider, providers = place
+    attempt = paid(place)
+    disputed(place, attempt)
+    provider.move("dispute", "dp_1", -PRICE, 1_605)
+    reconcile(providers, LATER)
+    assert kinds(place) == ["dispute_opened"]
+    assert books(place)["payment:stripe"] == provider.balance
+    assert written(lambda: reconcile(providers, LATER)) == []
+    assert faults(place) == []
+
+
+def test_a_dispute_that_is_decided_long_after_it_was_opened_is_followed(place):
+    _village, provider, providers = place
+    attempt = paid(place)
+    disputed(place, attempt)
+    provider.move("dispute", "dp_1", -PRICE, 1_605)
+    reconcile(providers, LATER)
+    decided = NOW + timedelta(days=60)
+    disputed(place, attempt, DisputeState.WON)
+    provider.move("dispute_reversal", "dp_1", PRICE, at=decided)
+    reconcile(providers, decided + timedelta(minutes=1))
+    assert kinds(place) == []
+    assert books(place)["payment:stripe"] == provider.balance
+    assert written(lambda: reconcile(providers, decided + timedelta(minutes=2), full=True)) == []
+    assert faults(place) == []
 
 
 # --- payouts -------------------------------------------------------------------------------------

@@ -74,7 +74,6 @@ def money_page(slug: str) -> ResponseReturnValue:
             if code.startswith("payment:") or (code == chart.SUSPENSE and amount)
         ],
         owed=[(code, books.get(code, 0)) for code in (chart.GUEST_DEPOSIT, chart.GUEST_CREDIT)],
-        pages_there=current_app.view_functions,
         to_do=sum(work.count_open_kinds(db.session(), community.id).values()),
     )
 

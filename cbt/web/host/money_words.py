@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 
 from cbt.i18n import _, _l, format_baht, format_day
 from cbt.payments.reported import WorkKind
@@ -113,10 +113,9 @@ def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, 
 def work_place(card: WorkCard, slug: str) -> str:
     """The page where it is settled, or the booking that it is about; "" for neither."""
     dispute_id = card.facts.get("dispute_id")
-    if dispute_id and "host.dispute" in current_app.view_functions:
+    if dispute_id:
         return url_for("host.dispute", slug=slug, dispute_id=dispute_id)
-    endpoint = _PLACES.get(card.kind, "")
-    if endpoint in current_app.view_functions:
-        return url_for(endpoint, slug=slug)
+    if card.kind in _PLACES:
+        return url_for(_PLACES[card.kind], slug=slug)
     reference = card.facts.get("reference")
     return url_for("host.booking", slug=slug, reference=reference) if reference else ""
