@@ -374,6 +374,10 @@ class LineAmountDiffers(Refused):
     """facts: line_satang, known_satang. A line of the bank's statement shows another amount."""
 
 
+class NotByNote(Refused):
+    """A note does not take this off the work list: it leaves it once it is settled where it belongs."""
+
+
 class FundTooLow(Refused):
     """facts: amount_satang. The management fund does not hold what a cost would take from it."""
 

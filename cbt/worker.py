@@ -35,6 +35,7 @@ from cbt.db import db
 from cbt.i18n import use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
+from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
 from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import look_up_refunds, remind_refunds, send_refunds
@@ -81,6 +82,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
+        Duty("remind of balances", timedelta(hours=1), remind_of_balances),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
         Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),

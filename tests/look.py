@@ -118,6 +118,7 @@ def guest(camera: Camera, root: str) -> None:
     link = page.url
     camera.visit(f"{link}/receipt", "receipt")
     after_booking(camera, link)
+    promised(camera, root)
     waiting(camera, root)
     requested(camera, root)
 
@@ -137,6 +138,22 @@ def after_booking(camera: Camera, link: str) -> None:
     page.locator("[value=credit]").check()
     page.locator("form button.wide").click()
     camera.shoot("cancelled")
+
+
+def promised(camera: Camera, root: str) -> None:
+    """Cash on arrival; the telephone number differs, since one promise at a time is enough."""
+    page = camera.page
+    page.goto(f"{root}/c/buna-dara/mangrove-boat?month={utc_now() + timedelta(days=60):%Y-%m}")
+    page.locator("a.day.free").last.click()
+    page.locator("button[value=hold]:not([disabled])").wait_for()
+    page.locator("button[value=hold]").click()
+    page.locator("[name=name]").fill("ทดสอบ Test")
+    page.locator("[name=email]").fill(f"{camera.prefix}@example.org")
+    page.locator("form button.wide").click()
+    page.locator("[value=cash]").check()
+    page.locator("form button.wide").first.click()
+    camera.shoot("cash-promised")
+    camera.visit(re.sub(r"/pay.*", "/pay", page.url), "pay-after-promise")
 
 
 def waiting(camera: Camera, root: str) -> None:
@@ -179,6 +196,7 @@ def host(camera: Camera, root: str) -> None:
     camera.shoot("host-departure")
     host_arranges(camera, f"{root}/host/buna-dara")
     camera.visit(f"{root}/mentor", "error-403")
+    treasurer(camera, root)
 
 
 def host_arranges(camera: Camera, root: str) -> None:
@@ -214,6 +232,17 @@ def host_arranges(camera: Camera, root: str) -> None:
     camera.shoot("host-thing")
     camera.visit(f"{root}/seasons", "host-seasons")
     camera.visit(f"{root}/codes", "host-codes")
+
+
+def treasurer(camera: Camera, root: str) -> None:
+    sign_in(camera, root, "treasurer.buna-dara")
+    money = f"{root}/host/buna-dara/money"
+    camera.visit(f"{money}/cash", "cash-box")
+    camera.page.locator("#count button").click()
+    camera.shoot("cash-box-refused")
+    camera.visit(f"{money}/accounts", "accounts")
+    camera.visit(f"{money}/accounts/promptpay", "account-promptpay")
+    camera.visit(f"{money}/accounts/cash", "account-cash")
 
 
 def household(camera: Camera, root: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cbt.bookings import departures, shared, terms
 from cbt.bookings.shared import MOST_CAPACITY, NewThing
-from cbt.bookings.terms import Terms, Tier
+from cbt.bookings.terms import Deposit, Terms, Tier
 from cbt.bookings.things import ThingKind
 from cbt.demo.plan import MOST_PLACES, MOST_SATANG, SLUG, require_form, require_number, require_text
 from cbt.experiences import services as experiences
@@ -189,6 +189,15 @@ def _terms(plan: Plan) -> str:
     return terms.canonical(Terms(plan["name"], tiers))
 
 
+def _with_deposit(terms_text: str, plan: list[int]) -> str:
+    """The same terms, with so many basis points paid to book and the rest so many days before."""
+    bp, days_before = plan
+    require_number(bp, 1, BP_WHOLE - 1)
+    require_number(days_before, 0, _DAYS)
+    whole = terms.parse(terms_text) if terms_text else terms.DEFAULT
+    return terms.canonical(replace(whole, deposit=Deposit(bp, days_before)))
+
+
 # --- options -------------------------------------------------------------------------------------
 
 
@@ -227,7 +236,10 @@ def _with_seasons(
             _season_prices(each, seasons[each["code"]]) for each in plan.get("seasons", [])
         )
         require_seasons(prices, option.price_list, option.code)
-        options.append(replace(option, seasons=prices, terms=terms_text))
+        terms_of_it = (
+            _with_deposit(terms_text, plan["deposit"]) if "deposit" in plan else terms_text
+        )
+        options.append(replace(option, seasons=prices, terms=terms_of_it))
     return replace(listing, options=tuple(options))
 
 

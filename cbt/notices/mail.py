@@ -14,6 +14,7 @@ from cbt.clock import to_village
 
 _SUBJECTS = {
     "booking_confirmed": i18n._l("Your booking %(reference)s is confirmed"),
+    "balance_due": i18n._l("Still to pay for booking %(reference)s"),
     "balance_paid": i18n._l("We received your payment for booking %(reference)s"),
     "booking_changed": i18n._l("Your booking %(reference)s was changed"),
     "booking_cancelled": i18n._l("Your booking %(reference)s is cancelled"),

@@ -405,6 +405,16 @@ def _add_cash(
         known.cards[target] = TargetCard(target, row.amount_satang, on, row.bank_reference)
 
 
+def list_lines_of(session: Session, community_id: int, names: Sequence[str]) -> dict[str, date]:
+    """On which day the bank shows some things ("payout:3"), of those that a line is matched to."""
+    rows = session.execute(
+        select(StatementLine.matched_to, StatementLine.booked_on).where(
+            StatementLine.community_id == community_id, StatementLine.matched_to.in_(names)
+        )
+    )
+    return {str(name): day for name, day in rows}
+
+
 # --- deciding ------------------------------------------------------------------------------------
 
 

@@ -92,7 +92,7 @@ def _end_party(session: Session, booking_id: int, reason: EndReason, now: dateti
     paid = booking.state == BookingState.CONFIRMED
     state = BookingState.CHOOSING if paid else BookingState.CANCELLED
     mark_ended(session, booking, state, reason, now)
-    kept = queries.get_money(session, booking_id).kept_satang
+    kept = queries.get_money(session, booking_id).returnable_satang
     if not paid and kept > 0:  # a credit that was to pay a part of it
         give_back(session, booking, kept, now, as_credit=True)
     key = f"called_off:{booking.reference}:{booking.version + 1}"
@@ -117,7 +117,7 @@ def _refund_one(booking_id: int, now: datetime) -> bool:
         booking = lock_booking(session, booking_id)
         if booking.state != BookingState.CHOOSING:
             return False
-        kept = queries.get_money(session, booking_id).kept_satang
+        kept = queries.get_money(session, booking_id).returnable_satang
         end_booking(session, booking, BookingState.CANCELLED, EndReason.COMMUNITY, now)
         if kept > 0:
             give_back(session, booking, kept, now, as_credit=False)

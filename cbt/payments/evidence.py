@@ -77,7 +77,7 @@ def write(facts: EvidenceFacts, words: str = "") -> dict[str, str]:
         "product_description": _sold(facts),
         "customer_name": facts.guest_name,
         "customer_email_address": facts.guest_email,
-        "service_date": f"{facts.service_on:%d %B %Y}",
+        "service_date": f"{facts.service_on.day} {facts.service_on:%B %Y}",
         "cancellation_policy_disclosure": _terms(facts),
         "refund_policy_disclosure": _terms(facts),
         "refund_refusal_explanation": _refunds(facts),
@@ -164,7 +164,8 @@ def _rest(facts: EvidenceFacts, words: str) -> str:
 
 
 def _at(instant: datetime, zone: str) -> str:
-    return f"{to_village(instant, zone):%d %B %Y, %H:%M} (Thailand time)"
+    at = to_village(instant, zone)
+    return f"{at.day} {at:%B %Y, %H:%M} (Thailand time)"
 
 
 def _baht(satang: int) -> str:

@@ -1,6 +1,6 @@
 """The work list: what about money a person must look at. Nothing that matches nothing passes in silence."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.db import columns, transaction
-from cbt.errors import NoteMissing, NotFound
+from cbt.errors import NotByNote, NoteMissing, NotFound
 from cbt.payments.reported import WorkItem, WorkKind
 
 
@@ -45,6 +45,17 @@ def open_work(
         return
 
 
+def can_be_noted(kind: WorkKind, facts: Mapping[str, Any]) -> bool:
+    """Whether a note takes it off the list; the rest leaves it once it is settled where it belongs.
+
+    What nothing explains stands in suspense until it is cleared.
+    """
+    return kind not in _SETTLED_ELSEWHERE and "transaction" not in facts
+
+
+_SETTLED_ELSEWHERE = (WorkKind.STATEMENT_LINE, WorkKind.DISPUTE_OPENED, WorkKind.REFUND_FAILED)
+
+
 def is_on_list(session: Session, key: str) -> bool:
     """Whether this was put on the list before, open or done."""
     return session.scalar(select(WorkItem.id).where(WorkItem.key == key)) is not None
@@ -66,12 +77,13 @@ def close_work(
 ) -> None:
     """A person has looked, and writes what was done. Items of no community are the installation's.
 
-    Raises NoteMissing, or NotFound for what is not on this list any more.
+    Raises NoteMissing, NotFound for what is not on this list any more, or NotByNote for what is settled
+    elsewhere.
     """
     if not note.strip():
         raise NoteMissing
     with transaction() as session:
-        done = session.scalar(
+        done = session.execute(
             update(WorkItem)
             .where(
                 WorkItem.id == item_id,
@@ -81,13 +93,17 @@ def close_work(
                 WorkItem.closed_at.is_(None),
             )
             .values(closed_at=now, closed_by=person_id, note=note.strip())
-            .returning(WorkItem.id)
-        )
+            .returning(WorkItem.kind, WorkItem.facts)
+        ).one_or_none()
         if done is None:
             raise NotFound(thing="work item")
+        if not can_be_noted(WorkKind(done.kind), done.facts):
+            raise NotByNote
 
 
-def list_open_work(session: Session, community_id: int | None) -> list[WorkCard]:
+def list_open_work(
+    session: Session, community_id: int | None, *, without: Collection[WorkKind] = ()
+) -> list[WorkCard]:
     """What waits, the oldest first."""
     of = (
         WorkItem.community_id.is_(None)
@@ -96,7 +112,7 @@ def list_open_work(session: Session, community_id: int | None) -> list[WorkCard]
     )
     rows = session.execute(
         select(*columns(WorkItem, WorkCard))
-        .where(of, WorkItem.closed_at.is_(None))
+        .where(of, WorkItem.closed_at.is_(None), WorkItem.kind.not_in(without))
         .order_by(WorkItem.id)
     )
     return [WorkCard(row[0], row[1], WorkKind(row[2]), *row[3:]) for row in rows]
@@ -104,11 +120,14 @@ def list_open_work(session: Session, community_id: int | None) -> list[WorkCard]
 
 def count_open_work(session: Session, community_id: int) -> int:
     """How much waits; a period closes only when nothing does."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                WorkItem.community_id == community_id, WorkItem.closed_at.is_(None)
-            )
-        )
-        or 0
+    return sum(count_open_kinds(session, community_id).values())
+
+
+def count_open_kinds(session: Session, community_id: int) -> dict[WorkKind, int]:
+    """How much of each kind waits."""
+    rows = session.execute(
+        select(WorkItem.kind, func.count())
+        .where(WorkItem.community_id == community_id, WorkItem.closed_at.is_(None))
+        .group_by(WorkItem.kind)
     )
+    return {WorkKind(kind): number for kind, number in rows}

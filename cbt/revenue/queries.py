@@ -14,7 +14,7 @@ from cbt.bookings.records import BookingCard
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
 from cbt.db import Condition, columns, table_of
-from cbt.errors import NoPolicyInForce, NotFound
+from cbt.errors import DiscountTooLarge, NoPolicyInForce, NotFound
 from cbt.experiences.pricing import CostLine
 from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
@@ -23,7 +23,7 @@ from cbt.payments.records import Money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
-from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of
+from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of, split_booking
 from cbt.revenue.preparation import allot
 from cbt.revenue.records import (
     AdoptedPolicy,
@@ -158,8 +158,8 @@ def list_booking_facts(
         policy = read_policy(row.text)
         if row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
-            whole = BookingFacts(row.reference, row.starts_on, kept, fee, *about)
-            facts[row.departure_id].append(_of_what_is_left(whole, money[row.id]))
+            whole = BookingFacts(row.reference, row.starts_on, max(0, kept), fee, *about)
+            facts[row.departure_id].append(_if_short(whole, money[row.id]))
         elif kept > 0:
             cancelled.add(row.reference)
             fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
@@ -179,23 +179,27 @@ def get_paid_facts(
     whole = BookingFacts(
         booking.reference,
         booking.trip.starts_on,
-        money.kept_satang,
+        max(0, money.kept_satang),
         int(row.kept + row.disputed - row.returned),
         tuple(Cost(each.code, each.amount_satang) for each in costs),
         read_policy(row.text),
         _borne(booking.discount_satang, booking.discount_bearer),
     )
-    return _of_what_is_left(whole, money)
+    return _if_short(whole, money)
 
 
-def _of_what_is_left(facts: BookingFacts, money: Money) -> BookingFacts:
-    """The same facts, or, where a lost dispute took some: nothing is owed beyond what is left.
+def _if_short(facts: BookingFacts, money: Money) -> BookingFacts:
+    """The same facts, or those of what a lost dispute or goodwill left of the booking's money."""
+    is_short = money.disputed_satang or money.goodwill_satang
+    return of_what_is_left(facts) if is_short else facts
 
-    That pays the intermediary's share of it, then outside costs in their order, then fees.
+
+def of_what_is_left(facts: BookingFacts) -> BookingFacts:
+    """The split facts of a booking of which a dispute or goodwill took some: the rest pays what it can.
+
+    First the intermediary's share of it, then outside costs in their order, then fees; and a bucket
+    bears a discount only out of what it has.
     """
-    if not money.disputed_satang:
-        return facts
-    facts = replace(facts, captured_satang=max(0, facts.captured_satang), discount=None)
     left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
     costs = []
     for cost in facts.costs:
@@ -204,7 +208,12 @@ def _of_what_is_left(facts: BookingFacts, money: Money) -> BookingFacts:
         if part:
             costs.append(replace(cost, amount_satang=part))
     fee = min(facts.payment_fee_satang, left)
-    return replace(facts, costs=tuple(costs), payment_fee_satang=fee)
+    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee)
+    try:
+        split_booking(own)
+    except DiscountTooLarge:
+        return replace(own, discount=None)
+    return own
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:

@@ -170,6 +170,9 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
     errors.EntryConflict: _l("The same event stands in the books with other content."),
     errors.BalanceTooLow: _l("An account would fall below zero, so nothing was posted."),
+    errors.NotByNote: _l(
+        "A note is not enough here: it leaves the list once it is settled at its own page."
+    ),
     errors.FundTooLow: _l(
         "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
     ),
@@ -189,6 +192,7 @@ TITLES = {
     404: _l("Not found"),
     405: _l("Not found"),
     409: _l("Not possible any more"),
+    413: _l("Too large"),
     422: _l("Please check what you entered"),
     429: _l("Please wait a moment"),
     500: _l("Something went wrong on our side"),
@@ -200,6 +204,7 @@ _TEXTS = {
     ),
     404: _l("There is nothing at this address."),
     405: _l("There is nothing at this address."),
+    413: _l("What you sent is too large. Nothing was taken in. A bank statement may hold 10 MB."),
     429: _l("There were many tries in a short time. Please try again in a few minutes."),
     500: _l(
         "Nothing was charged because of this. Please try again; if it stays, tell the community."

@@ -15,15 +15,26 @@ from cbt.db import db, transaction
 from cbt.ledger import entries, queries, services
 from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import Book, Entry
-from cbt.payments import give_back
+from cbt.payments import accounts, give_back, take_in
+from cbt.payments.account_posting import Clearing
+from cbt.payments.disputes import take_in_dispute
+from cbt.payments.models import Attempt, Capture, Refund
+from cbt.payments.provider import DisputeState, NormalisedDispute, RefundState
+from cbt.payments.reconcile import reconcile
+from cbt.payments.reported import ProviderPayout, ProviderTransaction
+from cbt.payments.transactions import clear_suspense
 from cbt.revenue.policy import DEFAULT, canonical, identity
 from tests import factories
+from tests.payments.telling import Telling, start
+from tests.scripted import Scripted
 from tests.site import NOW
 
 EVENING = NOW + timedelta(days=2)
+FAR = factories.TOMORROW + timedelta(days=60)
 TABLES = (
     *("entry", "leg", "ledger_account", "policy_version"),
-    *("capture", "capture_fee", "settlement"),
+    *("capture", "capture_fee", "settlement", "refund_return"),
+    *("provider_transaction", "suspense_move"),
 )
 
 
@@ -404,6 +415,139 @@ def test_a_partial_refund_altered(app):
     ]
 
 
+def refunded(app):
+    """A village whose guest got money back by hand, after it had come back from the bank."""
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    reference = factories.book(village)
+    factories.cancel_booking(reference)
+    bank = Scripted()
+    bank.first = RefundState.SUCCEEDED
+    give_back.send_refunds(bank.among, NOW)
+    bank.tell_all(RefundState.FAILED, NOW)
+    refund_id = db.session.scalar(select(Refund.id))
+    give_back.take_in_refund(refund_id, bank.among, NOW)
+    person_id = village.person_id
+    give_back.note_refund_made(village.id, refund_id, "KTB1", person_id, bank.among, EVENING)
+    assert found(village) == {}
+    drop_triggers()
+    return village, f"booking:{reference}"
+
+
+def test_a_refund_said_to_have_left_another_account(app):
+    """Somebody took the money out of the cash box, and the bank is said to have paid."""
+    village, subject = refunded(app)
+    tamper("UPDATE refund SET paid_from = 'demo'")
+    faults = found(village)
+    assert set(faults) == {Check.MONEY}
+    assert {fault for fault, _subject in faults[Check.MONEY]} == {Fault.AMOUNT_DIFFERS}
+    assert (Fault.AMOUNT_DIFFERS, subject) in faults[Check.MONEY]
+
+
+def test_a_refund_moved_to_another_day(app):
+    village, subject = refunded(app)
+    tamper("UPDATE refund SET done_at = :at", at="2026-12-01 00:00:00+00:00")
+    assert found(village) == {Check.MONEY: [(Fault.DAY_DIFFERS, subject)]}
+
+
+def test_a_return_of_a_refund_taken_out_of_the_records(app):
+    """Without it, the money would look given back once and the second time be nobody's."""
+    village, subject = refunded(app)
+    tamper("DELETE FROM refund_return")
+    faults = found(village)
+    unexplained = [fault for fault, _subject in faults[Check.ENTRIES]]
+    assert unexplained == [Fault.ENTRY_UNEXPLAINED] * 2
+    assert (Fault.AMOUNT_DIFFERS, subject) in faults[Check.MONEY]
+
+
+def test_a_forged_return_of_a_refund(app):
+    """A refund that the guest has is said to have come back, to be taken out a second time."""
+    village, subject = refunded(app)
+    tamper(
+        """INSERT INTO refund_return (refund_id, number, amount_satang, fee_returned_satang,
+           paid_from, made_at, made_by, returned_at)
+           SELECT refund_id, 2, amount_satang, 0, 'promptpay', made_at, made_by, returned_at
+           FROM refund_return"""
+    )
+    faults = found(village)
+    assert (Fault.ENTRY_MISSING, subject) in faults[Check.MONEY]
+
+
+def test_a_refund_that_was_made_called_cancelled(app):
+    village, subject = refunded(app)
+    tamper("UPDATE refund SET state = 'cancelled', done_at = NULL")
+    faults = found(village)
+    assert (Fault.DEPOSIT_DIFFERS, subject) in faults[Check.DEPOSITS]
+    assert (Fault.RETURNING_DIFFERS, subject) in faults[Check.DEPOSITS]
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
+def test_more_counted_as_going_back_than_does(app):
+    """The guest of a booking could not get back what is hidden so."""
+    village = factories.make_village()
+    reference = factories.book(village)
+    tamper("UPDATE capture_balance SET returning_satang = 1")
+    assert found(village) == {Check.DEPOSITS: [(Fault.RETURNING_DIFFERS, f"booking:{reference}")]}
+
+
+@pytest.fixture(params=["won", "lost"])
+def decided(app, request):
+    """A dispute that was decided; which one is its state."""
+    village = factories.make_village()
+    reference = factories.book(village)
+    capture = db.session.scalars(select(Capture)).one()
+    account = db.session.scalar(
+        select(Attempt.payment_account_id).where(Attempt.id == capture.attempt_id)
+    )
+    for state in (DisputeState.OPEN, DisputeState(request.param)):
+        said = NormalisedDispute(
+            "dp_1", capture.payment_id, 90_000, 50_000, state, "fraudulent", NOW, None
+        )
+        take_in_dispute(account, said, NOW)
+    assert found(village) == {}
+    drop_triggers()
+    return village, f"booking:{reference}", request.param
+
+
+def test_a_dispute_taken_out_of_the_records(decided):
+    village, subject, state = decided
+    tamper("DELETE FROM dispute")
+    faults = found(village)
+    unexplained = [fault for fault, _subject in faults[Check.ENTRIES]]
+    assert unexplained == [Fault.ENTRY_UNEXPLAINED] * 3  # opened, its fee, how it ended
+    if state == "lost":
+        assert (Fault.DEPOSIT_DIFFERS, subject) in faults[Check.DEPOSITS]
+
+
+def test_a_dispute_said_to_have_ended_otherwise(decided):
+    """A won dispute called lost hides money that came back; a lost one called won invents some."""
+    village, subject, state = decided
+    other = {"won": "lost", "lost": "won"}[state]
+    tamper("UPDATE dispute SET state = :other", other=other)
+    faults = found(village)
+    assert (Fault.ENTRY_MISSING, subject) in faults[Check.MONEY]
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+    assert (Fault.DEPOSIT_DIFFERS, subject) in faults[Check.DEPOSITS]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        ("amount_satang", "90001", Fault.AMOUNT_DIFFERS),
+        ("fee_satang", "49999", Fault.AMOUNT_DIFFERS),
+        ("fee_satang", "0", None),
+        ("was_split", "true", Fault.LEGS_DIFFER),
+    ],
+)
+def test_a_figure_of_a_dispute_altered(decided, column, value, fault):
+    village, subject, _state = decided
+    tamper(f"UPDATE dispute SET {column} = {value}")
+    faults = found(village)
+    if fault:
+        assert (fault, subject) in faults[Check.MONEY]
+    else:  # the fee's own entry has lost its reason
+        assert [each for each, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
 def test_a_credit_raised(app):
     village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
     reference = factories.book(village)
@@ -454,3 +598,80 @@ def test_a_community_without_bookings_has_nothing_to_check_and_is_not_called_cle
         Check.SHARING,
     }
     assert not is_clean(outcomes)
+
+
+# --- what providers list and pay out -------------------------------------------------------------
+
+
+@pytest.fixture
+def listed(village):
+    """The same village with a payout that arrived, and money that nothing explained, one part cleared."""
+    provider = Telling()
+    accounts.open_payment_account(village.id, provider, {}, factories.text("receiver"))
+    providers = {**factories.PROVIDERS, provider.name: provider}
+    later = replace(village, departure_id=factories.make_departure(village.option_id, FAR))
+    attempt = start(later, provider, providers)
+    provider.pay(attempt)
+    take_in.take_in(attempt.id, providers, NOW)
+    provider.pay_out(50_000)
+    for amount in (7_000, -300):
+        provider.move("other", "", amount)
+    reconcile(providers, NOW + timedelta(minutes=10))
+    row = one(select(ProviderTransaction.id).where(ProviderTransaction.net_satang == 7_000))
+    clear_suspense(village.id, row.id, Clearing.FUND, "found", village.person_id, NOW)
+    assert is_clean(verify_now(village))
+    return village
+
+
+def verify_now(village):
+    db.session.rollback()
+    return verify(db.session(), village.card)
+
+
+def transaction_of(amount):
+    wanted = select(ProviderTransaction.transaction_id).where(
+        ProviderTransaction.net_satang == amount
+    )
+    return f"transaction:{one(wanted).transaction_id}"
+
+
+def test_a_payouts_amount_altered(listed):
+    subject = f"payout:{one(select(ProviderPayout.payout_id)).payout_id}"
+    tamper("UPDATE provider_payout SET amount_satang = 49000")
+    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+
+
+def test_a_payout_said_to_have_failed_or_never_to_have_arrived(listed):
+    tamper("UPDATE provider_payout SET state = 'failed', failed_at = paid_at")
+    assert [fault for fault, _subject in found(listed)[Check.MONEY]] == [Fault.ENTRY_MISSING]
+    tamper("UPDATE provider_payout SET state = 'on_the_way', failed_at = NULL, paid_at = NULL")
+    faults = found(listed)
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
+def test_a_providers_movement_altered(listed):
+    subject = transaction_of(-300)
+    tamper(
+        "UPDATE provider_transaction SET amount_satang = -200, net_satang = -200,"
+        " suspense_satang = -200 WHERE net_satang = -300"
+    )
+    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+
+
+def test_a_providers_movement_said_to_be_explained(listed):
+    tamper(
+        "UPDATE provider_transaction SET suspense_satang = 0, is_expected = :yes"
+        " WHERE net_satang = -300",
+        yes=True,
+    )
+    faults = found(listed)
+    assert set(faults) == {Check.ENTRIES}
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
+def test_cleared_money_said_to_have_been_returned(listed):
+    subject = transaction_of(7_000)
+    tamper("UPDATE suspense_move SET how = 'returned'")
+    assert {fault for fault, about in found(listed)[Check.MONEY] if about == subject} == {
+        Fault.AMOUNT_DIFFERS
+    }

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from cbt.bookings.terms import (
     DEFAULT,
     MOST_DAYS,
+    Deposit,
     Terms,
     TermsProblem,
     Tier,
     canonical,
+    deposit_satang,
     meets_floor,
     parse,
     quote_refund,
@@ -44,7 +46,8 @@ def any_terms(draw):
     refunds = st.lists(st.integers(0, 10_000), min_size=len(days), max_size=len(days))
     pairs = zip(days, sorted(draw(refunds), reverse=True), strict=True)
     name = draw(st.from_regex(r"[A-Za-z0-9ก-ฮ]([A-Za-z0-9 ก-ฮ-]{0,20}[0-9])?", fullmatch=True))
-    return Terms(name, tuple(Tier(*pair) for pair in pairs))
+    deposit = draw(st.none() | st.builds(Deposit, st.integers(1, 9_999), st.integers(0, MOST_DAYS)))
+    return Terms(name, tuple(Tier(*pair) for pair in pairs), deposit)
 
 
 # --- as text -------------------------------------------------------------------------------------
@@ -53,6 +56,22 @@ def any_terms(draw):
 def test_the_default_terms_are_the_text_of_the_page():
     page = (ROOT / "docs" / "algorithms" / "terms.md").read_text()
     assert f"```\n{canonical(DEFAULT)}```" in page
+
+
+@pytest.mark.parametrize("row", rows("| price | deposit bp"), ids="-".join)
+def test_each_row_of_deposits(row):
+    price, bp, deposit, rest = map(int, row)
+    terms = Terms("Deposit", DEFAULT.tiers, Deposit(bp, 7))
+    assert (deposit_satang(terms, price), price - deposit_satang(terms, price)) == (deposit, rest)
+
+
+@given(terms=any_terms(), price=st.integers(1, 10**9))
+def test_a_deposit_is_never_more_than_the_price_nor_less_than_its_part(terms, price):
+    deposit = deposit_satang(terms, price)
+    assert 0 < deposit <= price
+    if terms.deposit:
+        assert deposit * 10_000 >= min(price * 10_000, price * terms.deposit.bp)
+        assert deposit == price or deposit % 100 == 0
 
 
 @given(terms=any_terms())

@@ -42,6 +42,7 @@ PURE = [
     "cbt.bookings.feeds",
     "cbt.bookings.references",
     "cbt.bookings.vouchers",
+    "cbt.payments.account_posting",
     "cbt.payments.promptpay",
     "cbt.payments.slips",
     "cbt.payments.bank_lines",

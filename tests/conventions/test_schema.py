@@ -11,8 +11,12 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from cbt.app import create_app
+from cbt.audit.verify import verify
+from cbt.bookings.queries import get_booking
 from cbt.db import Base, db, grants, is_append_only, transaction
 from cbt.ledger.selftest import require_protected_books
+from cbt.payments import give_back
+from cbt.payments.queries import get_money
 from tests import factories, postgres
 from tests.site import NOW, make_settings
 
@@ -114,3 +118,19 @@ def test_on_postgresql_the_serving_role_can_do_everything_but_change_the_books(
         db.session.remove()
         db.engine.dispose()
     postgres.drop(address)
+
+
+def test_books_and_money_live_through_the_way_down_and_up(app):
+    """What stood before the tables of money in and back were made, and what they say of it after."""
+    village = factories.make_village(on=NOW.date() + timedelta(days=60))
+    kept, cancelled = factories.book(village), factories.book(village)
+    factories.cancel_booking(cancelled)
+    downgrade(revision="0003")
+    upgrade()
+    db.session.rollback()
+    assert not any(each.findings for each in verify(db.session(), village.card))
+    give_back.send_refunds(factories.PROVIDERS, NOW)
+    db.session.rollback()
+    assert not any(each.findings for each in verify(db.session(), village.card))
+    assert get_money(db.session(), get_booking(db.session(), kept).id).paid_satang == 90_000
+    assert get_money(db.session(), get_booking(db.session(), cancelled).id).paid_satang == 0

@@ -20,6 +20,7 @@ from cbt.notices.models import Notice
 from cbt.notices.services import send_due, smtp_sender
 from cbt.payments import cancel, change, give_back
 from cbt.payments.call_off import CHOOSE_WITHIN, call_off
+from cbt.payments.provider import RefundState
 from cbt.payments.providers.demo import Act
 from cbt.payments.queries import list_credits_of
 from cbt.worker import letter_facts, policy_for
@@ -27,6 +28,7 @@ from tests import factories
 from tests.factories import PROVIDERS
 from tests.mailbox import open_mailbox
 from tests.reading import foreign_words
+from tests.scripted import Scripted
 from tests.site import NOW
 
 LATER = date(2026, 12, 24)
@@ -196,6 +198,25 @@ def test_the_rest_that_was_paid_is_told_with_what_is_left(village, post, languag
     assert list(mail.iter_attachments()) == []
 
 
+# --- a refund that takes its time ----------------------------------------------------------------
+
+
+def test_a_guest_whose_bank_account_is_needed_reads_where_and_until_when(village, post, language):
+    reference = booked(village, language)
+    cancel.cancel(reference, cancel.quote_cancellation(reference, LONG_BEFORE), LONG_BEFORE)
+    bank = Scripted()
+    bank.first = RefundState.ACTION_REQUIRED
+    give_back.send_refunds(bank.among, NOW)
+    until = NOW + timedelta(days=10)
+    with use_language(language):
+        when = moment(until, "Asia/Bangkok")
+    mail = post.get("refund_needs_bank")
+    require_sound(mail, language, reference, baht(language, "900.00"), when)
+    bank.tell_all(RefundState.FAILED, NOW)
+    give_back.look_up_refunds(bank.among, NOW)
+    require_sound(post.get("refund_delayed"), language, reference, baht(language, "900.00"))
+
+
 # --- cancelling ----------------------------------------------------------------------------------
 
 
@@ -363,6 +384,8 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
         "credit_issued",
         "cash_promised",
         "refund_coming",
+        "refund_needs_bank",
+        "refund_delayed",
         "refund_done",
         "request_agreed",
         "request_declined",

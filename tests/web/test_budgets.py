@@ -19,6 +19,11 @@ BUDGETS = {
     "/en/host/buna-dara": ("host.buna-dara", 8),
     "/en/host/buna-dara/calendar": ("host.buna-dara", 8),
     "/en/host/buna-dara/day": ("host.buna-dara", 8),
+    "/en/host/buna-dara/money": ("host.buna-dara", 8),
+    "/en/host/buna-dara/money/work": ("host.buna-dara", 5),
+    "/en/host/buna-dara/money/payouts": ("host.buna-dara", 5),
+    "/en/host/buna-dara/money/statements": ("host.buna-dara", 4),
+    "/en/host/buna-dara/money/statements/match": ("host.buna-dara", 5),
     "/en/household/buna-dara/H03": ("h03.buna-dara", 8),
     "/en/mentor": ("mentor", 10),
 }

@@ -1,5 +1,6 @@
 """A booking as its hosts see it: what is to collect, the guest's link, answering a request."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from flask import redirect, render_template, url_for
@@ -8,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import arrivals, hold
 from cbt.bookings import queries as bookings
 from cbt.bookings.records import BookingCard
-from cbt.bookings.states import WAITING, BookingState
+from cbt.bookings.states import WAITING, BookingState, DepartureState
 from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
@@ -41,16 +42,20 @@ def booking(slug: str, reference: str) -> ResponseReturnValue:
     return show_booking(reference)
 
 
-def show_booking(reference: str, problem: str = "") -> str:
+def show_booking(
+    reference: str, problem: str = "", goodwill: Mapping[str, str] | None = None
+) -> str:
+    """A booking; with `problem`, what went wrong, and with `goodwill` what was typed to give some back."""
     now = utc_now()
     shown = bookings.get_booking_of(db.session(), the_community().id, reference)
     has_lapsed = _has_lapsed(shown, now)
-    paid = queries.get_money(db.session(), shown.id).paid_satang
+    money = queries.get_money(db.session(), shown.id)
     return render_template(
         "host/booking.html",
         community=the_community(),
         booking=shown,
         problem=problem,
+        goodwill=goodwill or {},
         now=now,
         has_lapsed=has_lapsed,
         price=bookings.get_price_parts(db.session(), shown.id),
@@ -59,7 +64,10 @@ def show_booking(reference: str, problem: str = "") -> str:
         },
         attempts=queries.list_attempts(db.session(), shown.id),
         captures=queries.list_captures(db.session(), [shown.id]),
-        **_cash(shown, paid, has_lapsed=has_lapsed),
+        **_cash(shown, money.paid_satang, has_lapsed=has_lapsed),
+        refunds=queries.list_refunds(db.session(), shown.id),
+        returnable_satang=money.returnable_satang if _may_give(shown) else 0,
+        is_split=shown.trip.state == DepartureState.SETTLED,
         no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
         bearer=bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
         flow=_paid_flow(shown),
@@ -81,6 +89,12 @@ def _cash(shown: BookingCard, paid_satang: int, *, has_lapsed: bool) -> dict[str
         "to_take": [*([deposit] if asks_deposit else []), due] if can_take else [],
         "is_promised": bool(list_promised(db.session(), [shown.id])),
     }
+
+
+def _may_give(shown: BookingCard) -> bool:
+    """Whether the community may give back more than its terms ask: until the money is split."""
+    is_bought = shown.state in (BookingState.CONFIRMED, BookingState.CANCELLED)
+    return is_bought and shown.trip.state != DepartureState.SETTLED
 
 
 def _has_lapsed(shown: BookingCard, now: datetime) -> bool:

@@ -107,10 +107,9 @@ def day(slug: str) -> ResponseReturnValue:
     booked = bookings.list_bookings(
         db.session(), community.id, [each.departure.id for each in spots]
     )
-    ids = [each.id for each in booked]
     page = render_template(
         "host/day.html",
-        promised=list_promised(db.session(), ids) if ids else set(),
+        promised=list_promised(db.session(), [each.id for each in booked]),
         community=community,
         form=form,
         problem=first_error(form),

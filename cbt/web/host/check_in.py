@@ -166,11 +166,11 @@ def _wanted_day() -> date:
 
 
 def _list_arriving(on: date) -> Arriving:
-    """Who comes on a day and has paid, or promised to, in at most five statements."""
+    """Who comes on a day and has paid, or promised to, in five statements."""
     session = db.session()
     live = bookings.list_arriving(session, the_community().id, on, on + _DAY)
     held = [each.id for each in live if each.state == BookingState.HELD]
-    promised = list_promised(session, held) if held else set()
+    promised = list_promised(session, held)
     booked = [each for each in live if each.is_paid or each.id in promised]
     ids = [booking.id for booking in booked]
     lines = bookings.list_price_lines(session, ids)

@@ -15,7 +15,14 @@ class TransferForm(Form):
 
 
 class RefundForm(Form):
-    proof = text(_l("Bank reference of the transfer"), most=60, required=True)
+    """How a person gave money back: out of which account, and what proves it."""
+
+    paid_from = text(_l("Where did the money come from?"), most=20, required=True)
+    proof = text(
+        _l("Bank reference, or the number of the paper that the guest signed"),
+        most=60,
+        required=True,
+    )
 
 
 def required_text(label: Any, *, most: int) -> StringField:

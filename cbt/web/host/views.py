@@ -18,14 +18,14 @@ from cbt.errors import (
     SlipUnreadable,
     StateForbids,
 )
-from cbt.payments import give_back, queries, take_in, transfers
+from cbt.payments import queries, take_in, transfers
 from cbt.payments.money_rules import get_money_rules
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.forms import add_error, typed
-from cbt.web.host.forms import RefundForm, TransferForm
+from cbt.web.host.forms import TransferForm
 from cbt.web.layout import LANG
 
 bp = Blueprint("host", __name__)
@@ -121,29 +121,7 @@ def dismiss_look(slug: str, look_id: int) -> ResponseReturnValue:
     return redirect(url_for("host.transfer_list", slug=slug), code=303)
 
 
-@bp.post(f"/{LANG}/host/<slug>/refunds/<int:refund_id>")
-@only(*HOSTS)
-def note_refund(slug: str, refund_id: int) -> ResponseReturnValue:
-    form = RefundForm()
-    if not form.validate():
-        return _show_transfers(TransferForm(formdata=None), None, form, refund_id), 422
-    give_back.note_refund_made(
-        the_community().id,
-        refund_id,
-        typed(form.proof),
-        the_reader().person_id,
-        current_app.extensions["providers"],
-        utc_now(),
-    )
-    return redirect(url_for("host.transfer_list", slug=slug), code=303)
-
-
-def _show_transfers(
-    form: TransferForm,
-    attempt_id: int | None,
-    refund_form: RefundForm | None = None,
-    refund_id: int | None = None,
-) -> str:
+def _show_transfers(form: TransferForm, attempt_id: int | None) -> str:
     found = queries.list_transfers_to_confirm(db.session(), the_community().id, utc_now())
     looks = queries.list_looks(db.session(), [each.attempt.id for each in found])
     return render_template(
@@ -159,8 +137,6 @@ def _show_transfers(
         to_give_back=queries.list_refunds_to_make(db.session(), the_community().id),
         form=form,
         form_for=attempt_id,
-        refund_form=refund_form or RefundForm(formdata=None),
-        refund_form_for=refund_id,
     )
 
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings import hold, waitlist
 from cbt.bookings.hold import HoldRequest
 from cbt.bookings.records import DepartureCard
-from cbt.bookings.terms import DEFAULT, parse
+from cbt.bookings.terms import DEFAULT, Terms, deposit_satang, parse
 from cbt.bookings.waitlist import Joining
 from cbt.clock import utc_now, village_day
 from cbt.db import db
@@ -260,6 +260,7 @@ def _show(
         discount=priced.discount,
         bearer=bearer_words(priced.discount.bearer) if priced.discount else "",
         stages=_stages(choice, now),
+        deposit_satang=_deposit(choice, priced.price),
         hold_form=HoldForm(),
         wait_form=form or (WaitForm(formdata=None) if choice.lacks_room else None),
         **calendar_of(choice, now),
@@ -271,5 +272,15 @@ def _stages(choice: Choice, now: datetime) -> list[Stage]:
     """What a cancellation of the chosen departure would give back, and until when."""
     if choice.departure is None:
         return []
-    terms = parse(choice.option.terms) if choice.option.terms else DEFAULT
-    return dated(terms, choice.departure.begins_at, now)
+    return dated(_terms(choice), choice.departure.begins_at, now)
+
+
+def _deposit(choice: Choice, price: Quote | None) -> int | None:
+    """The part of the price that books the places, where the terms do not ask for the whole."""
+    if price is None or _terms(choice).deposit is None:
+        return None
+    return deposit_satang(_terms(choice), price.price_satang)
+
+
+def _terms(choice: Choice) -> Terms:
+    return parse(choice.option.terms) if choice.option.terms else DEFAULT
