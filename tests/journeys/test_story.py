@@ -7,26 +7,24 @@ same satang on checkout, receipt, ledger, statement and audit.
 
 import io
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import zxingcpp
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page
 from sqlalchemy import create_engine, text
 
 from cbt.clock import month_before, next_month, utc_now
 from cbt.config import ROOT
-from cbt.demo.load import PASSWORD
 from tests.browser import PHONE, a_browser, a_context
-from tests.reading import baht, foreign_words
+from tests.reading import baht
 from tests.site import SECRET, load_samples, served
+from tests.walker import Walker
 
 LANGUAGES = ("th", "en")
 
@@ -80,63 +78,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     load_samples(instance, utc_now())
     with served(instance) as address:
         yield Site(address, instance)
-
-
-@dataclass
-class Walker:
-    """A person with a phone, who looks at every page that opens."""
-
-    page: Page
-    root: str
-    language: str
-    with_script: bool
-    seen: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _note_console(self, message: object) -> None:
-        if message.type == "error" and "status of 4" not in message.text:  # type: ignore[attr-defined]
-            self.complaints.append(message.text)  # type: ignore[attr-defined]
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.root + path)
-        self.look()
-
-    def press(self, selector: str) -> None:
-        self.page.locator(selector).first.click()
-        self.page.wait_for_load_state("load")
-        self.look()
-
-    def look(self) -> None:
-        """Check the page that is open now."""
-        page = self.page
-        address = page.url.removeprefix(self.root)
-        self.seen.append(address)
-        assert foreign_words(page.content(), self.language) == [], address
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 360, f"{address} is {wide} wide"
-        assert self.complaints == [], address
-        if self.with_script:
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
-
-    def sign_in(self, name: str) -> None:
-        self.page.context.clear_cookies()
-        self.go("/sign-in")
-        self.page.locator("[name=sign_in_name]").fill(name)
-        self.page.locator("[name=password]").fill(PASSWORD)
-        self.press("main form button")
-
-    def flow(self) -> dict[str, int]:
-        """Where each baht goes, as the page shows it: {name: satang}."""
-        rows = self.page.locator(".flow li")
-        names = [re.sub(r"\s+", " ", each) for each in rows.locator(".flow-name").all_inner_texts()]
-        amounts = [baht(each) for each in rows.locator(".money").all_inner_texts()]
-        assert len(names) == len(amounts) == len(set(names))
-        return dict(zip(names, amounts, strict=True))
 
 
 @pytest.fixture(

@@ -14,12 +14,15 @@ from cbt.db import db
 from cbt.errors import AnswerWrong, MethodClosed, ProviderDown
 from cbt.experiences.pricing import Unit, UnitPrice
 from cbt.ledger.queries import balances
-from cbt.payments import queries
+from cbt.payments import accounts, queries
 from cbt.payments.models import Attempt, Capture, CaptureFee
+from cbt.payments.pay import start_attempt
 from cbt.payments.provider import AttemptState, Failure, PayMethod
+from cbt.payments.providers.cash import CashProvider
 from cbt.payments.reported import WorkKind
 from cbt.payments.take_in import look_up_unpaid_attempts, take_in
 from cbt.payments.work import list_open_work
+from tests import factories
 from tests.payments.stripe_village import stripe_village
 from tests.stripe_double.faults import Fault
 
@@ -137,16 +140,73 @@ def test_a_declined_card_leaves_the_page_open_and_says_why(connected, number, fa
     receiver = {"account": connected.account}
     answer = connected.providers["stripe"].fetch(receiver, attempt.provider_ref, utc_now())
     assert (answer.state, answer.failure) == (AttemptState.PENDING, failure)
+    take_in(attempt.id, connected.providers, utc_now())
+    told = connected.attempt(attempt)
+    assert (told.state, told.failure) == (AttemptState.PENDING, failure)
+    assert booking(reference).state == BookingState.HELD
     assert connected.double.pay_by_card(attempt.provider_ref)
     take_in(attempt.id, connected.providers, utc_now())
     assert booking(reference).state == BookingState.CONFIRMED
 
 
+def test_money_on_its_way_is_being_checked_until_the_bank_has_paid(connected):
+    connected.double.switches.promptpay_is_delayed = True
+    reference = connected.hold()
+    attempt = connected.start(reference)
+    connected.double.show_promptpay(attempt.provider_ref)
+    take_in(attempt.id, connected.providers, utc_now())
+    assert connected.attempt(attempt).state == AttemptState.REPORTED
+    assert connected.capture(reference) is None
+    assert connected.start(reference).id == attempt.id  # asking again asks for no second payment
+    connected.double.pay_promptpay(attempt.provider_ref)
+    take_in(attempt.id, connected.providers, utc_now())
+    assert connected.attempt(attempt).state == AttemptState.PAID
+    assert booking(reference).state == BookingState.CONFIRMED
+
+
+def test_money_on_its_way_that_the_bank_refuses_leaves_the_hold_to_be_paid_anew(connected):
+    connected.double.switches.promptpay_is_delayed = True
+    reference = connected.hold()
+    attempt = connected.start(reference)
+    connected.double.show_promptpay(attempt.provider_ref)
+    take_in(attempt.id, connected.providers, utc_now())
+    connected.double.refuse_promptpay(attempt.provider_ref)
+    take_in(attempt.id, connected.providers, utc_now())
+    assert connected.attempt(attempt).state == AttemptState.FAILED
+    assert booking(reference).state == BookingState.HELD
+    assert connected.start(reference).number == 2
+
+
+def test_places_that_are_kept_for_days_are_paid_at_stripe_too(connected):
+    """Stripe refuses a page that is open for more than a day."""
+    account = connected.village.id, CashProvider(), {"guests": "yes"}, factories.text("receiver")
+    accounts.change_account(*account)
+    reference = connected.hold()
+    start_attempt(reference, "cash", connected.providers, utc_now())
+    assert booking(reference).held_until > utc_now() + timedelta(days=30)
+    attempt = connected.start(reference)
+    assert attempt.expires_at < utc_now() + timedelta(days=1)
+    assert connected.double.pay_by_card(attempt.provider_ref)
+    take_in(attempt.id, connected.providers, utc_now())
+    assert booking(reference).state == BookingState.CONFIRMED
+    assert faults(connected) == []
+
+
+def test_a_page_that_could_not_be_opened_is_asked_for_anew_minutes_later(connected):
+    """The first one would be asked for until a time that Stripe no longer gives."""
+    reference = connected.hold()
+    connected.double.fail_next("POST /v1/checkout/sessions", Fault.ERROR_BEFORE, times=3)
+    with pytest.raises(ProviderDown):
+        connected.start(reference)
+    connected.double.advance(minutes=5)
+    attempt = connected.start(reference, utc_now() + timedelta(minutes=5))
+    assert (attempt.number, attempt.state) == (2, AttemptState.PENDING)
+    assert [each.state for each in connected.attempts(reference)] == ["pending", "cancelled"]
+
+
 def test_choosing_another_way_closes_the_page(connected):
     reference = connected.hold()
     attempt = connected.start(reference)
-    from cbt.payments.pay import start_attempt
-
     start_attempt(reference, "promptpay", connected.providers, utc_now())
     assert connected.double.get(attempt.provider_ref)["status"] == "expired"
     assert connected.attempt(attempt).state == AttemptState.CANCELLED

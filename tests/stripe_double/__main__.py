@@ -24,8 +24,9 @@ def main() -> None:
         print(f"STRIPE_API_BASE={double.address}")
         print(f"STRIPE_SECRET_KEY={double.secret_key}")
         print(f"STRIPE_WEBHOOK_SECRET={double.webhook_secret}")
-        for _ in range(asked.accounts):
-            print(f"connected account: {double.add_account()}", flush=True)
+        for number in range(1, asked.accounts + 1):  # the same ones every time it is started
+            account = double.add_account(account_id=f"acct_1DoubleVillage{number}")
+            print(f"connected account: {account}", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

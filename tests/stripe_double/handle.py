@@ -82,10 +82,10 @@ class StripeDouble:
 
     # --- accounts and time ---
 
-    def add_account(self, name: str = "Village", **known: object) -> str:
+    def add_account(self, name: str = "Village", account_id: str = "", **known: object) -> str:
         """Connect a merchant to the platform and give its id, for the header Stripe-Account."""
         with self.world.lock:
-            account_id = self.world.new_id("acct", 16)
+            account_id = account_id or self.world.new_id("acct", 16)
             key = "sk_test_" + secrets.token_hex(16)
             accounts.add_account(self.world, account_id, key, name, **known)
             return account_id
