@@ -266,6 +266,14 @@ class AnswerWrong(Refused):
     """facts: problem. A provider's answer contradicts what it was asked. Nothing was booked."""
 
 
+class GoodwillWaits(Refused):
+    """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
+
+
+class AccountTaken(Refused):
+    """An account at a payment provider is another community's already."""
+
+
 class SecondPersonNeeded(Refused):
     """The same person cannot be both of two: another one must look."""
 

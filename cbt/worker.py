@@ -39,7 +39,7 @@ from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
 from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import look_up_refunds, remind_refunds, send_refunds
-from cbt.payments.inbox import work_off
+from cbt.payments.inbox import forget_bodies, work_off
 from cbt.payments.provider import Providers, RefundReason
 from cbt.payments.queries import get_money, list_credits_of
 from cbt.payments.reconcile import reconcile
@@ -88,6 +88,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
+        Duty("forget events", timedelta(hours=6), forget_bodies),
         Duty("forget mails", timedelta(hours=6), forget_old),
     ]
     if settings.mail_url:  # without a mail server, mails wait in the outbox

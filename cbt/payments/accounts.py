@@ -1,23 +1,32 @@
 """The ways in which a community is paid: opening, changing, ordering, closing, trying them out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.communities import chart
 from cbt.communities.models import Community
 from cbt.communities.services import lock_community
 from cbt.db import db, transaction
-from cbt.errors import AccountInUse, CommunityNotSample, NameTaken, NotFound, PromptPayIdInvalid
+from cbt.errors import (
+    AccountInUse,
+    AccountTaken,
+    CommunityNotSample,
+    NameTaken,
+    NotFound,
+    PromptPayIdInvalid,
+)
 from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import DEBIT
 from cbt.payments import queries
-from cbt.payments.models import Attempt, PaymentAccount
+from cbt.payments.models import AccountChange, Attempt, PaymentAccount
 from cbt.payments.promptpay import IdKind, Receiver, normalise, payload, pays
 from cbt.payments.provider import Provider, Providers, TellingProvider
 from cbt.payments.records import CASH
@@ -39,10 +48,11 @@ def open_payment_account(
     """Let a community be paid by a provider.
 
     Raises CommunityNotSample for a pretended provider at a real community, PromptPayIdInvalid for
-    an id that PromptPay does not know, NameTaken when it is paid so already.
+    an id that PromptPay does not know, NameTaken when it is paid so already, AccountTaken when the
+    account is another community's.
     """
     _require_receiver(provider.name, receiver)
-    with transaction() as session:
+    with _one_owner(), transaction() as session:
         book_id = lock_community(session, community_id)
         community = session.get_one(Community, community_id)
         if provider.capabilities.is_pretended and not community.is_sample:
@@ -59,6 +69,7 @@ def open_payment_account(
                 position=position,
                 receiver=dict(receiver),
                 receiver_name=receiver_name,
+                account=_account_of(provider, receiver),
             )
         )
         account = chart.payment(provider.name)
@@ -69,34 +80,90 @@ def open_payment_account(
             ledger.open_account(session, book_id, account, DEBIT, may_go_negative=can_be_short)
 
 
+@contextmanager
+def _one_owner() -> Iterator[None]:
+    """Two communities cannot have one account at a provider: each would read the other's money."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "account" in str(error.orig):
+            raise AccountTaken from None
+        raise
+
+
+def _account_of(provider: Provider, receiver: Mapping[str, str]) -> str | None:
+    """What an account is known by at a provider that tells us; nothing elsewhere."""
+    return receiver.get("account", "") if provider.capabilities.tells_us else None
+
+
 def change_account(
-    community_id: int, provider: Provider, receiver: Mapping[str, str], receiver_name: Localized
+    community_id: int,
+    provider: Provider,
+    receiver: Mapping[str, str],
+    receiver_name: Localized,
+    person_id: int,
+    now: datetime,
 ) -> None:
     """Let later payments go to another receiver, or under another name.
 
-    Codes that guests have before them pay the receiver that they were drawn for. Raises NotFound,
-    PromptPayIdInvalid, or AccountInUse where payments are looked up at the account they went to.
+    Codes that guests have before them pay the receiver that they were drawn for. Who changed what
+    is kept. Raises NotFound, PromptPayIdInvalid, AccountInUse where payments are looked up at the
+    account they went to, or AccountTaken when it is another community's.
     """
     _require_receiver(provider.name, receiver)
-    with transaction() as session:
+    with _one_owner(), transaction() as session:
         lock_community(session, community_id)
         account = _get(session, community_id, provider.name)
         changed = account.receiver != dict(receiver)
         if changed and provider.capabilities.tells_us and _has_attempts(session, account.id):
             raise AccountInUse
+        before = _told(account)
         account.receiver, account.receiver_name = dict(receiver), receiver_name
+        account.account = _account_of(provider, receiver)
+        _note_change(session, account, before, person_id, now)
         if changed:
             account.checked_at, account.problem = None, ""
 
 
-def set_open(community_id: int, provider: str, *, is_open: bool) -> None:
+def _told(account: PaymentAccount) -> dict[str, Any]:
+    """What a change of an account is about."""
+    names = ("receiver", "receiver_name", "is_open")
+    return {name: getattr(account, name) for name in names}
+
+
+def _note_change(
+    session: Session,
+    account: PaymentAccount,
+    before: dict[str, Any],
+    person_id: int,
+    now: datetime,
+) -> None:
+    after = _told(account)
+    if after != before:
+        session.add(
+            AccountChange(
+                payment_account_id=account.id,
+                before=before,
+                after=after,
+                changed_by=person_id,
+                changed_at=now,
+            )
+        )
+
+
+def set_open(
+    community_id: int, provider: str, person_id: int, now: datetime, *, is_open: bool
+) -> None:
     """Offer a way to pay to guests, or offer it no longer; what was begun can still be paid.
 
     Raises NotFound.
     """
     with transaction() as session:
         lock_community(session, community_id)
-        _get(session, community_id, provider).is_open = is_open
+        account = _get(session, community_id, provider)
+        before = _told(account)
+        account.is_open = is_open
+        _note_change(session, account, before, person_id, now)
 
 
 def move_up(community_id: int, provider: str) -> None:

@@ -43,6 +43,8 @@ def call_off(community_id: int, departure_id: int, reason: EndReason, now: datet
         parties = _stop(session, departure_id, reason, now)
         ended = [_end_party(session, booking_id, reason, now) for booking_id in parties]
         claim_with_slots(session, {departure_id: -sum(each.places for each in ended)})
+        for booking in ended:  # the book is locked last
+            _tell_party(session, booking, reason, now)
         end_line(session, departure_id, now)
         return CalledOff(len(ended), sum(each.state == BookingState.CONFIRMED for each in ended))
 
@@ -92,12 +94,17 @@ def _end_party(session: Session, booking_id: int, reason: EndReason, now: dateti
     paid = booking.state == BookingState.CONFIRMED
     state = BookingState.CHOOSING if paid else BookingState.CANCELLED
     mark_ended(session, booking, state, reason, now)
-    kept = queries.get_money(session, booking_id).returnable_satang
+    return booking
+
+
+def _tell_party(session: Session, booking: Locked, reason: EndReason, now: datetime) -> None:
+    """Give back a credit that was to pay a part of what is not paid; tell the guest."""
+    paid = booking.state == BookingState.CONFIRMED
+    kept = queries.get_money(session, booking.id).returnable_satang
     if not paid and kept > 0:  # a credit that was to pay a part of it
         give_back(session, booking, kept, now, as_credit=True)
     key = f"called_off:{booking.reference}:{booking.version + 1}"
     tell_guest(session, booking.id, "called_off", key, {"why": str(reason), "paid": paid}, now)
-    return booking
 
 
 def refund_undecided(now: datetime) -> int:

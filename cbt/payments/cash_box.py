@@ -2,19 +2,21 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
 from cbt.communities import chart
 from cbt.communities.queries import get_community_by_id
 from cbt.communities.records import CommunityCard
+from cbt.communities.services import lock_community
 from cbt.db import transaction
 from cbt.errors import (
     AmountInvalid,
     MethodClosed,
     NotFound,
     PreviewOutdated,
+    ReferenceUsed,
     SecondPersonNeeded,
     StateForbids,
 )
@@ -91,13 +93,20 @@ def bank_cash(
 ) -> None:
     """Somebody brought cash from the box to the community's bank account.
 
-    Raises AmountInvalid for nothing, MethodClosed where there is no cash box, BalanceTooLow when
-    the box does not hold so much.
+    Raises AmountInvalid for nothing, MethodClosed where there is no cash box, ReferenceUsed when
+    the bank's reference was noted before, BalanceTooLow when the box does not hold so much.
     """
     if amount_satang <= 0:
         raise AmountInvalid(amount=amount_satang)
     with transaction() as session:
         community = _community(session, community_id)
+        lock_community(session, community_id)
+        noted = select(CashBanked.id).where(
+            CashBanked.community_id == community_id,
+            CashBanked.bank_reference == _one_line(bank_reference),
+        )
+        if session.scalar(noted) is not None:
+            raise ReferenceUsed(reference=bank_reference)
         banked = CashBanked(
             community_id=community_id,
             amount_satang=amount_satang,

@@ -77,7 +77,8 @@ def _quote(session: Session, booking: Locked, wanted: Wanted, now: datetime) -> 
     called_off = booking.state == BookingState.CHOOSING
     money = queries.get_money(session, booking.id)
     paid = money.returnable_satang if called_off else money.paid_satang
-    surplus = max(0, paid - new) if called_off else max(0, min(paid, booking.price_satang) - new)
+    there = money.kept_satang - money.retained_satang  # goodwill leaves nothing to give back twice
+    surplus = max(0, paid - new) if called_off else max(0, min(there, booking.price_satang) - new)
     terms = parse(booking.terms)
     refund = quote_refund(terms, surplus, booking.counts_from, now, by_community=called_off)
     back = min(refund.refund_satang, money.kept_satang)  # goodwill gave some of it back before

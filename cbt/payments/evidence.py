@@ -114,7 +114,7 @@ def _terms(facts: EvidenceFacts) -> str:
     ]
     return "\n".join(
         [
-            "These terms stood on the page on which the guest chose the day, before the payment, and"
+            "These terms apply to the booking. They are shown before a booking is made, and"
             " were frozen into the booking when it was made"
             f" ({_at(facts.booked_at, facts.zone)}):",
             *tiers,
@@ -141,10 +141,10 @@ def _arrivals(facts: EvidenceFacts) -> str:
     if not facts.arrivals:
         return ""
     scans = [
-        f"{_at(at, facts.zone)}: {people} people, scanned by device {device}"
+        f"{_at(at, facts.zone)}: {people} people, noted on device {device}"
         for at, device, people in facts.arrivals
     ]
-    head = "The guest's voucher was scanned on arrival; its code is signed and cannot be guessed:"
+    head = "The guest was checked in on arrival by the hosts:"
     return "\n".join([head, *scans])
 
 

@@ -88,7 +88,7 @@ def request_refund(
     behind it. Raises RefundTooLarge.
     """
     reserve(session, capture_id, amount_satang)
-    rules = get_money_rules(session, payer.community_id)
+    rules = get_money_rules(session, payer.community_id, now)
     whole = amount_satang if whole_satang is None else whole_satang
     state = state_at_birth(whole, rules.approve_from_satang)
     last = session.scalar(select(func.max(Refund.number)).where(Refund.capture_id == capture_id))

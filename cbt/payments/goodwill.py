@@ -59,14 +59,16 @@ class GoodwillQuote:
         return self.kept_satang - self.amount_satang
 
 
-def quote_goodwill(community_id: int, reference: str, wanted: Goodwill) -> GoodwillQuote:
+def quote_goodwill(
+    community_id: int, reference: str, wanted: Goodwill, now: datetime
+) -> GoodwillQuote:
     """What goodwill would give back now. Writes nothing.
 
     Raises NotFound, AmountInvalid, RefundTooLarge for more than is there, StateForbids for a booking
     that nothing was paid for, AlreadySettled once its money was shared out.
     """
     with transaction() as session:
-        return _quote(session, _lock(session, community_id, reference), wanted)
+        return _quote(session, _lock(session, community_id, reference), wanted, now)
 
 
 def ask_goodwill(
@@ -86,7 +88,7 @@ def ask_goodwill(
         booking = _lock(session, community_id, reference)
         if _kept(session, booking.id) != agreed.kept_satang:
             raise BookingChanged
-        quoted = _quote(session, booking, wanted)
+        quoted = _quote(session, booking, wanted, now)
         if quoted != agreed:
             raise BookingChanged
         payer = get_payer(session, booking.id)
@@ -116,7 +118,7 @@ def _lock(session: Session, community_id: int, reference: str) -> Locked:
     return booking
 
 
-def _quote(session: Session, booking: Locked, wanted: Goodwill) -> GoodwillQuote:
+def _quote(session: Session, booking: Locked, wanted: Goodwill, now: datetime) -> GoodwillQuote:
     if is_split(session, booking.id):
         raise AlreadySettled
     if booking.state not in _MAY:
@@ -130,7 +132,7 @@ def _quote(session: Session, booking: Locked, wanted: Goodwill) -> GoodwillQuote
     free = sum(each for _capture, each in _free(session, booking.id, wanted.capture_id))
     if amount > min(free, money.returnable_satang):
         raise RefundTooLarge(amount_satang=amount)
-    limit = get_money_rules(session, booking.community_id).approve_from_satang
+    limit = get_money_rules(session, booking.community_id, now).approve_from_satang
     state = state_at_birth(amount + _given_before(session, booking.id), limit)
     return GoodwillQuote(amount, money.kept_satang, waits=state == RefundState.REQUESTED)
 

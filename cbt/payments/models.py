@@ -5,6 +5,7 @@ stands in `reported.py`.
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,12 +20,16 @@ class PaymentAccount(Base):
     `receiver` holds what the provider needs ({"kind": "phone", "id": ...} for PromptPay, {"account":
     ...} for a connected one at Stripe, {"guests": "yes"} for cash that guests may choose themselves)
     and `receiver_name` what the payer will see. `attempts` is counted up to lock the row. Guests are
-    offered it while `is_open`; `problem` is what the last check found ("" for nothing). What the
+    offered it while `is_open`; `account` is its id at a provider that tells us ("" for the
+    installation's own), which nobody else can have; `problem` is what the last check found ("" for nothing). What the
     provider lists is known up to `reconciled_until`.
     """
 
     __tablename__ = "payment_account"
-    __table_args__ = (UniqueConstraint("community_id", "provider"),)
+    __table_args__ = (
+        UniqueConstraint("community_id", "provider"),
+        UniqueConstraint("provider", "account"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
@@ -33,21 +38,45 @@ class PaymentAccount(Base):
     receiver: Mapped[dict[str, str]]
     receiver_name: Mapped[dict[str, str]]
     attempts: Mapped[int] = mapped_column(default=0)
+    account: Mapped[str | None]
     is_open: Mapped[bool] = mapped_column(default=True)
     checked_at: Mapped[datetime | None]
     problem: Mapped[str] = mapped_column(default="")
     reconciled_until: Mapped[datetime | None]
 
 
+class AccountChange(Base):
+    """Somebody changed where a community's money goes, or what guests are offered: a fact."""
+
+    __tablename__ = "account_change"
+    __table_args__ = (
+        Index("ix_account_change_payment_account_id", "payment_account_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_account_id: Mapped[int] = mapped_column(ForeignKey("payment_account.id"))
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    changed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    changed_at: Mapped[datetime]
+
+
 class MoneyRule(Base):
-    """From which amounts on a community asks for two people. Without a row, the defaults hold."""
+    """From which amounts on a community asks for two people; each change is a row more, a fact.
+
+    Without a row, the defaults hold.
+    """
 
     __tablename__ = "money_rule"
     __table_args__ = (
         CheckConstraint("two_people_from_satang > 0 AND approve_from_satang > 0", "positive"),
+        Index("ix_money_rule_community_id", "community_id"),
+        APPEND_ONLY,
     )
 
-    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
     two_people_from_satang: Mapped[int]
     approve_from_satang: Mapped[int]
     set_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
@@ -352,7 +381,7 @@ class CashBanked(Base):
     __tablename__ = "cash_banked"
     __table_args__ = (
         CheckConstraint("amount_satang > 0", "positive"),
-        Index("ix_cash_banked_community_id", "community_id"),
+        UniqueConstraint("community_id", "bank_reference"),
         APPEND_ONLY,
     )
 

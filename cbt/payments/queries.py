@@ -13,6 +13,7 @@ from cbt.bookings.states import BookingState
 from cbt.db import Condition, Query, columns
 from cbt.errors import NotFound
 from cbt.payments.models import (
+    AccountChange,
     Attempt,
     Capture,
     CaptureFee,
@@ -46,6 +47,7 @@ from cbt.payments.records import (
     TransferCard,
 )
 from cbt.payments.reported import Dispute
+from cbt.people.models import Person
 
 LOOK_UP_FOR = timedelta(days=7)
 
@@ -336,12 +338,39 @@ def _refund(row: Row[Any]) -> RefundCard:
     )
 
 
+def list_last_changes(session: Session, community_id: int) -> dict[str, tuple[str, datetime]]:
+    """Who changed each of a community's accounts last, and when, by provider."""
+    rows = session.execute(
+        select(PaymentAccount.provider, Person.name, AccountChange.changed_at)
+        .join(PaymentAccount, PaymentAccount.id == AccountChange.payment_account_id)
+        .join(Person, Person.id == AccountChange.changed_by)
+        .where(PaymentAccount.community_id == community_id)
+        .order_by(AccountChange.id)
+    )
+    return {provider: (name, changed_at) for provider, name, changed_at in rows}
+
+
 def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> int | None:
     """The refund that a provider knows by its own id, as its events name it."""
     return session.scalar(
         select(Refund.id)
         .join(Capture, Capture.id == Refund.capture_id)
         .where(Refund.provider_ref == provider_ref, Capture.provider == provider)
+    )
+
+
+def find_waiting_goodwill(session: Session, departure_id: int) -> str | None:
+    """A booking's reference for whose goodwill a second person has not decided yet, or None."""
+    return session.scalar(
+        select(Booking.reference)
+        .join(Refund, Refund.booking_id == Booking.id)
+        .where(
+            Booking.departure_id == departure_id,
+            Refund.reason == RefundReason.GOODWILL,
+            Refund.state == RefundState.REQUESTED,
+        )
+        .order_by(Booking.id)
+        .limit(1)
     )
 
 

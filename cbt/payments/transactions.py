@@ -27,8 +27,10 @@ from cbt.ledger import services as ledger
 from cbt.ledger.entries import Draft
 from cbt.payments import account_posting
 from cbt.payments.account_posting import Clearing, ClearingFacts, SuspenseFacts
+from cbt.payments.give_back import take_in_refund
 from cbt.payments.models import Attempt, Capture, CaptureFee, PaymentAccount, Refund
 from cbt.payments.provider import Providers, RefundState, TellingProvider, Transaction
+from cbt.payments.queries import find_refund_by_ref
 from cbt.payments.reported import (
     Dispute,
     ProviderPayout,
@@ -233,7 +235,11 @@ def _learn(
     references = {}
     for each in new:
         source = sources.get(each.source_id)
-        if source is not None and source.fee_satang is None:
+        if source is not None and source.kind == SourceKind.REFUND and each.amount_satang > 0:
+            _hear_of_refund(
+                account, each, providers, now
+            )  # it came back, as no message may have told
+        elif source is not None and source.fee_satang is None:
             take_in(source.attempt_id, providers, now)
         elif source is None and each.amount_satang > 0 and each.source_id:
             found = _find_attempt(account, provider, each.source_id)
@@ -241,6 +247,15 @@ def _learn(
                 take_in(found[0], providers, now)
                 references[each.id] = found[1]
     return references
+
+
+def _hear_of_refund(
+    account: Account, movement: Transaction, providers: Providers, now: datetime
+) -> None:
+    refund_id = find_refund_by_ref(db.session(), account.provider, movement.source_id)
+    db.session.rollback()
+    if refund_id is not None:
+        take_in_refund(refund_id, providers, now)
 
 
 def _find_attempt(

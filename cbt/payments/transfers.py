@@ -49,7 +49,7 @@ def confirm_transfer(
         look = _find_look(session, attempt_id)
         slip = _agreed(look, slip)
         _require_unused(session, seen.account_id, slip, bank_reference)
-        limit = get_money_rules(session, community_id).two_people_from_satang
+        limit = get_money_rules(session, community_id, now).two_people_from_satang
         needs_two = seen.amount_satang >= limit
         if needs_two and look is None:
             session.add(_look(attempt_id, slip, person_id, now))
@@ -105,7 +105,7 @@ def confirm_by_statement(
         return True
     since = made[-1].confirmed_at if made else None
     look = _find_look(session, attempt_id, since)
-    limit = get_money_rules(session, community_id).two_people_from_satang
+    limit = get_money_rules(session, community_id, now).two_people_from_satang
     is_own = look is not None and look.looked_by == person_id
     if amount_satang >= limit:
         if look is None:

@@ -138,6 +138,7 @@ def list_booking_facts(
             Booking.reference,
             Booking.departure_id,
             Booking.state,
+            Booking.price_satang,
             Booking.discount_satang,
             Booking.discount_bearer,
             Departure.starts_on,
@@ -159,7 +160,7 @@ def list_booking_facts(
         if row.state in PAID:
             about = (tuple(costs[row.id]), policy, _borne(row.discount_satang, row.discount_bearer))
             whole = BookingFacts(row.reference, row.starts_on, max(0, kept), fee, *about)
-            facts[row.departure_id].append(_if_short(whole, money[row.id]))
+            facts[row.departure_id].append(_if_short(whole, row.price_satang))
         elif kept > 0:
             cancelled.add(row.reference)
             fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
@@ -185,17 +186,20 @@ def get_paid_facts(
         read_policy(row.text),
         _borne(booking.discount_satang, booking.discount_bearer),
     )
-    return _if_short(whole, money)
+    return _if_short(whole, booking.price_satang)
 
 
-def _if_short(facts: BookingFacts, money: Money) -> BookingFacts:
-    """The same facts, or those of what a lost dispute or goodwill left of the booking's money."""
-    is_short = money.disputed_satang or money.goodwill_satang
-    return of_what_is_left(facts) if is_short else facts
+def _if_short(facts: BookingFacts, price_satang: int) -> BookingFacts:
+    """The same facts, or, where less is there than was agreed, those of what is left of it.
+
+    So it is after a lost dispute, after goodwill, and where a rest was never paid: nobody else's
+    settlement waits for it.
+    """
+    return facts if facts.captured_satang >= price_satang else of_what_is_left(facts)
 
 
 def of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking of which a dispute or goodwill took some: the rest pays what it can.
+    """The split facts of a booking with less than was agreed: what is there pays what it can.
 
     First the intermediary's share of it, then outside costs in their order, then fees; and a bucket
     bears a discount only out of what it has.

@@ -19,6 +19,7 @@ from cbt.errors import (
     DepartureUnknown,
     DisputeOpen,
     FeeNotReported,
+    GoodwillWaits,
     NothingToSettle,
     NotYetDelivered,
     NoWorkRecorded,
@@ -28,7 +29,7 @@ from cbt.errors import (
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
-from cbt.payments.queries import find_open_dispute
+from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
 from cbt.revenue import posting, queries
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
@@ -257,6 +258,9 @@ def _facts(
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
+    asked = find_waiting_goodwill(session, departure_id)
+    if asked is not None:  # settling would decide over what a second person has not agreed to
+        raise GoodwillWaits(reference=asked)
     disputed = find_open_dispute(session, departure_id)
     if disputed is not None:  # what the booking brought in is not known before
         raise DisputeOpen(reference=disputed)

@@ -117,7 +117,7 @@ if (window.caches) {
 for (const box of document.querySelectorAll("[data-watch]")) {
   let looks = 0;
   setInterval(async () => {
-    if (document.hidden) return;
+    if (document.hidden || looks > 225) return; // a quarter of an hour; the page can still be reloaded
     looks += 1;
     try {
       const answer = await fetch(`${box.dataset.watch}${looks % 4 ? "" : "?ask=1"}`);

@@ -30,3 +30,5 @@ def refuse_nul() -> None:
     for given in (request.args, request.form):
         if any(_NUL in value for _name, value in given.items(multi=True)):
             raise Invalid
+    if any(_NUL in (file.filename or "") for _name, file in request.files.items(multi=True)):
+        raise Invalid

@@ -59,6 +59,10 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
         " of the community will look at it."
     ),
+    errors.GoodwillWaits: _l(
+        "A second person must first agree to the goodwill for %(reference)s, or refuse it."
+    ),
+    errors.AccountTaken: _l("This account is another community's already."),
     errors.SecondPersonNeeded: _l("A second person must do this, not the one who began it."),
     errors.DisputeOpen: _l(
         "The bank of a guest disputes the payment for %(reference)s. This departure is settled once"

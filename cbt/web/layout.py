@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Flask, current_app, g, request, url_for
 from jinja2 import StrictUndefined
@@ -97,8 +97,9 @@ def _address_in(code: str) -> str:
     endpoint = request.endpoint
     if request.method != "GET" or endpoint is None or not _speaks(endpoint):
         return url_for("public.home", lang=code)
-    values = {**request.args.to_dict(), **(request.view_args or {}), "lang": code}
-    return url_for(endpoint, **values)
+    address = url_for(endpoint, **{**(request.view_args or {}), "lang": code})
+    asked = urlencode(list(request.args.items(multi=True)))
+    return f"{address}?{asked}" if asked else address
 
 
 def _speaks(endpoint: str) -> bool:

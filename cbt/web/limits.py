@@ -15,6 +15,7 @@ limiter = Limiter(get_remote_address, storage_uri="memory://")
 limit_sign_in = limiter.limit("30/minute", methods=["POST"])
 limit_sign_in_name = limiter.limit("5/minute", key_func=_address_and_name, methods=["POST"])
 limit_hold = limiter.limit("20/minute;100/hour", methods=["POST"])
+limit_look = limiter.limit("60/minute")  # a page that watches a payment looks every four seconds
 limit_credit = limiter.limit("10/minute;50/hour", methods=["POST"])
 
 

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from cbt.db import db
 from cbt.errors import (
     AccountInUse,
+    AccountTaken,
     CommunityNotSample,
     MethodClosed,
     NameTaken,
@@ -17,10 +19,11 @@ from cbt.errors import (
 from cbt.ledger.queries import list_may_go_negative
 from cbt.payments import accounts, queries
 from cbt.payments.accounts import AccountProblem
-from cbt.payments.models import PaymentAccount
+from cbt.payments.models import AccountChange, PaymentAccount
 from cbt.payments.promptpay import IdKind, Receiver, payload, pays
 from cbt.payments.provider import Capabilities
 from cbt.payments.providers.demo import DemoProvider
+from cbt.payments.queries import find_method, list_last_changes
 from tests import factories
 from tests.factories import PROVIDERS, RECEIVERS, text
 from tests.site import NOW
@@ -82,7 +85,14 @@ def test_another_receiver_is_paid_from_now_on_and_must_be_tried_anew(village):
     attempt = factories.start(factories.hold(village), "promptpay")
     accounts.check_account(village.id, "promptpay", PROVIDERS, NOW)
     receiver = {"kind": "tax_id", "id": "1101700230708"}
-    accounts.change_account(village.id, PROVIDERS["promptpay"], receiver, text("other"))
+    accounts.change_account(
+        village.id,
+        PROVIDERS["promptpay"],
+        receiver,
+        text("other"),
+        village.person_id,
+        NOW,
+    )
     after = shown(village)["promptpay"]
     assert (after.receiver, after.receiver_name) == (receiver, text("other"))
     assert (after.checked_at, after.problem) == (None, "")
@@ -107,7 +117,12 @@ def test_codes_that_guests_have_before_them_are_listed_while_they_can_be_paid(vi
 def test_a_new_name_alone_needs_no_new_trial(village):
     accounts.check_account(village.id, "promptpay", PROVIDERS, NOW)
     accounts.change_account(
-        village.id, PROVIDERS["promptpay"], RECEIVERS["promptpay"], text("other")
+        village.id,
+        PROVIDERS["promptpay"],
+        RECEIVERS["promptpay"],
+        text("other"),
+        village.person_id,
+        NOW,
     )
     assert shown(village)["promptpay"].checked_at == NOW
 
@@ -116,28 +131,51 @@ def test_a_number_that_promptpay_does_not_know_changes_nothing(village):
     before = shown(village)
     with pytest.raises(PromptPayIdInvalid):
         accounts.change_account(
-            village.id, PROVIDERS["promptpay"], {"kind": "phone", "id": "12"}, NAME
+            village.id,
+            PROVIDERS["promptpay"],
+            {"kind": "phone", "id": "12"},
+            NAME,
+            village.person_id,
+            NOW,
         )
     assert shown(village) == before
 
 
 def test_an_account_at_a_service_is_not_replaced_once_it_was_used(village):
     service, providers = with_service(village, "")
-    accounts.change_account(village.id, service, {"account": "acct_2"}, NAME)
+    accounts.change_account(
+        village.id, service, {"account": "acct_2"}, NAME, village.person_id, NOW
+    )
     assert shown(village)["telling"].receiver == {"account": "acct_2"}
     factories.pay.start_attempt(factories.hold(village), "telling", providers, NOW)
     with pytest.raises(AccountInUse):
-        accounts.change_account(village.id, service, {"account": "acct_3"}, NAME)
+        accounts.change_account(
+            village.id, service, {"account": "acct_3"}, NAME, village.person_id, NOW
+        )
     assert shown(village)["telling"].receiver == {"account": "acct_2"}
-    accounts.change_account(village.id, service, {"account": "acct_2"}, text("other"))
+    accounts.change_account(
+        village.id,
+        service,
+        {"account": "acct_2"},
+        text("other"),
+        village.person_id,
+        NOW,
+    )
     assert shown(village)["telling"].receiver_name == text("other")
 
 
 def test_what_a_community_does_not_have_cannot_be_arranged(app):
     community_id = factories.make_community()
     for arrange in (
-        lambda: accounts.change_account(community_id, PROVIDERS["cash"], {"guests": "no"}, NAME),
-        lambda: accounts.set_open(community_id, "cash", is_open=False),
+        lambda: accounts.change_account(
+            community_id,
+            PROVIDERS["cash"],
+            {"guests": "no"},
+            NAME,
+            1,
+            NOW,
+        ),
+        lambda: accounts.set_open(community_id, "cash", 1, NOW, is_open=False),
         lambda: accounts.move_up(community_id, "cash"),
         lambda: accounts.check_account(community_id, "cash", PROVIDERS, NOW),
     ):
@@ -165,14 +203,14 @@ def test_a_way_to_pay_moves_up_one_place_at_a_time(village):
 
 def test_what_is_closed_cannot_be_begun_but_what_was_begun_is_paid(village):
     attempt = factories.start(factories.hold(village))
-    accounts.set_open(village.id, "demo", is_open=False)
+    accounts.set_open(village.id, "demo", village.person_id, NOW, is_open=False)
     reference = factories.hold(village)
     with pytest.raises(MethodClosed):
         factories.start(reference)
     factories.act(attempt.provider_ref, factories.Act.PAY, attempt.amount_satang, NOW, NOW)
     factories.take_in.take_in(attempt.id, PROVIDERS, NOW)
     assert queries.get_attempt(db.session(), attempt.id).state == "paid"
-    accounts.set_open(village.id, "demo", is_open=True)
+    accounts.set_open(village.id, "demo", village.person_id, NOW, is_open=True)
     assert factories.start(reference).state == "pending"
 
 
@@ -183,8 +221,10 @@ def test_what_is_closed_cannot_be_begun_but_what_was_begun_is_paid(village):
 def test_guests_may_choose_cash_only_where_the_community_says_so(
     village, guests, is_open, expected
 ):
-    accounts.change_account(village.id, PROVIDERS["cash"], {"guests": guests}, NAME)
-    accounts.set_open(village.id, "cash", is_open=is_open)
+    accounts.change_account(
+        village.id, PROVIDERS["cash"], {"guests": guests}, NAME, village.person_id, NOW
+    )
+    accounts.set_open(village.id, "cash", village.person_id, NOW, is_open=is_open)
     assert queries.find_method(db.session(), village.id, "cash").is_for_guests == expected
     assert queries.find_method(db.session(), village.id, "demo").is_for_guests
 
@@ -249,3 +289,28 @@ def test_a_code_for_another_amount_or_receiver_is_not_ours():
     assert not pays(code, Receiver(IdKind.EWALLET, "0" * 15), 12_345)
     biller = Receiver(IdKind.BILLER, "1" * 15)
     assert pays(payload(biller, 1), biller, 1)
+
+
+def test_two_communities_cannot_have_one_account_at_a_service(village):
+    service, _providers = with_service(village, "")
+    accounts.change_account(
+        village.id, service, {"account": "acct_1"}, NAME, village.person_id, NOW
+    )
+    other = factories.make_community()
+    with pytest.raises(AccountTaken):
+        accounts.open_payment_account(other, service, {"account": "acct_1"}, NAME)
+    db.session.rollback()
+    assert find_method(db.session(), other, service.name) is None
+    accounts.open_payment_account(other, service, {"account": "acct_2"}, NAME)
+
+
+def test_who_changed_where_the_money_goes_is_kept(village):
+    receiver = {"kind": "tax_id", "id": "1101700230708"}
+    for _ in range(2):  # the second changes nothing
+        accounts.change_account(
+            village.id, PROVIDERS["promptpay"], receiver, NAME, village.person_id, NOW
+        )
+    changes = db.session.scalars(select(AccountChange)).all()
+    assert [(each.changed_by, each.changed_at) for each in changes] == [(village.person_id, NOW)]
+    assert changes[0].before["receiver"] != changes[0].after["receiver"] == receiver
+    assert set(list_last_changes(db.session(), village.id)) == {"promptpay"}

@@ -129,7 +129,9 @@ def test_looking_a_promise_up_changes_nothing(village):
 
 def test_guests_cannot_promise_cash_where_the_community_does_not_allow_it(village):
     name = factories.text("receiver")
-    accounts.change_account(village.id, PROVIDERS["cash"], {"guests": "no"}, name)
+    accounts.change_account(
+        village.id, PROVIDERS["cash"], {"guests": "no"}, name, village.person_id, NOW
+    )
     reference = factories.hold(village)
     held_until = booking(reference).held_until
     with pytest.raises(MethodClosed):

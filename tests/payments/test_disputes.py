@@ -325,7 +325,7 @@ def test_disputed_money_goes_back_by_nobody_elses_hand(far):
     take_in(far, told())
     before = written()
     with pytest.raises(RefundTooLarge):
-        goodwill.quote_goodwill(far.id, reference, Goodwill(amount_satang=1))
+        goodwill.quote_goodwill(far.id, reference, Goodwill(amount_satang=1), NOW)
     with pytest.raises(DisputeOpen):
         factories.change_booking(reference, party={"ADULT": 1})
     with pytest.raises(RefundTooLarge), transaction() as session:

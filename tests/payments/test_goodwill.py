@@ -13,6 +13,7 @@ from cbt.errors import (
     AlreadySettled,
     AmountInvalid,
     BookingChanged,
+    GoodwillWaits,
     NotFound,
     RefundTooLarge,
     SecondPersonNeeded,
@@ -41,7 +42,7 @@ def village(app):
 
 
 def give(village, reference, wanted, person_id=None):
-    agreed = goodwill.quote_goodwill(village.id, reference, wanted)
+    agreed = goodwill.quote_goodwill(village.id, reference, wanted, NOW)
     goodwill.ask_goodwill(
         village.id, reference, wanted, agreed, person_id or village.person_id, NOW
     )
@@ -113,8 +114,16 @@ def test_a_cancellation_after_goodwill_gives_back_the_rest_and_no_more(village):
 def test_a_lower_price_after_goodwill_never_draws_out_more_than_is_there(village):
     reference = factories.book(village, {"ADULT": 4})
     give(village, reference, Goodwill(amount_satang=150_000))
-    assert factories.change_booking(reference, party={"ADULT": 1}).refund_satang == 30_000
-    assert money(reference).kept_satang == 0
+    assert factories.change_booking(reference, party={"ADULT": 1}).refund_satang == 0
+    assert money(reference).kept_satang == 30_000  # less than the new price: goodwill gave the rest
+    assert faults(village) == []
+
+
+def test_goodwill_for_two_who_then_stay_away_gives_their_money_back_once(village):
+    reference = factories.book(village, {"ADULT": 4})
+    give(village, reference, Goodwill(amount_satang=90_000))
+    assert factories.change_booking(reference, party={"ADULT": 2}).refund_satang == 0
+    assert money(reference).kept_satang == 90_000
     assert faults(village) == []
 
 
@@ -205,17 +214,15 @@ def test_refused_goodwill_stays_with_the_booking(village):
     assert faults(village) == []
 
 
-def test_goodwill_that_waits_over_the_settlement_can_only_be_approved(app):
+def test_goodwill_that_waits_holds_the_settlement_up_until_a_second_person_decides(app):
     village = factories.make_village()
     give(village, factories.book(village, {"ADULT": 6}), Goodwill(amount_satang=200_000))
     factories.record_work(village, ("H01", "boat", 1), now=EVENING)
-    factories.settle(village, EVENING)
+    with pytest.raises(GoodwillWaits):
+        factories.settle(village, EVENING)
     refund_id = refunds()[0].id
-    before = written()
-    with pytest.raises(AlreadySettled):
-        give_back.cancel_refund(village.id, refund_id, village.person_id)
-    assert written() == before
     give_back.approve_refund(village.id, refund_id, factories.make_person(), EVENING)
+    factories.settle(village, EVENING)
     give_back.send_refunds(PROVIDERS, EVENING)
     assert balances(db.session(), village.card.book_id)["guest_deposit"] == 0
     assert faults(village) == []
@@ -229,8 +236,8 @@ def test_more_than_is_left_is_refused(village):
     give(village, reference, Goodwill(amount_satang=50_000))
     before = written()
     with pytest.raises(RefundTooLarge):
-        goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=40_001))
-    assert goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=40_000))
+        goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=40_001), NOW)
+    assert goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=40_000), NOW)
     assert written() == before
 
 
@@ -241,7 +248,7 @@ def test_one_payment_gives_back_no_more_than_it_brought(village):
     first, second = db.session.scalars(select(Capture.id).order_by(Capture.id))
     with pytest.raises(RefundTooLarge):
         goodwill.quote_goodwill(
-            village.id, reference, Goodwill(amount_satang=45_001, capture_id=second)
+            village.id, reference, Goodwill(amount_satang=45_001, capture_id=second), NOW
         )
     give(village, reference, Goodwill(amount_satang=10_000, capture_id=first))
     assert refunds()[0].capture_id == first
@@ -268,7 +275,7 @@ def test_one_payment_gives_back_no_more_than_it_brought(village):
 def test_what_was_not_booked_is_refused(village, wanted):
     reference = factories.book(village)
     with pytest.raises(AmountInvalid):
-        goodwill.quote_goodwill(village.id, reference, wanted)
+        goodwill.quote_goodwill(village.id, reference, wanted, NOW)
     assert refunds() == []
 
 
@@ -289,22 +296,22 @@ def test_a_settled_departure_gives_no_goodwill(app):
     factories.record_work(village, ("H01", "boat", 1), now=EVENING)
     factories.settle(village, EVENING)
     with pytest.raises(AlreadySettled):
-        goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=1))
+        goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=1), NOW)
     assert refunds() == []
 
 
 def test_unpaid_bookings_and_those_of_others_give_no_goodwill(village):
     held = factories.hold(village)
     with pytest.raises(StateForbids):
-        goodwill.quote_goodwill(village.id, held, Goodwill(amount_satang=1))
+        goodwill.quote_goodwill(village.id, held, Goodwill(amount_satang=1), NOW)
     with pytest.raises(NotFound):
-        goodwill.quote_goodwill(factories.make_village().id, held, Goodwill(amount_satang=1))
+        goodwill.quote_goodwill(factories.make_village().id, held, Goodwill(amount_satang=1), NOW)
 
 
 def test_of_two_who_agree_to_the_same_quote_one_gives(app, village):
     reference = factories.book(village)
     wanted = Goodwill(amount_satang=60_000)
-    agreed = goodwill.quote_goodwill(village.id, reference, wanted)
+    agreed = goodwill.quote_goodwill(village.id, reference, wanted, NOW)
     db.session.rollback()
     results = run_together(
         app,

@@ -79,7 +79,7 @@ class Story:
 
     def goodwill(self, number):
         reference, wanted = self.pick(number), Goodwill(amount_satang=1 + number * 977)
-        quoted = goodwill.quote_goodwill(self.village.id, reference, wanted)
+        quoted = goodwill.quote_goodwill(self.village.id, reference, wanted, NOW)
         person_id = self.village.person_id
         goodwill.ask_goodwill(self.village.id, reference, wanted, quoted, person_id, self.now)
         return True

@@ -10,6 +10,7 @@ from cbt.bookings.queries import get_booking
 from cbt.db import db, transaction
 from cbt.errors import (
     AmountInvalid,
+    BalanceTooLow,
     MethodClosed,
     NoteMissing,
     NotFound,
@@ -19,7 +20,7 @@ from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances
 from cbt.notices.models import Notice
 from cbt.payments import give_back, queries
-from cbt.payments.models import CaptureBalance, PaymentAccount, Refund, RefundReturn
+from cbt.payments.models import CaptureBalance, Refund, RefundReturn
 from cbt.payments.money_rules import MoneyRules, get_money_rules, set_money_rules
 from cbt.payments.provider import NormalisedRefund, RefundState, can_refund_move
 from cbt.payments.refund_rules import is_reminder_due, state_at_birth
@@ -308,37 +309,27 @@ def test_money_that_a_bank_sends_back_days_later_is_owed_again(village, bank):
     assert faults(village) == []
 
 
-def open_cash_box(village):
-    with transaction() as session:
-        account = session.scalars(
-            select(PaymentAccount).where(
-                PaymentAccount.community_id == village.id, PaymentAccount.provider == "promptpay"
-            )
-        ).one()
-        values = {"community_id": village.id, "provider": "cash", "position": 9}
-        session.add(PaymentAccount(**values, receiver={}, receiver_name=account.receiver_name))
-        book_id = village.card.book_id
-        give_back.ledger.open_account(
-            session, book_id, "payment:cash", "debit", may_go_negative=True
-        )
-
-
 def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_is_there(village, bank):
     failed(village, bank)
     refund_id = the_refund().id
     before = snapshot()
-    for other in ("cash", "stripe", "demo", ""):
+    for other in ("stripe", "demo", ""):
         with pytest.raises(MethodClosed):
             give_back.note_refund_made(
                 village.id, refund_id, "C3", village.person_id, bank.among, LATER, other
             )
     assert snapshot() == before
-    open_cash_box(village)
     assert give_back.list_by_hand_from(db.session(), village.id) == ["promptpay", "cash"]
+    before = snapshot()
+    with pytest.raises(BalanceTooLow):  # the box holds nothing
+        give_back.note_refund_made(
+            village.id, refund_id, "C3", village.person_id, bank.among, LATER, "cash"
+        )
+    assert snapshot() == before
     give_back.note_refund_made(
-        village.id, refund_id, "C3", village.person_id, bank.among, LATER, "cash"
+        village.id, refund_id, "C3", village.person_id, bank.among, LATER, "promptpay"
     )
-    assert in_books(village)["payment:cash"] == -90_000
+    assert in_books(village)["payment:promptpay"] == -90_000
     assert faults(village) == []
 
 
@@ -417,15 +408,15 @@ def test_the_limit_itself_waits(satang, state):
 
 
 def test_a_community_sets_its_own_limits(village):
-    assert get_money_rules(db.session(), village.id) == MoneyRules(500_000, 200_000)
+    assert get_money_rules(db.session(), village.id, NOW) == MoneyRules(500_000, 200_000)
     for wrong in (MoneyRules(0, 1), MoneyRules(1, -5)):
         with pytest.raises(AmountInvalid):
             set_money_rules(village.id, wrong, village.person_id, NOW)
-    assert get_money_rules(db.session(), village.id) == MoneyRules()
-    for rules in (MoneyRules(100_000, 50_000), MoneyRules(900_000, 90_000)):
-        set_money_rules(village.id, rules, village.person_id, NOW)
-        assert get_money_rules(db.session(), village.id) == rules
-    assert get_money_rules(db.session(), factories.make_village().id) == MoneyRules()
+    assert get_money_rules(db.session(), village.id, NOW) == MoneyRules()
+    rules = MoneyRules(100_000, 50_000)
+    set_money_rules(village.id, rules, village.person_id, NOW)
+    assert get_money_rules(db.session(), village.id, NOW) == rules
+    assert get_money_rules(db.session(), factories.make_village().id, NOW) == MoneyRules()
     cancelled(village)
     assert the_refund().state == S.REQUESTED
 

@@ -144,13 +144,13 @@ def test_what_another_community_saw_is_not_ours_to_set_aside(village, second):
     assert queries.list_looks(db.session(), [attempt.id])[attempt.id] == look
 
 
-def test_who_raises_the_limit_after_looking_may_confirm_alone(village):
+def test_who_raises_the_limit_after_looking_cannot_confirm_alone(village):
     attempt = attempt_of(village, LARGE)
     confirm(village, attempt, "R1")
     money_rules.set_money_rules(village.id, MoneyRules(90_001, 90_000), village.person_id, NOW)
-    assert confirm(village, attempt)
-    [done] = db.session.scalars(select(TransferConfirmation))
-    assert (done.seen_by, done.confirmed_by) == (None, village.person_id)
+    with pytest.raises(SecondPersonNeeded):
+        confirm(village, attempt)
+    assert (count(TransferConfirmation), count(Capture)) == (0, 0)
 
 
 def test_many_people_looking_at_once_note_it_once_and_confirm_it_once(app, village):
@@ -238,19 +238,39 @@ def test_a_slip_that_was_read_in_part_is_refused(village, damaged):
 
 def test_without_limits_of_its_own_a_community_has_the_usual_ones(app):
     community_id = factories.make_community()
-    found = money_rules.get_money_rules(db.session(), community_id)
+    found = money_rules.get_money_rules(db.session(), community_id, NOW)
     assert (found.two_people_from_satang, found.approve_from_satang) == (500_000, 200_000)
 
 
 def test_the_limits_can_be_set_again(village, second):
     money_rules.set_money_rules(village.id, MoneyRules(1, 2), second, NOW)
     db.session.rollback()
-    assert money_rules.get_money_rules(db.session(), village.id) == MoneyRules(1, 2)
-    assert db.session.scalars(select(MoneyRule.set_by)).one() == second
+    assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules(1, 2)
+    assert db.session.scalars(select(MoneyRule.set_by)).all() == [village.person_id, second]
+
+
+def test_a_lowered_limit_counts_at_once_and_a_raised_one_a_day_later(village, second):
+    def counting(now):
+        return money_rules.get_money_rules(db.session(), village.id, now)
+
+    money_rules.set_money_rules(village.id, MoneyRules(10_000, 900_000), second, NOW)
+    db.session.rollback()
+    assert counting(NOW) == MoneyRules(10_000, 90_000)
+    raised_at = NOW + money_rules.RAISED_AFTER
+    assert counting(raised_at - timedelta(seconds=1)) == MoneyRules(10_000, 90_000)
+    assert counting(raised_at) == MoneyRules(10_000, 900_000)
+
+
+def test_raising_and_lowering_again_leaves_both_in_sight_and_opens_nothing(village, second):
+    for rules in (MoneyRules(10**9, 10**9), MoneyRules(90_000, 90_000)):
+        money_rules.set_money_rules(village.id, rules, second, NOW)
+    db.session.rollback()
+    assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules(90_000, 90_000)
+    assert len(db.session.scalars(select(MoneyRule.id)).all()) == 3
 
 
 @pytest.mark.parametrize("rules", [(0, 1), (1, 0), (-1, 1)])
 def test_a_limit_of_nothing_is_refused(village, rules):
     with pytest.raises(AmountInvalid):
         money_rules.set_money_rules(village.id, MoneyRules(*rules), village.person_id, NOW)
-    assert money_rules.get_money_rules(db.session(), village.id) == MoneyRules(90_000, 90_000)
+    assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules(90_000, 90_000)

@@ -1,6 +1,7 @@
 """Run the double by hand beside the app: `python -m tests.stripe_double --port 12111`."""
 
 import argparse
+import signal
 import threading
 
 from tests.stripe_double.handle import StripeDouble
@@ -27,10 +28,11 @@ def main() -> None:
         for number in range(1, asked.accounts + 1):  # the same ones every time it is started
             account = double.add_account(account_id=f"acct_1DoubleVillage{number}")
             print(f"connected account: {account}", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("stopped")
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored behind "&"
+            signal.signal(number, lambda *_: stop.set())
+        stop.wait()
+        print("stopped")
 
 
 if __name__ == "__main__":

@@ -145,10 +145,17 @@ def test_cash_is_not_offered_where_guests_may_not_choose_it(sqlite_app, guest, w
 
     village = make_village(terms=deposit(3000)) if why == "deposit" else make_village()
     if why == "closed":
-        accounts.set_open(village.id, "cash", is_open=False)
+        accounts.set_open(village.id, "cash", village.person_id, NOW, is_open=False)
     if why == "not for guests":
         cash_account = PROVIDERS["cash"]
-        accounts.change_account(village.id, cash_account, {"guests": "no"}, text("x"))
+        accounts.change_account(
+            village.id,
+            cash_account,
+            {"guests": "no"},
+            text("x"),
+            village.person_id,
+            NOW,
+        )
     reference = hold(village)
     page = guest.get(link_of(reference, "/pay")).text
     assert 'value="cash"' not in page
@@ -158,7 +165,7 @@ def test_cash_is_not_offered_where_guests_may_not_choose_it(sqlite_app, guest, w
 
 
 def test_a_way_that_was_closed_is_not_offered(village, guest):
-    accounts.set_open(village.id, "demo", is_open=False)
+    accounts.set_open(village.id, "demo", village.person_id, NOW, is_open=False)
     assert 'value="demo"' not in guest.get(link_of(hold(village), "/pay")).text
 
 
@@ -526,8 +533,8 @@ def test_the_limits_are_set_in_baht(village, treasurer):
     assert 'value="5,000.00"' in treasurer.get(page).text
     for fields in ({"two_people": "0", "approve": "1"}, {"two_people": "x", "approve": "1"}, {}):
         assert send(treasurer, address, page, **fields).status_code == 422
-    assert money_rules.get_money_rules(db.session(), village.id) == MoneyRules()
+    assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules()
     answer = send(treasurer, address, page, two_people="1,000.50", approve="300")
     assert answer.status_code == 303
     db.session.rollback()
-    assert money_rules.get_money_rules(db.session(), village.id) == MoneyRules(100_050, 30_000)
+    assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules(100_050, 30_000)

@@ -54,7 +54,7 @@ class Scene:
     def give(self, reference, satang, person_id=None):
         """Goodwill to a booking's guest; returns the refund's id."""
         wanted = Goodwill(amount_satang=satang)
-        quoted = goodwill.quote_goodwill(self.community.id, reference, wanted)
+        quoted = goodwill.quote_goodwill(self.community.id, reference, wanted, NOW)
         person_id = person_id or self.host
         goodwill.ask_goodwill(self.community.id, reference, wanted, quoted, person_id, NOW)
         db.session.rollback()
@@ -211,7 +211,7 @@ def test_a_failed_refund_is_noted_as_made_by_hand(host, scene):
     page = host.get(MONEY)
     assert "Ask the guest where to" in page.text
     assert 'name="paid_from" value="promptpay"' in page.text
-    assert 'type="radio"' not in page.text  # there is no cash box to take it from
+    assert 'name="paid_from" value="cash"' in page.text
     address = f"{MONEY}/{refund_id}/made"
     empty = post(host, address, MONEY, paid_from="promptpay", proof=" ")
     assert empty.status_code == 422

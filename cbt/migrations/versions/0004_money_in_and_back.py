@@ -18,8 +18,10 @@ WholeNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
 
 NEW_FACTS = (
+    "account_change",
     "cash_banked",
     "cash_taken",
+    "money_rule",
     "provider_transaction",
     "refund_return",
     "statement_import",
@@ -101,9 +103,12 @@ def upgrade() -> None:
             ["community_id"], ["community.id"], name=op.f("fk_cash_banked_community_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cash_banked")),
+        sa.UniqueConstraint(
+            "community_id",
+            "bank_reference",
+            name=op.f("uq_cash_banked_community_id_bank_reference"),
+        ),
     )
-    with op.batch_alter_table("cash_banked") as batch_op:
-        batch_op.create_index("ix_cash_banked_community_id", ["community_id"], unique=False)
 
     op.create_table(
         "cash_count",
@@ -141,6 +146,7 @@ def upgrade() -> None:
 
     op.create_table(
         "money_rule",
+        sa.Column("id", WholeNumber, nullable=False),
         sa.Column("community_id", WholeNumber, nullable=False),
         sa.Column("two_people_from_satang", WholeNumber, nullable=False),
         sa.Column("approve_from_satang", WholeNumber, nullable=False),
@@ -154,8 +160,34 @@ def upgrade() -> None:
             ["community_id"], ["community.id"], name=op.f("fk_money_rule_community_id")
         ),
         sa.ForeignKeyConstraint(["set_by"], ["person.id"], name=op.f("fk_money_rule_set_by")),
-        sa.PrimaryKeyConstraint("community_id", name=op.f("pk_money_rule")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_money_rule")),
     )
+    with op.batch_alter_table("money_rule") as batch_op:
+        batch_op.create_index("ix_money_rule_community_id", ["community_id"], unique=False)
+
+    op.create_table(
+        "account_change",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("payment_account_id", WholeNumber, nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("changed_by", WholeNumber, nullable=False),
+        sa.Column("changed_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["payment_account_id"],
+            ["payment_account.id"],
+            name=op.f("fk_account_change_payment_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["person.id"], name=op.f("fk_account_change_changed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_change")),
+    )
+    with op.batch_alter_table("account_change") as batch_op:
+        batch_op.create_index(
+            "ix_account_change_payment_account_id", ["payment_account_id"], unique=False
+        )
+
     op.create_table(
         "statement_import",
         sa.Column("id", WholeNumber, nullable=False),
@@ -478,6 +510,10 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("payment_account") as batch_op:
+        batch_op.add_column(sa.Column("account", sa.Text(), nullable=True))
+        batch_op.create_unique_constraint(
+            op.f("uq_payment_account_provider_account"), ["provider", "account"]
+        )
         batch_op.add_column(
             sa.Column("is_open", sa.Boolean(), nullable=False, server_default=sa.true())
         )
@@ -597,6 +633,8 @@ def downgrade() -> None:
         batch_op.drop_column("requested_by")
 
     with op.batch_alter_table("payment_account") as batch_op:
+        batch_op.drop_constraint(op.f("uq_payment_account_provider_account"), type_="unique")
+        batch_op.drop_column("account")
         batch_op.drop_column("reconciled_until")
         batch_op.drop_column("problem")
         batch_op.drop_column("checked_at")
@@ -646,14 +684,12 @@ def downgrade() -> None:
 
     op.drop_table("work_item")
     op.drop_table("statement_import")
+    op.drop_table("account_change")
     op.drop_table("money_rule")
     with op.batch_alter_table("cash_count") as batch_op:
         batch_op.drop_index("ix_cash_count_community_id")
 
     op.drop_table("cash_count")
-    with op.batch_alter_table("cash_banked") as batch_op:
-        batch_op.drop_index("ix_cash_banked_community_id")
-
     op.drop_table("cash_banked")
     with op.batch_alter_table("inbox_event") as batch_op:
         batch_op.drop_index("ix_inbox_event_state")

@@ -52,8 +52,8 @@ class PromptPayProvider:
     def fetch(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime
     ) -> NormalisedPayment:
-        confirmations = db.session.scalars(
-            select(TransferConfirmation)
+        confirmations = db.session.execute(
+            select(TransferConfirmation, Attempt.reported_at)
             .join(Attempt, Attempt.id == TransferConfirmation.attempt_id)
             .where(Attempt.provider_ref == provider_ref)
             .order_by(TransferConfirmation.id)
@@ -63,10 +63,10 @@ class PromptPayProvider:
                 f"transfer-{each.id}",
                 each.amount_satang,
                 0,
-                each.confirmed_at,
+                min(each.confirmed_at, reported_at or each.confirmed_at),
                 PayMethod.PROMPTPAY,
             )
-            for each in confirmations
+            for each, reported_at in confirmations
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
 

@@ -236,8 +236,6 @@ class StripeProvider:
             "reason": "requested_by_customer",
             "metadata": {"refund": asked.key},
         }
-        if asked.method == PayMethod.PROMPTPAY and asked.guest_email:
-            params["instructions_email"] = asked.guest_email
         options = _on(asked.receiver)
         options["idempotency_key"] = asked.key
         made = self._ask(lambda: self._client.v1.refunds.create(params, options))

@@ -7,7 +7,7 @@ from cbt.bookings.states import BookingState
 from cbt.bookings.terms import balance_due_at, parse
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import CreditSpent, NotFound, PromiseOpen, ProviderDown
+from cbt.errors import CreditSpent, MethodClosed, NotFound, PromiseOpen, ProviderDown
 from cbt.i18n import format_day, pick, use_language
 from cbt.payments import pay, queries, take_in
 from cbt.payments.credits import use_credit
@@ -36,7 +36,7 @@ from cbt.web.guest.base import (
 )
 from cbt.web.guest.forms import CreditForm, MethodForm, ReportForm
 from cbt.web.layout import LANG, public_address
-from cbt.web.limits import limit_credit
+from cbt.web.limits import limit_credit, limit_look
 
 _WAITING = (AttemptState.PENDING, AttemptState.REPORTED)
 
@@ -67,7 +67,7 @@ def start_payment(token: str) -> ResponseReturnValue:
             _errand(token),
             whole=form.part.data != "deposit",
         )
-    except (ProviderDown, PromiseOpen) as error:
+    except (MethodClosed, ProviderDown, PromiseOpen) as error:
         add_error(form.method, message_for(error))
         return _show_methods(token, form), error.status
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)
@@ -144,7 +144,9 @@ def attempt(token: str, number: int) -> ResponseReturnValue:
         return redirect(url_for("guest.booking", token=token), code=303)
     if the_booking().state in ENDED or _asks_for_another_amount(shown):
         return redirect(url_for("guest.booking", token=token), code=303)
-    provider = providers()[shown.provider]
+    provider = providers().get(shown.provider)
+    if provider is None:
+        raise MethodClosed(method=shown.provider)
     is_promise = provider.capabilities.on_arrival
     if is_promise and not due_satang():  # it was paid in another way
         return redirect(url_for("guest.booking", token=token), code=303)
@@ -196,6 +198,7 @@ def _asks_for_another_amount(attempt_: AttemptCard) -> bool:
 
 @bp.get(f"/{LANG}/b/<token>/pay/<int:number>/state")
 @by_link
+@limit_look
 def attempt_state(token: str, number: int) -> Response:
     """How a try stands, for a page that watches it. `?ask=1` asks the provider anew."""
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
@@ -218,8 +221,13 @@ def act_as_bank(token: str, number: int) -> ResponseReturnValue:
     """The pretended bank's buttons; other providers have none."""
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
     wanted = request.form.get("act", "")
-    pretended = providers()[shown.provider].capabilities.is_pretended
-    if not pretended or wanted not in set(Act) or shown.provider_ref is None:
+    provider = providers().get(shown.provider)
+    if (
+        provider is None
+        or not provider.capabilities.is_pretended
+        or wanted not in set(Act)
+        or shown.provider_ref is None
+    ):
         raise NotFound(thing="act")
     now = utc_now()
     act(shown.provider_ref, Act(wanted), shown.amount_satang, the_booking().held_until, now)

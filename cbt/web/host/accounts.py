@@ -9,6 +9,7 @@ from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import (
     AccountInUse,
+    AccountTaken,
     AmountInvalid,
     Invalid,
     NotFound,
@@ -18,7 +19,12 @@ from cbt.errors import (
 from cbt.i18n import _
 from cbt.payments import accounts, queries
 from cbt.payments.accounts import PROMPTPAY, TRIED_WITH_SATANG, AccountProblem
-from cbt.payments.money_rules import MoneyRules, get_money_rules, set_money_rules
+from cbt.payments.money_rules import (
+    MoneyRules,
+    get_money_rules,
+    get_wanted_rules,
+    set_money_rules,
+)
 from cbt.payments.promptpay import IdKind, Receiver, payload
 from cbt.payments.provider import Provider, Providers
 from cbt.payments.records import CASH, AccountCard
@@ -62,6 +68,7 @@ def _show_accounts(limits: LimitsForm | None = None) -> str:
         "host/accounts.html",
         community=community,
         accounts=queries.list_accounts(db.session(), community.id),
+        changes=queries.list_last_changes(db.session(), community.id),
         offered=_providers(),
         not_yet=_not_yet(),
         receiver_words=_receiver_words,
@@ -69,7 +76,8 @@ def _show_accounts(limits: LimitsForm | None = None) -> str:
         tried=_draw_trial,
         tried_with=TRIED_WITH_SATANG,
         can_change=_can_change(),
-        rules=get_money_rules(db.session(), community.id),
+        rules=get_money_rules(db.session(), community.id, utc_now()),
+        wanted=get_wanted_rules(db.session(), community.id),
         limits=limits or _filled_limits(),
         action=Form(formdata=None),
     )
@@ -139,14 +147,17 @@ def save_account(slug: str, provider: str) -> ResponseReturnValue:
     form = _form_for(offered)
     if not form.validate():
         return _show_account(provider, form), 422
-    save = accounts.change_account if _find(provider) else accounts.open_payment_account
+    about = (the_community().id, offered, form.receiver, form.name)
     try:
-        save(the_community().id, offered, form.receiver, form.name)
+        if _find(provider):
+            accounts.change_account(*about, the_reader().person_id, utc_now())
+        else:
+            accounts.open_payment_account(*about)
     except PromptPayIdInvalid as error:
         assert isinstance(form, PromptPayForm)
         add_error(form.number, message_for(error))
         return _show_account(provider, form), error.status
-    except AccountInUse as error:
+    except (AccountInUse, AccountTaken) as error:
         assert isinstance(form, ServiceForm)
         add_error(form.account, message_for(error))
         return _show_account(provider, form), error.status
@@ -193,7 +204,8 @@ def arrange_account(slug: str, provider: str) -> ResponseReturnValue:
     """Open it to guests, close it, offer it earlier, or try it out."""
     community_id, wanted = the_community().id, request.form.get("do")
     if wanted in ("open", "close"):
-        accounts.set_open(community_id, provider, is_open=wanted == "open")
+        person_id = the_reader().person_id
+        accounts.set_open(community_id, provider, person_id, utc_now(), is_open=wanted == "open")
     elif wanted == "up":
         accounts.move_up(community_id, provider)
     elif wanted == "check":
@@ -228,7 +240,7 @@ def set_limits(slug: str) -> ResponseReturnValue:
 
 
 def _filled_limits() -> LimitsForm:
-    rules = get_money_rules(db.session(), the_community().id)
+    rules = get_wanted_rules(db.session(), the_community().id)
     form = LimitsForm(formdata=None)
     form.two_people.data = rules.two_people_from_satang
     form.approve.data = rules.approve_from_satang

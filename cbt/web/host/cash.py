@@ -12,6 +12,7 @@ from cbt.errors import (
     Invalid,
     MethodClosed,
     PreviewOutdated,
+    ReferenceUsed,
     SecondPersonNeeded,
     StateForbids,
 )
@@ -137,6 +138,9 @@ def bank_cash(slug: str) -> ResponseReturnValue:
         )
     except AmountInvalid as error:
         add_error(form.amount, message_for(error))
+        return _show(banked=form), error.status
+    except ReferenceUsed as error:
+        add_error(form.bank_reference, message_for(error))
         return _show(banked=form), error.status
     except BalanceTooLow as error:
         holds = get_box(db.session(), the_community()).holds_satang

@@ -37,7 +37,7 @@ def goodwill(slug: str, reference: str) -> ResponseReturnValue:
     """What the chosen goodwill changes. Nothing is written yet."""
     try:
         wanted = _read(request.args)
-        quoted = giving.quote_goodwill(the_community().id, reference, wanted)
+        quoted = giving.quote_goodwill(the_community().id, reference, wanted, utc_now())
     except AmountInvalid as error:
         return show_booking(reference, _problem(error), request.args), error.status
     except Refused as error:

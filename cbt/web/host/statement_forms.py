@@ -10,7 +10,7 @@ from cbt.i18n import _, _l
 from cbt.payments.bank_columns import MOST_TOP_ROWS, ColumnMapping
 from cbt.payments.bank_csv import Preview
 from cbt.payments.bank_lines import Column
-from cbt.web.forms import REQUIRED, Form
+from cbt.web.forms import REQUIRED, Form, whole
 from cbt.web.labels import LABELS
 
 _LEAST_COLUMNS = 12
@@ -79,7 +79,7 @@ class LayoutForm(Form):
         header = self._header(seen.rows)
         columns = {}
         for column, field in self.columns.items():
-            place = field.data if field.data and field.data.isdigit() else ""
+            place = str(whole(field.data) or "")
             if place and header and int(place) <= len(header):
                 columns[column] = (header[int(place) - 1],)
             elif place:

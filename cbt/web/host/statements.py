@@ -75,6 +75,7 @@ def read_statement(slug: str) -> ResponseReturnValue:
     form = LayoutForm() if "describes" in request.form else None
     if file is None or not content:
         return _show_statements(_("Please choose the file again."), form), 422
+    seen: Preview | None = None
     try:
         seen = preview(content) if form is not None and not is_xml(content) else None
         mapping = None

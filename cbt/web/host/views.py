@@ -129,7 +129,9 @@ def _show_transfers(form: TransferForm, attempt_id: int | None) -> str:
         looks=looks,
         looked_by=list_names(db.session(), [each.looked_by for each in looks.values()]),
         own_id=the_reader().person_id,
-        two_people_from=get_money_rules(db.session(), the_community().id).two_people_from_satang,
+        two_people_from=get_money_rules(
+            db.session(), the_community().id, utc_now()
+        ).two_people_from_satang,
         community=the_community(),
         to_confirm=[each for each in found if not each.is_of_paid_booking],
         paid_already=[each for each in found if each.is_of_paid_booking],
