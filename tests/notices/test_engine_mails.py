@@ -12,17 +12,20 @@ from cbt.bookings import waitlist
 from cbt.bookings.change import Wanted
 from cbt.bookings.queries import get_booking
 from cbt.bookings.states import EndReason
+from cbt.bookings.terms import DEFAULT, Deposit, Terms, canonical
 from cbt.bookings.waitlist import Joining, offer_places
 from cbt.db import db, transaction
 from cbt.i18n import use_language
 from cbt.notices.mail import KINDS, moment
 from cbt.notices.models import Notice
 from cbt.notices.services import send_due, smtp_sender
-from cbt.payments import cancel, change, give_back
+from cbt.payments import cancel, change, give_back, pay
+from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, call_off
 from cbt.payments.provider import RefundState
-from cbt.payments.providers.demo import Act
-from cbt.payments.queries import list_credits_of
+from cbt.payments.providers.demo import Act, act
+from cbt.payments.queries import get_attempt_of, list_credits_of
+from cbt.payments.take_in import take_in
 from cbt.worker import letter_facts, policy_for
 from tests import factories
 from tests.factories import PROVIDERS
@@ -196,6 +199,19 @@ def test_the_rest_that_was_paid_is_told_with_what_is_left(village, post, languag
     paid, total = baht(language, "900.00"), baht(language, "1,800.00")
     require_sound(mail, language, reference, paid, total)
     assert list(mail.iter_attachments()) == []
+
+
+def test_the_rest_of_a_deposit_is_asked_for(app, post, language):
+    terms = canonical(Terms("Deposit", DEFAULT.tiers, Deposit(3000, 7)))
+    village = factories.make_village(on=date(2026, 12, 2), terms=terms)
+    reference = speak(factories.hold(village), language)
+    number = pay.start_attempt(reference, "demo", PROVIDERS, NOW, whole=False)
+    attempt = get_attempt_of(db.session(), reference, number)
+    act(str(attempt.provider_ref), Act.PAY, attempt.amount_satang, NOW, NOW)
+    take_in(attempt.id, PROVIDERS, NOW)
+    assert remind_of_balances(NOW) == 1
+    figures = (baht(language, "630.00"), baht(language, "270.00"), baht(language, "900.00"))
+    require_sound(post.get("balance_due"), language, reference, *figures)
 
 
 # --- a refund that takes its time ----------------------------------------------------------------
@@ -378,6 +394,7 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
     assert set(KINDS) == {
         "booking_confirmed",
         "balance_paid",
+        "balance_due",
         "booking_changed",
         "booking_cancelled",
         "called_off",

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking
 from cbt.db import db, transaction
 from cbt.errors import (
     AmountInvalid,
+    BalanceTooLow,
     MethodClosed,
     NoteMissing,
     NotFound,
@@ -18,7 +19,7 @@ from cbt.errors import (
 from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances
 from cbt.notices.models import Notice
-from cbt.payments import give_back, queries
+from cbt.payments import cash, give_back, queries
 from cbt.payments.models import CaptureBalance, PaymentAccount, Refund, RefundReturn
 from cbt.payments.money_rules import MoneyRules, get_money_rules, set_money_rules
 from cbt.payments.provider import NormalisedRefund, RefundState, can_refund_move
@@ -308,38 +309,46 @@ def test_money_that_a_bank_sends_back_days_later_is_owed_again(village, bank):
     assert faults(village) == []
 
 
-def open_cash_box(village):
-    with transaction() as session:
-        account = session.scalars(
-            select(PaymentAccount).where(
-                PaymentAccount.community_id == village.id, PaymentAccount.provider == "promptpay"
-            )
-        ).one()
-        values = {"community_id": village.id, "provider": "cash", "position": 9}
-        session.add(PaymentAccount(**values, receiver={}, receiver_name=account.receiver_name))
-        book_id = village.card.book_id
-        give_back.ledger.open_account(
-            session, book_id, "payment:cash", "debit", may_go_negative=True
-        )
+def fill_cash_box(village):
+    """A guest pays 900 baht in cash."""
+    reference = factories.hold(village)
+    cash.take_cash(village.id, reference, village.person_id, LATER - timedelta(days=3), PROVIDERS)
 
 
-def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_is_there(village, bank):
+def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_holds_it(village, bank):
     failed(village, bank)
     refund_id = the_refund().id
     before = snapshot()
-    for other in ("cash", "stripe", "demo", ""):
-        with pytest.raises(MethodClosed):
+    for other, error in (
+        ("cash", BalanceTooLow),
+        ("stripe", MethodClosed),
+        ("demo", MethodClosed),
+        ("", MethodClosed),
+    ):
+        with pytest.raises(error):
             give_back.note_refund_made(
                 village.id, refund_id, "C3", village.person_id, bank.among, LATER, other
             )
     assert snapshot() == before
-    open_cash_box(village)
-    assert give_back.list_by_hand_from(db.session(), village.id) == ["promptpay", "cash"]
+    fill_cash_box(village)
     give_back.note_refund_made(
         village.id, refund_id, "C3", village.person_id, bank.among, LATER, "cash"
     )
-    assert in_books(village)["payment:cash"] == -90_000
+    assert in_books(village)["payment:cash"] == 0
     assert faults(village) == []
+
+
+def test_who_takes_no_cash_gives_none_back(village, bank):
+    failed(village, bank)
+    with transaction() as session:
+        session.execute(delete(PaymentAccount).where(PaymentAccount.provider == "cash"))
+    assert give_back.list_by_hand_from(db.session(), village.id) == ["promptpay"]
+    before = snapshot()
+    with pytest.raises(MethodClosed):
+        give_back.note_refund_made(
+            village.id, the_refund().id, "C3", village.person_id, bank.among, LATER, "cash"
+        )
+    assert snapshot() == before
 
 
 def test_noting_a_refund_by_hand_needs_a_proof_and_the_right_moment(village, bank):
