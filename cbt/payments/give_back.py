@@ -531,7 +531,7 @@ def note_refund_made(
 
     It left the community's bank or its cash box (`paid_from`). Raises NoteMissing without a proof,
     NotFound for another community's refund, MethodClosed where the provider returns it by itself or
-    the community has no such account, StateForbids when it was made before or waits for approval,
+    the community has no such account, BalanceTooLow where the box holds less, StateForbids when it was made before or waits for approval,
     DisputeOpen while the payer's bank may take the money anyhow.
     """
     if not proof.strip():

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking
@@ -19,8 +19,8 @@ from cbt.errors import (
 from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances
 from cbt.notices.models import Notice
-from cbt.payments import give_back, queries
-from cbt.payments.models import CaptureBalance, Refund, RefundReturn
+from cbt.payments import cash, give_back, queries
+from cbt.payments.models import CaptureBalance, PaymentAccount, Refund, RefundReturn
 from cbt.payments.money_rules import MoneyRules, get_money_rules, set_money_rules
 from cbt.payments.provider import NormalisedRefund, RefundState, can_refund_move
 from cbt.payments.refund_rules import is_reminder_due, state_at_birth
@@ -309,28 +309,46 @@ def test_money_that_a_bank_sends_back_days_later_is_owed_again(village, bank):
     assert faults(village) == []
 
 
-def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_is_there(village, bank):
+def fill_cash_box(village):
+    """A guest pays 900 baht in cash."""
+    reference = factories.hold(village)
+    cash.take_cash(village.id, reference, village.person_id, LATER - timedelta(days=3), PROVIDERS)
+
+
+def test_by_hand_money_comes_from_the_bank_or_from_a_cash_box_that_holds_it(village, bank):
     failed(village, bank)
     refund_id = the_refund().id
     before = snapshot()
-    for other in ("stripe", "demo", ""):
-        with pytest.raises(MethodClosed):
+    for other, error in (
+        ("cash", BalanceTooLow),
+        ("stripe", MethodClosed),
+        ("demo", MethodClosed),
+        ("", MethodClosed),
+    ):
+        with pytest.raises(error):
             give_back.note_refund_made(
                 village.id, refund_id, "C3", village.person_id, bank.among, LATER, other
             )
     assert snapshot() == before
-    assert give_back.list_by_hand_from(db.session(), village.id) == ["promptpay", "cash"]
+    fill_cash_box(village)
+    give_back.note_refund_made(
+        village.id, refund_id, "C3", village.person_id, bank.among, LATER, "cash"
+    )
+    assert in_books(village)["payment:cash"] == 0
+    assert faults(village) == []
+
+
+def test_who_takes_no_cash_gives_none_back(village, bank):
+    failed(village, bank)
+    with transaction() as session:
+        session.execute(delete(PaymentAccount).where(PaymentAccount.provider == "cash"))
+    assert give_back.list_by_hand_from(db.session(), village.id) == ["promptpay"]
     before = snapshot()
-    with pytest.raises(BalanceTooLow):  # the box holds nothing
+    with pytest.raises(MethodClosed):
         give_back.note_refund_made(
-            village.id, refund_id, "C3", village.person_id, bank.among, LATER, "cash"
+            village.id, the_refund().id, "C3", village.person_id, bank.among, LATER, "cash"
         )
     assert snapshot() == before
-    give_back.note_refund_made(
-        village.id, refund_id, "C3", village.person_id, bank.among, LATER, "promptpay"
-    )
-    assert in_books(village)["payment:promptpay"] == -90_000
-    assert faults(village) == []
 
 
 def test_noting_a_refund_by_hand_needs_a_proof_and_the_right_moment(village, bank):

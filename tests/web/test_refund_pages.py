@@ -10,7 +10,8 @@ from sqlalchemy import select
 from cbt.bookings.models import Booking
 from cbt.communities.queries import get_community
 from cbt.db import db
-from cbt.payments import disputes, give_back, goodwill
+from cbt.payments import cash_box, disputes, give_back, goodwill
+from cbt.payments.box import get_box
 from cbt.payments.goodwill import Goodwill
 from cbt.payments.models import Attempt, Capture, Refund
 from cbt.payments.money_rules import MoneyRules, set_money_rules
@@ -210,13 +211,17 @@ def test_a_failed_refund_is_noted_as_made_by_hand(host, scene):
     scene.send(RefundState.FAILED)
     page = host.get(MONEY)
     assert "Ask the guest where to" in page.text
-    assert 'name="paid_from" value="promptpay"' in page.text
-    assert 'name="paid_from" value="cash"' in page.text
+    assert 'name="paid_from" value="promptpay" checked' in page.text
     address = f"{MONEY}/{refund_id}/made"
     empty = post(host, address, MONEY, paid_from="promptpay", proof=" ")
     assert empty.status_code == 422
     assert "Please fill this in." in empty.text
-    assert post(host, address, MONEY, paid_from="cash", proof="A1").status_code == 409
+    holds = get_box(db.session(), scene.community).holds_satang
+    cash_box.bank_cash(scene.community.id, holds, "BANKED", scene.host, NOW)
+    from_box = post(host, address, MONEY, paid_from="cash", proof="A1")
+    assert from_box.status_code == 409
+    assert "The box holds only ฿0.00." in from_box.text
+    assert post(host, address, MONEY, paid_from="demo", proof="A1").status_code == 409
     assert refund(refund_id).state == RefundState.FAILED
     assert post(host, address, MONEY, paid_from="promptpay", proof="A1").status_code == 303
     assert refund(refund_id).done_by == f"person:{scene.host}"

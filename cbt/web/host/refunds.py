@@ -5,8 +5,10 @@ from flask.typing import ResponseReturnValue
 
 from cbt.clock import utc_now
 from cbt.db import db
-from cbt.errors import DisputeOpen
+from cbt.errors import BalanceTooLow, DisputeOpen
+from cbt.i18n import _, format_baht
 from cbt.payments import give_back, queries
+from cbt.payments.box import get_box
 from cbt.payments.disputes import list_disputes
 from cbt.payments.provider import Providers, RefundReason, RefundState
 from cbt.payments.records import RefundCard
@@ -61,6 +63,11 @@ def note_refund(slug: str, refund_id: int) -> ResponseReturnValue:
         )
     except DisputeOpen as error:
         add_error(form.proof, message_for(error))
+        return _show(form, refund_id), error.status
+    except BalanceTooLow as error:  # of the accounts that it can leave, the box alone may refuse
+        holds = get_box(db.session(), the_community()).holds_satang
+        words = _("The box holds only %(amount)s.", amount=format_baht(holds))
+        add_error(form.proof, words)
         return _show(form, refund_id), error.status
     return redirect(url_for("host.refund_list", slug=slug), code=303)
 
