@@ -255,7 +255,7 @@ def test_a_payment_taken_out_of_the_records(village):
     faults = found(village)
     assert (Fault.ENTRY_UNEXPLAINED, f"entry:{first}") in faults[Check.ENTRIES]
     assert [fault for fault, _subject in faults[Check.RECEIPTS]] == [Fault.RECEIPT_GAP]
-    assert [fault for fault, _subject in faults[Check.SPLITS]] == [Fault.UNREADABLE]
+    assert Fault.AMOUNT_DIFFERS in {fault for fault, _subject in faults[Check.SPLITS]}
 
 
 def take_out_payment(reference):
