@@ -40,6 +40,27 @@ def pytest_unconfigure() -> None:
         _Started.server.stop()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The plain run tries on PostgreSQL the first of a test's cases, the deep one every case.
+
+    On SQLite every case is run always.
+    """
+    if DEEP:
+        return
+    tried: set[str] = set()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        is_other_case = params.get("app") == "postgresql" and test in tried
+        (left if is_other_case else kept).append(item)
+        if params.get("app") == "postgresql":
+            tried.add(test)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
 # --- what could not run is named at the end, and fails where CI is set ---------------------------
 
 
