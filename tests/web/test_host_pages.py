@@ -491,7 +491,7 @@ def test_very_many_lines_keep_the_page_open(host, village):
 # --- settling ------------------------------------------------------------------------------------
 
 
-def test_a_party_that_owes_more_than_its_costs_stops_settling_and_no_page(sqlite_app, host):
+def test_a_party_that_owes_more_than_its_costs_stops_neither_settling_nor_a_page(sqlite_app, host):
     dear = make_village(costs=(CostRate(OutsideCost.INSURANCE, True, 20_000),))
     client = a_browser_of(host, dear)
     reference = book(dear)
@@ -500,13 +500,13 @@ def test_a_party_that_owes_more_than_its_costs_stops_settling_and_no_page(sqlite
     shown = client.get(at(dear, f"/bookings/{reference}"))
     assert shown.status_code == 200
     assert "To collect" in shown.text
-    assert 'class="flow' not in shown.text
+    assert 'class="flow' in shown.text  # what is there pays what it can
     after = departure(dear).ends_at + timedelta(minutes=1)
     with time_machine.travel(after, tick=True):
         sign_in(client, f"host-of-{dear.slug}", PASSWORD)
         page = client.get(at(dear, departure_page(dear)))
     assert page.status_code == 200
-    assert "Outside costs and fees are more than what was paid." in page.text
+    assert "Outside costs and fees are more than what was paid." not in page.text
 
 
 # --- who did not come ----------------------------------------------------------------------------
