@@ -7,7 +7,7 @@ from typing import Any
 from cbt.bookings.availability import Limit, free_places
 from cbt.bookings.parts import Part
 from cbt.bookings.states import PAID, BookingState, WaitState
-from cbt.bookings.terms import Terms, parse
+from cbt.bookings.terms import Terms, deposit_satang, parse
 from cbt.bookings.things import ThingKind
 from cbt.communities.records import CommunityCard
 from cbt.experiences.pricing import AddOnLine, CostLine, PriceLine
@@ -128,6 +128,11 @@ class BookingCard:
     @property
     def cancellation_terms(self) -> Terms:
         return parse(self.terms)
+
+    @property
+    def needed_satang(self) -> int:
+        """What must be paid before it is confirmed, as of the same booking when it is locked."""
+        return deposit_satang(self.cancellation_terms, self.price_satang)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from cbt.errors import (
     StateForbids,
 )
 from cbt.payments import promises, queries
+from cbt.payments.matching import AMOUNT_IS_OWN_FOR
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
 from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
@@ -33,7 +34,6 @@ REVIEW_FOR = timedelta(hours=24)
 CODES_KEEP_FOR = timedelta(hours=2)
 """How long after it was made a hold can be kept by opening one payment code after another."""
 
-_AMOUNT_KEPT_FOR = timedelta(hours=24)
 _BEGUN_AGAIN_FOR = timedelta(minutes=1)
 """How long an attempt whose provider did not answer is begun again: later a new one is, since what
 it asked for (a page that stays open so long) may no longer be given, nor a lost answer repeated."""
@@ -305,7 +305,7 @@ def _amount(
                 Attempt.payment_account_id == account.id,
                 Attempt.amount_satang.between(price, price + MOST_EXTRA_SATANG),
                 or_(
-                    Attempt.created_at > now - _AMOUNT_KEPT_FOR,
+                    Attempt.created_at > now - AMOUNT_IS_OWN_FOR,
                     Attempt.state == AttemptState.REPORTED,
                 ),
             )

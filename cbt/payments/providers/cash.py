@@ -13,20 +13,18 @@ from cbt.db import db
 from cbt.payments.models import Attempt, CashTaken
 from cbt.payments.provider import (
     Asked,
-    AskedRefund,
     AttemptState,
     Capabilities,
     NormalisedPayment,
-    NormalisedRefund,
     PayMethod,
     Received,
-    RefundState,
     Started,
 )
+from cbt.payments.providers.by_hand import ByHand
 from cbt.payments.records import CASH
 
 
-class CashProvider:
+class CashProvider(ByHand):
     name = CASH
     capabilities = Capabilities(
         refunds_itself=False, is_pretended=False, starts_alone=True, confirms=True, on_arrival=True
@@ -55,17 +53,6 @@ class CashProvider:
             for each in taken
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
-
-    def cancel(self, receiver: Mapping[str, str], provider_ref: str, now: datetime) -> None:
-        """A promise binds nobody outside."""
-
-    def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.APPROVED)  # a person gives it back
-
-    def fetch_refund(
-        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
-    ) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.APPROVED)
 
 
 def cash_ref(attempt_id: int) -> str:

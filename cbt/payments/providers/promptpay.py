@@ -14,21 +14,19 @@ from cbt.payments.models import Attempt, TransferConfirmation
 from cbt.payments.promptpay import IdKind, Receiver, payload
 from cbt.payments.provider import (
     Asked,
-    AskedRefund,
     AttemptState,
     Capabilities,
     NormalisedPayment,
-    NormalisedRefund,
     PayMethod,
     Received,
-    RefundState,
     Started,
 )
+from cbt.payments.providers.by_hand import ByHand
 
 OPEN_FOR = timedelta(minutes=60)
 
 
-class PromptPayProvider:
+class PromptPayProvider(ByHand):
     name = "promptpay"
     capabilities = Capabilities(
         refunds_itself=False, is_pretended=False, starts_alone=True, confirms=True
@@ -69,14 +67,3 @@ class PromptPayProvider:
             for each, reported_at in confirmations
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
-
-    def cancel(self, receiver: Mapping[str, str], provider_ref: str, now: datetime) -> None:
-        """A drawn code cannot be called back; a person still sees what it brings in."""
-
-    def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.APPROVED)  # a person transfers it back
-
-    def fetch_refund(
-        self, receiver: Mapping[str, str], provider_ref: str, now: datetime
-    ) -> NormalisedRefund:
-        return NormalisedRefund(RefundState.APPROVED)

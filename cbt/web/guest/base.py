@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from cbt.bookings.queries import get_booking_with_community, get_price_parts
 from cbt.bookings.records import PriceParts
 from cbt.bookings.states import BookingState
-from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge
@@ -100,7 +99,7 @@ def providers() -> dict[str, Provider]:
 def deposit_due_satang() -> int:
     """What is still missing before the places are the guest's: less than what is due, or as much."""
     shown = the_booking()
-    needed = deposit_satang(shown.cancellation_terms, shown.price_satang) - money().paid_satang
+    needed = shown.needed_satang - money().paid_satang
     is_held = shown.state == BookingState.HELD
     return needed if is_held and 0 < needed < due_satang() else due_satang()
 

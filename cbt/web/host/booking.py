@@ -10,7 +10,6 @@ from cbt.bookings import arrivals, hold
 from cbt.bookings import queries as bookings
 from cbt.bookings.records import BookingCard
 from cbt.bookings.states import WAITING, BookingState, DepartureState
-from cbt.bookings.terms import deposit_satang
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import CostsExceedIncome, DiscountTooLarge, HoldLapsed
@@ -80,7 +79,7 @@ def _cash(shown: BookingCard, paid_satang: int, *, has_lapsed: bool) -> dict[str
     """What is due, and the amounts that may be taken of it: the deposit, or all of it."""
     is_open = shown.state in _OPEN and not has_lapsed
     due = shown.price_satang - paid_satang if is_open else 0
-    deposit = deposit_satang(shown.cancellation_terms, shown.price_satang) - paid_satang
+    deposit = shown.needed_satang - paid_satang
     asks_deposit = shown.state == BookingState.HELD and 0 < deposit < due
     has_box = queries.find_method(db.session(), shown.community_id, CASH) is not None
     can_take = has_box and due > 0 and shown.state != BookingState.REQUESTED
