@@ -512,7 +512,7 @@ def _accept_payment(
         raise LineAmountDiffers(line_satang=line.amount_satang, known_satang=0)
     time = 1 + _times_seen(session, target)
     is_confirmed = transfers.confirm_by_statement(
-        session, community_id, target.id, line.amount_satang, time, person_id, now
+        session, community_id, target.id, line, time, person_id, now
     )
     if not is_confirmed:
         return Accepted(waiting=1)

@@ -303,7 +303,8 @@ class TransferConfirmation(Base):
     """A person of the community saw a PromptPay transfer in the bank account.
 
     Of a large amount two people saw it: `seen_by` first, then `confirmed_by`. `bank` is the sending
-    bank's three digits where the slip told them, else "".
+    bank's three digits where the slip told them, else "". `paid_at` is the bank's own time, where a
+    line of its statement told it.
     """
 
     __tablename__ = "transfer_confirmation"
@@ -325,6 +326,7 @@ class TransferConfirmation(Base):
     seen_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     confirmed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     confirmed_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
 
 
 # --- cash ----------------------------------------------------------------------------------------

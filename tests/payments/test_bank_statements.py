@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from cbt.audit.verify import verify
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -22,7 +23,7 @@ from cbt.errors import (
     StatementOfSeveral,
     StatementUnreadable,
 )
-from cbt.payments import bank_matching, take_in, transfers
+from cbt.payments import bank_matching, pay, take_in, transfers
 from cbt.payments.bank_columns import ColumnMapping
 from cbt.payments.bank_lines import Column
 from cbt.payments.bank_matching import (
@@ -248,6 +249,36 @@ def test_a_certain_line_is_accepted_and_its_booking_confirmed(village):
     assert (stored.state, stored.matched_to) == ("matched", f"attempt:{attempt.id}")
     assert stored.decided_by == village.person_id
     assert faults(village) == []
+
+
+@pytest.mark.parametrize("hour", ["12:10", ""])
+def test_a_transfer_counts_from_the_hour_of_its_line_though_read_in_after_the_trip(app, hour):
+    """Where the bank tells only the day, from when the code was opened on it."""
+    village = factories.make_village()
+    attempt = start(village)
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    after = trip.ends_at + timedelta(days=3)
+    bring(village, row(attempt.amount_satang, hour=hour), now=after)
+    [line] = lines(village)
+    accept(village, line.id, of(attempt), now=after)
+    assert state(attempt) == "confirmed"
+    paid_at = NOW + timedelta(minutes=10) if hour else NOW
+    assert db.session.scalars(select(Capture.paid_at)).all() == [paid_at]
+    assert faults(village) == []
+
+
+def test_a_line_from_after_the_trip_began_buys_nothing_whatever_the_guest_said(app):
+    village = factories.make_village()
+    attempt = start(village)
+    pay.report_transfer(attempt.id, NOW)
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    day, after = trip.starts_on + timedelta(days=1), trip.ends_at + timedelta(days=3)
+    bring(village, row(attempt.amount_satang, day), now=after)
+    [line] = lines(village)
+    accept(village, line.id, of(attempt), now=after)
+    assert (state(attempt), count(Refund)) == ("lapsed", 1)
 
 
 def test_a_line_is_accepted_once_by_rivals(app, village):

@@ -542,6 +542,7 @@ def upgrade() -> None:
     with op.batch_alter_table("transfer_confirmation") as batch_op:
         batch_op.add_column(sa.Column("bank", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("seen_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("paid_at", Instant, nullable=True))
         batch_op.drop_constraint(
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"), type_="unique"
         )
@@ -615,6 +616,7 @@ def downgrade() -> None:
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"),
             ["payment_account_id", "bank_reference"],
         )
+        batch_op.drop_column("paid_at")
         batch_op.drop_column("seen_by")
         batch_op.drop_column("bank")
 
