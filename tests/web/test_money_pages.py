@@ -318,6 +318,30 @@ def test_columns_that_nobody_knows_are_asked_for_once(village, treasurer):
     assert count(StatementLine) == 2
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", id="picture"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\x00", id="spreadsheet"),
+        pytest.param("\u0e27\u0e31\u0e19".encode("utf-16"), id="utf-16"),
+        pytest.param(b'a,b\r\n"never closed,1\r\n', id="quotes"),
+        pytest.param(b"<Document></Document>", id="xml"),
+        pytest.param(b"\r\n\r\n", id="blank"),
+    ],
+)
+def test_a_file_that_cannot_be_read_in_the_column_step_says_why_and_keeps_what_was_chosen(
+    village, treasurer, content
+):
+    chosen = {"describes": "yes", "header_row": "3", "date": "2", "amount": "3"}
+    answer = upload(treasurer, village, content, **chosen)
+    assert answer.status_code == 422
+    assert 'class="notice bad"' in answer.text
+    assert "What do the columns mean?" in answer.text
+    assert re.search(r'name="header_row"[^>]*value="3"', answer.text)
+    assert count(StatementImport) == 0
+    assert upload(treasurer, village, STRANGE, **chosen, text="1").status_code == 303
+
+
 def test_only_this_route_takes_a_large_file_and_only_up_to_ten_megabytes(village, treasurer):
     large = "\r\n".join([row(100 + each) for each in range(9_000)])
     assert len(large) > 256 * 1024

@@ -146,6 +146,21 @@ def bank_cash(slug: str) -> ResponseReturnValue:
         holds = get_box(db.session(), the_community()).holds_satang
         add_error(form.amount, _("The box holds only %(amount)s.", amount=format_baht(holds)))
         return _show(banked=form), error.status
+    return redirect(url_for("host.cash_page", slug=slug, _anchor="on-the-way"), code=303)
+
+
+@bp.post(f"{_BOX}/banked/<int:banked_id>")
+@only(*HOSTS)
+def decide_banked(slug: str, banked_id: int) -> ResponseReturnValue:
+    """A second person saw the cash in the bank account, or knows that it is in the box again."""
+    wanted = request.form.get("what", "")
+    if wanted not in ("seen", "back"):
+        raise Invalid
+    person_id, is_back = the_reader().person_id, wanted == "back"
+    try:
+        cash_box.decide_banked(the_community().id, banked_id, person_id, utc_now(), is_back=is_back)
+    except (SecondPersonNeeded, StateForbids) as error:
+        return _show(problem=message_for(error)), error.status
     return redirect(url_for("host.cash_page", slug=slug, _anchor="history"), code=303)
 
 
