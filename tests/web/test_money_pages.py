@@ -217,7 +217,9 @@ def test_all_certain_lines_at_once(village, treasurer):
     bring(treasurer, village, *(row(each.amount_satang, "Guest") for each in attempts))
     page = treasurer.get(at(village, "/statements/match")).text
     assert "Accept all 3 certain ones" in page
-    done = send(treasurer, village, "/statements/match/certain", "/statements/match")
+    ids = re.findall(r'type="hidden" name="line" value="(\d+)"', page)
+    assert len(ids) == 3
+    done = send(treasurer, village, "/statements/match/certain", "/statements/match", line=ids)
     assert done.status_code == 303
     assert [state(each) for each in attempts] == ["confirmed"] * 3
 
