@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cbt.bookings.models import Booking
-from cbt.bookings.states import BookingState
+from cbt.bookings.models import Booking, Departure
+from cbt.bookings.states import BookingState, DepartureState
 from cbt.communities import chart
 from cbt.communities.records import CommunityCard
 from cbt.db import columns
@@ -23,7 +23,7 @@ from cbt.payments.models import (
     PaymentAccount,
 )
 from cbt.payments.provider import AttemptState
-from cbt.payments.records import CASH
+from cbt.payments.records import CASH, RECORDED_WITHIN
 
 MOST_SHOWN = 50
 
@@ -167,6 +167,50 @@ def _taken(session: Session, community_id: int, since: datetime | None) -> list[
         .limit(MOST_SHOWN)
     )
     return [TakenCard(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class LatePromise:
+    """Cash that was promised for a trip that is over, and that nobody has written down yet.
+
+    It can be until `until`.
+    """
+
+    reference: str
+    guest_name: str | None
+    amount_satang: int
+    ended_at: datetime
+    until: datetime
+
+
+def list_late_promises(
+    session: Session, community_id: int, now: datetime, *conditions: Any
+) -> list[LatePromise]:
+    """What may still be written down, the most urgent first."""
+    rows = session.execute(
+        select(Booking.reference, Booking.guest_name, Attempt.amount_satang, Departure.ends_at)
+        .join(Attempt, Attempt.booking_id == Booking.id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Booking.community_id == community_id,
+            Booking.state.in_((BookingState.HELD, BookingState.LAPSED)),
+            Departure.state.in_((DepartureState.OPEN, DepartureState.CLOSED)),
+            Departure.ends_at <= now,
+            Departure.ends_at > now - RECORDED_WITHIN,
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
+            *conditions,
+        )
+        .order_by(Departure.ends_at, Booking.id)
+    )
+    return [LatePromise(*row, until=row.ends_at + RECORDED_WITHIN) for row in rows]
+
+
+def find_late_promise(
+    session: Session, community_id: int, booking_id: int, now: datetime
+) -> LatePromise | None:
+    found = list_late_promises(session, community_id, now, Booking.id == booking_id)
+    return found[0] if found else None
 
 
 def list_promised(session: Session, booking_ids: Iterable[int]) -> set[int]:

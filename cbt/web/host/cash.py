@@ -8,17 +8,20 @@ from cbt.db import db
 from cbt.errors import (
     AmountInvalid,
     BalanceTooLow,
+    DepartureFull,
+    DepartureGone,
     HoldLapsed,
     Invalid,
     MethodClosed,
     PreviewOutdated,
     ReferenceUsed,
     SecondPersonNeeded,
+    SlotFull,
     StateForbids,
 )
 from cbt.i18n import _, format_baht
 from cbt.payments import cash, cash_box
-from cbt.payments.box import get_box
+from cbt.payments.box import get_box, list_late_promises
 from cbt.payments.queries import find_method
 from cbt.payments.records import CASH
 from cbt.people.queries import list_names
@@ -57,6 +60,11 @@ def take_cash(slug: str, reference: str) -> ResponseReturnValue:
         )
     except StateForbids as error:
         return show_booking(reference, _("Nothing is due for this booking any more.")), error.status
+    except (DepartureFull, DepartureGone, SlotFull) as error:
+        problem = _(
+            "Others have its places by now. Nothing was written down; please ask your mentor."
+        )
+        return show_booking(reference, problem), error.status
     except HoldLapsed as error:
         problem = _("The places were given back before. Nothing was taken; please book again.")
         return show_booking(reference, problem), error.status
@@ -174,6 +182,7 @@ def _show(
         community=community,
         has_box=find_method(db.session(), community.id, CASH) is not None,
         box=box,
+        late=list_late_promises(db.session(), community.id, utc_now()),
         names=list_names(db.session(), list(box.people)),
         own_id=the_reader().person_id,
         count=count or CountForm(formdata=None),
