@@ -374,7 +374,7 @@ def test_cash_on_its_way_is_seen_by_a_second_person(village, host, treasurer, fi
     refused = send(host, seen, page, what="seen")
     assert refused.status_code == 409
     assert "A second person must do this" in refused.text
-    assert send(treasurer, seen, page, what="lost").status_code == 400
+    assert send(treasurer, seen, page, what="lost").status_code == 422
     assert count(CashCleared) == 0
     assert "On its way to the bank" in treasurer.get(page).text
     assert "Cash on its way to the bank" in treasurer.get(at(village, "/money/work")).text
