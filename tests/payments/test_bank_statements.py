@@ -695,7 +695,8 @@ def test_a_rival_on_another_page_leaves_nothing_certain(village):
     attempt = start(village)
     fillers = [row(1_000 + each, hour="12:15") for each in range(30)]
     paid = attempt.amount_satang
-    bring(village, row(paid, hour="12:05"), *fillers, row(paid, hour="12:40"))
+    one, other = (row(paid, hour=hour, payer="Guest") for hour in ("12:05", "12:40"))
+    bring(village, one, *fillers, other)
     first = list_open_lines(db.session(), village.card, 0, 10)
     own = next(each for each in first if each.line.amount_satang == paid)
     assert own.target.target == of(attempt)
