@@ -6,7 +6,6 @@ its data, settings, ways to pay and counters are brought back to what they were.
 """
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
@@ -15,13 +14,12 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from cbt.app import create_app
 from cbt.db import db
 from cbt.web.limits import limiter
 from tests import postgres
-from tests.site import make_settings
+from tests.site import do_not_wait_for_the_disk, make_settings
 
 
 class Visitor(FlaskClient):
@@ -39,7 +37,7 @@ class KeptSqlite:
         self.file = folder / "cbt.db"
         self.app = create_app(make_settings(folder))
         with self.app.app_context():
-            event.listen(db.engine, "connect", _do_not_wait_for_the_disk)
+            do_not_wait_for_the_disk()
 
     @contextmanager
     def on_copy_of(self, prepared: Path) -> Iterator[Flask]:
@@ -50,11 +48,6 @@ class KeptSqlite:
             yield self.app
             db.session.remove()
             db.engine.dispose()
-
-
-def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
-    """As our PostgreSQL does not: no test cuts the power of its own process."""
-    connection.execute("PRAGMA synchronous = OFF")
 
 
 class KeptPostgresql:
