@@ -34,6 +34,7 @@ from cbt.payments.queries import list_refunds
 from cbt.payments.take_in import take_in
 from tests import factories
 from tests.concurrency import run_together
+from tests.conftest import DEEP
 from tests.factories import PROVIDERS, TOMORROW
 from tests.outside import calendar, event, serve_calendar
 from tests.site import NOW
@@ -305,7 +306,9 @@ def test_buyers_and_calendars_at_once_never_sell_a_slot_that_stood_blocked(app, 
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=15 if DEEP else 5,
+    deadline=None,
 )
 @given(
     steps=st.lists(

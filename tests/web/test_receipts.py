@@ -39,6 +39,7 @@ from cbt.revenue.queries import get_booking_facts
 from cbt.revenue.receipts import get_receipt, list_receipts
 from cbt.web.pdf import write_receipt
 from cbt.web.receipts import WHOLE, build_sheet
+from tests.conftest import DEEP
 from tests.factories import (
     PROVIDERS,
     TOMORROW,
@@ -240,7 +241,9 @@ def test_letters_that_the_font_lacks_are_marked_on_paper_and_whole_on_the_page(g
     assert "Letters that this paper cannot print" not in page
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60 if DEEP else 15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(name=st.text(min_size=1, max_size=80))
 def test_any_name_can_be_printed(a_sheet, name):
     """Control letters, marks without a base, scripts of every people: none stops a receipt."""
