@@ -43,6 +43,7 @@ PURE = [
     "cbt.bookings.references",
     "cbt.bookings.vouchers",
     "cbt.payments.account_posting",
+    "cbt.payments.account_rules",
     "cbt.payments.promptpay",
     "cbt.payments.slips",
     "cbt.payments.bank_lines",
