@@ -404,14 +404,8 @@ def a_treasurer(village, language):
     return person_id
 
 
-def a_change(village):
-    about = (
-        village.id,
-        PROVIDERS["promptpay"],
-        OTHER,
-        {"th": "7-7", "en": "7-7"},
-        village.person_id,
-    )
+def a_change(village, person_id):
+    about = (village.id, PROVIDERS["promptpay"], OTHER, {"th": "7-7", "en": "7-7"}, person_id)
     assert not account_changes.change_account(*about, NOW)
     (waiting,) = queries.list_waiting_proposals(db.session(), village.id)
     db.session.rollback()
@@ -420,13 +414,16 @@ def a_change(village):
 
 def test_the_people_of_a_community_are_told_where_its_money_shall_go(village, post, language):
     person_id = a_treasurer(village, language)
-    proposal = a_change(village)
+    proposer = people.add_person("host", "8-8", "long enough", language, NOW)
+    proposal = a_change(village, proposer)
     agrees = "another person" if language == "en" else "ผู้อื่น"
     about = (OTHER["id"], RECEIVERS["promptpay"]["id"], f"/host/{village.slug}/money/accounts")
     require_sound(post.get("account_proposed"), language, *about, agrees)
     account_changes.refuse_change(village.id, proposal, "7-7", person_id, NOW)
     require_sound(post.get("account_kept"), language, *about, "7-7")
-    account_changes.approve_change(village.id, a_change(village), person_id, PROVIDERS, NOW)
+    account_changes.approve_change(
+        village.id, a_change(village, proposer), person_id, PROVIDERS, NOW
+    )
     require_sound(post.get("account_changed"), language, *about)
 
 

@@ -27,14 +27,14 @@ def _percent(label: Any) -> StringField:
 class TermsForm(Form):
     """Up to four steps, each "so many days before, so many percent back", and a deposit or none."""
 
-    days_1 = _days(_l("Days before, step 1"))
-    days_2 = _days(_l("Days before, step 2"))
-    days_3 = _days(_l("Days before, step 3"))
-    days_4 = _days(_l("Days before, step 4"))
-    percent_1 = _percent(_l("Percent back, step 1"))
-    percent_2 = _percent(_l("Percent back, step 2"))
-    percent_3 = _percent(_l("Percent back, step 3"))
-    percent_4 = _percent(_l("Percent back, step 4"))
+    days_1 = _days(_l("Days before"))
+    days_2 = _days(_l("Days before"))
+    days_3 = _days(_l("Days before"))
+    days_4 = _days(_l("Days before"))
+    percent_1 = _percent(_l("Percent back"))
+    percent_2 = _percent(_l("Percent back"))
+    percent_3 = _percent(_l("Percent back"))
+    percent_4 = _percent(_l("Percent back"))
     deposit = _percent(_l("Deposit, in percent of the price"))
     deposit_days = _days(_l("The rest is due so many days before"))
     everywhere = BooleanField(_l("Use the same for everything that we offer"))
