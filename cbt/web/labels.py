@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from cbt.audit.findings import Check, Fault, Finding, Result
-from cbt.bookings.feeds import Problem as FeedProblem
+from cbt.bookings.feed_lines import Problem as FeedProblem
 from cbt.bookings.parts import Part
 from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitState
 from cbt.bookings.terms import TermsProblem

@@ -39,6 +39,8 @@ PURE = [
     "cbt.bookings.availability",
     "cbt.bookings.terms",
     "cbt.bookings.line",
+    "cbt.bookings.feed_lines",
+    "cbt.bookings.feed_rules",
     "cbt.bookings.feeds",
     "cbt.bookings.references",
     "cbt.bookings.vouchers",
