@@ -209,6 +209,10 @@ class NoteMissing(Invalid):
     """Whoever takes something off the work list writes what was done."""
 
 
+class ReasonMissing(Invalid):
+    """Whoever refuses what another person proposed writes why."""
+
+
 class EventRefused(Invalid):
     """facts: problem. What came to a webhook is not a provider's event, or not for us."""
 
@@ -340,6 +344,14 @@ class NoPolicyInForce(Refused):
 
 class MethodClosed(Refused):
     """The community does not take payment this way."""
+
+
+class ProposalWaits(Refused):
+    """A change of this account waits for a second person already; one at a time."""
+
+
+class AccountChanged(Refused):
+    """The account is not the one that the proposal was to replace."""
 
 
 class AccountInUse(Refused):

@@ -37,6 +37,7 @@ from cbt.experiences.records import (
     AddOnCard,
     Listing,
     OptionCard,
+    OptionTerms,
     PromoCard,
     RuleCard,
     SeasonCard,
@@ -76,6 +77,17 @@ def get_option(session: Session, option_id: int) -> OptionCard:
     if not options:
         raise NotFound(thing="option")
     return options[0]
+
+
+def list_option_terms(session: Session, community_id: int) -> list[OptionTerms]:
+    """The terms of everything that a community sells, in its own order."""
+    rows = session.execute(
+        select(Option.id, Experience.title, Option.title, Experience.refund, Option.terms)
+        .join(Experience, Experience.id == Option.experience_id)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position, Option.starts_at, Option.id)
+    )
+    return [OptionTerms(*row) for row in rows]
 
 
 def _named(prefix: str, model: type[Base]) -> list[Any]:

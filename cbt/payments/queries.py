@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, or_, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
 from cbt.db import Condition, Query, columns
 from cbt.errors import NotFound
+from cbt.payments.account_rules import ProposalState
 from cbt.payments.models import (
     AccountChange,
+    AccountProposal,
     Attempt,
     Capture,
     CaptureFee,
@@ -41,9 +43,11 @@ from cbt.payments.records import (
     AttemptCard,
     CaptureCard,
     CreditCard,
+    LastChange,
     LookCard,
     Method,
     Money,
+    ProposalCard,
     RefundCard,
     RefundedCard,
     TransferCard,
@@ -340,16 +344,52 @@ def _refund(row: Row[Any]) -> RefundCard:
     )
 
 
-def list_last_changes(session: Session, community_id: int) -> dict[str, tuple[str, datetime]]:
+def list_last_changes(session: Session, community_id: int) -> dict[str, LastChange]:
     """Who changed each of a community's accounts last, and when, by provider."""
+    agreed = aliased(Person)
     rows = session.execute(
-        select(PaymentAccount.provider, Person.name, AccountChange.changed_at)
+        select(PaymentAccount.provider, Person.name, agreed.name, AccountChange.changed_at)
         .join(PaymentAccount, PaymentAccount.id == AccountChange.payment_account_id)
         .join(Person, Person.id == AccountChange.changed_by)
+        .outerjoin(agreed, agreed.id == AccountChange.agreed_by)
         .where(PaymentAccount.community_id == community_id)
         .order_by(AccountChange.id)
     )
-    return {provider: (name, changed_at) for provider, name, changed_at in rows}
+    return {row[0]: LastChange(*row[1:]) for row in rows}
+
+
+def list_waiting_proposals(session: Session, community_id: int) -> list[ProposalCard]:
+    """Changes of where the money goes that nobody decided yet, the oldest first."""
+    waiting = AccountProposal.state == ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, waiting)
+        .order_by(AccountProposal.id)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def list_decided_proposals(session: Session, community_id: int, limit: int) -> list[ProposalCard]:
+    """The latest changes of where the money goes that were decided, the newest first."""
+    decided = AccountProposal.state != ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, decided)
+        .order_by(AccountProposal.decided_at.desc(), AccountProposal.id.desc())
+        .limit(limit)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def get_proposal(session: Session, proposal_id: int) -> ProposalCard:
+    row = session.execute(_proposals().where(AccountProposal.id == proposal_id)).one_or_none()
+    if row is None:
+        raise NotFound(thing="proposal")
+    return ProposalCard(*row)
+
+
+def _proposals() -> Query:
+    return select(*columns(AccountProposal, ProposalCard))
 
 
 def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> int | None:

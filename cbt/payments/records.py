@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
@@ -56,6 +57,35 @@ class AccountCard:
     is_open: bool
     checked_at: datetime | None
     problem: str
+
+
+@dataclass(frozen=True)
+class ProposalCard:
+    """A proposed change of where the money goes: {"receiver": ..., "receiver_name": ...} each.
+
+    `before` is {} for a way to be paid that is new.
+    """
+
+    id: int
+    community_id: int
+    provider: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    proposed_by: int
+    proposed_at: datetime
+    state: str
+    decided_by: int | None
+    decided_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LastChange:
+    """Who changed an account last and who agreed (None: nobody had to)."""
+
+    name: str
+    agreed: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)

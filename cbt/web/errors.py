@@ -50,6 +50,7 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
+    errors.ReasonMissing: _l("Please write why."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(
         "The payment service does not answer at the moment. Nothing was charged. Please try again in"
@@ -161,6 +162,14 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The community has not adopted a split policy yet, so bookings are not open."
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.ProposalWaits: _l(
+        "A change of this account waits for a second person already. Withdraw it before you propose"
+        " another."
+    ),
+    errors.AccountChanged: _l(
+        "The account was changed since this was proposed, so nothing was changed now. Please propose"
+        " it again."
+    ),
     errors.AccountInUse: _l(
         "Payments were made to this account and are looked up there, so it cannot be replaced. It can"
         " be closed."

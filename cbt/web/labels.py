@@ -1,11 +1,12 @@
 """The words for every state, kind and code that pages show. A test walks them in both languages."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from cbt.audit.findings import Check, Fault, Finding, Result
-from cbt.bookings.feeds import Problem as FeedProblem
+from cbt.bookings.feed_lines import Problem as FeedProblem
 from cbt.bookings.parts import Part
 from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitState
 from cbt.bookings.terms import TermsProblem
@@ -14,9 +15,11 @@ from cbt.communities import chart
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
-from cbt.payments.accounts import AccountProblem
+from cbt.payments.account_rules import ProposalState
+from cbt.payments.accounts import PROMPTPAY, AccountProblem
 from cbt.payments.bank_lines import Column, StatementProblem
 from cbt.payments.matching import Certainty, Why
+from cbt.payments.promptpay import IdKind
 from cbt.payments.provider import (
     AttemptState,
     DisputeState,
@@ -136,6 +139,20 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         StatementProblem.XML: _l("the file is damaged"),
         StatementProblem.DOCTYPE: _l("it holds definitions that we do not read"),
         StatementProblem.MESSAGE: _l("it is not a bank statement"),
+    },
+    IdKind: {
+        IdKind.PHONE: _l("Telephone number"),
+        IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
+        IdKind.EWALLET: _l("E-wallet number, 15 digits"),
+        IdKind.BILLER: _l("Biller number, 15 digits"),
+    },
+    ProposalState: {
+        ProposalState.PROPOSED: _l("waits for a second person"),
+        ProposalState.APPROVED: _l("agreed to"),
+        ProposalState.ALONE: _l("in effect after a day, since nobody else could agree"),
+        ProposalState.REFUSED: _l("refused"),
+        ProposalState.WITHDRAWN: _l("withdrawn"),
+        ProposalState.LAPSED: _l("lapsed"),
     },
     SlipProblem: {
         SlipProblem.TEXT: _l("it is not the code of a transfer slip"),
@@ -489,6 +506,13 @@ def bearer_words(bearer: str) -> str:
 
 def provider_words(name: str) -> str:
     return str(_PROVIDERS[name])
+
+
+def receiver_words(provider: str, receiver: Mapping[str, str]) -> str:
+    """Where a community's money goes, as a person says it; "" where nothing is to say."""
+    if provider == PROMPTPAY and receiver:
+        return f"{label(IdKind(receiver['kind']))}: {receiver['id']}"
+    return receiver.get("account", "")
 
 
 def finding_words(finding: Finding) -> str:

@@ -4,6 +4,7 @@ Each module hangs its pages on the one blueprint of `views`.
 """
 
 from cbt.web.host import (
+    account_changes,
     accounts,
     booking,
     calendar,
@@ -21,12 +22,14 @@ from cbt.web.host import (
     rules,
     running,
     statements,
+    terms,
     things,
     views,
     walk_in,
 )
 
 __all__ = [
+    "account_changes",
     "accounts",
     "booking",
     "calendar",
@@ -44,6 +47,7 @@ __all__ = [
     "rules",
     "running",
     "statements",
+    "terms",
     "things",
     "views",
     "walk_in",
