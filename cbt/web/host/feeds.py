@@ -23,9 +23,7 @@ from cbt.web.forms import Form, add_error, text, typed
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.labels import label
 from cbt.web.layout import LANG, public_address
-from cbt.web.limits import limiter
-
-limit_feeds = limiter.limit("10/minute", methods=["POST"])  # each waits for an outside server
+from cbt.web.limits import limit_feeds
 
 
 class FeedForm(Form):
