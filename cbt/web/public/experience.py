@@ -70,10 +70,11 @@ def hold_places(slug: str, experience: str) -> ResponseReturnValue:
     if not form.validate():
         abort(400)
     _require_our_form()
+    priced = _price(choice, now)
     if choice.problem or choice.form["code"].errors:
-        return _show(choice, _price(choice, now), now)
+        return _show(choice, priced, now)
     try:
-        reference, departure = _hold(choice, typed(form.once), now)
+        reference, departure = _hold(choice, priced, typed(form.once), now)
     except (Invalid, Refused, DepartureUnknown) as error:
         return _show_refused(listing, error, now)
     token = booking_links().sign(reference, departure.ends_at)
@@ -86,17 +87,15 @@ def _require_our_form() -> None:
         abort(400)
 
 
-def _hold(choice: Choice, once_: str, now: datetime) -> tuple[str, DepartureCard]:
-    """Hold what was chosen, under the policy of today; whatever is wrong with it is refused there."""
+def _hold(choice: Choice, priced: "Priced", once_: str, now: datetime) -> tuple[str, DepartureCard]:
     if choice.departure is None:
         raise DepartureUnknown
-    policy = _policy(choice, now)
-    if policy is None:
+    if priced.policy is None:
         raise NoPolicyInForce
     request_ = HoldRequest(
         departure_id=choice.departure.id,
         party=choice.party,
-        policy_version_id=policy.id,
+        policy_version_id=priced.policy.id,
         language=language(),
         request_key=_key(choice, choice.departure, once_, choice.option.code),
         add_ons=choice.add_ons,
@@ -202,7 +201,8 @@ class Priced:
 
 def _price(choice: Choice, now: datetime) -> Priced:
     """Price a choice. What is wrong becomes the choice's problem, or the error of its code."""
-    policy = _policy(choice, now)
+    community = choice.listing.community
+    policy = find_policy_in_force(db.session(), community.id, village_day(now, community.zone))
     discount = _find_discount(choice)
     try:
         price = quote(choice.party, choice.price_list, choice.add_ons, discount)
@@ -214,11 +214,6 @@ def _price(choice: Choice, now: datetime) -> Priced:
     except CbtError as error:
         choice.problem = choice.problem or message_for(error)
     return Priced(None, None, policy, None)
-
-
-def _policy(choice: Choice, now: datetime) -> AdoptedPolicy | None:
-    community = choice.listing.community
-    return find_policy_in_force(db.session(), community.id, village_day(now, community.zone))
 
 
 def _find_discount(choice: Choice) -> Discount | None:
