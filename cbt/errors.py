@@ -326,6 +326,10 @@ class NoWorkRecorded(Refused):
     """No service record says who worked, so the pool waits."""
 
 
+class NobodyToShare(Refused):
+    """No household was a member on the day of service, so the dividend waits."""
+
+
 class FeeNotReported(Refused):
     """facts: reference. What the provider keeps of this booking's payment is not known yet."""
 

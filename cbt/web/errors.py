@@ -149,6 +149,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.NoWorkRecorded: _l(
         "Please record who worked first; without it the money cannot be shared out."
     ),
+    errors.NobodyToShare: _l(
+        "No household was a member of the community on that day, so there is nobody to pay the"
+        " dividend to."
+    ),
     errors.FeeNotReported: _l(
         "The fee for the payment of booking %(reference)s is not known yet. Please settle once the"
         " payment provider has reported it."
