@@ -163,6 +163,14 @@ class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
 
 
+class ShareInvalid(Invalid):
+    """facts: problem, household, on. A change of a share register that cannot be."""
+
+
+class AssetInvalid(Invalid):
+    """facts: problem. A co-owned asset, or what it earns from, that cannot be."""
+
+
 class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 

@@ -86,6 +86,8 @@ MESSAGES: dict[type[CbtError], Any] = {
         "Outside costs and fees are more than what was paid. Please check the price list."
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
+    errors.ShareInvalid: _l("This change of the share register cannot be: %(problem)s."),
+    errors.AssetInvalid: _l("This cannot be recorded: %(problem)s."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
     errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),

@@ -11,6 +11,7 @@ from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitSta
 from cbt.bookings.terms import TermsProblem
 from cbt.bookings.things import ThingKind, ThingProblem
 from cbt.communities import chart
+from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareKind, ShareProblem
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_day
@@ -107,6 +108,46 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         FeedProblem.STATUS: _l("it answers with an error"),
         FeedProblem.REDIRECTS: _l("it sends us from address to address"),
         FeedProblem.ENCODING: _l("it is packed in a way that we do not read"),
+    },
+    ShareKind: {
+        ShareKind.ISSUE: _l("issued"),
+        ShareKind.TRANSFER: _l("transferred"),
+        ShareKind.REDEEM: _l("redeemed"),
+    },
+    ShareProblem: {
+        ShareProblem.PARTIES: _l(
+            "shares are issued to a household, redeemed from one, or pass between two different ones"
+        ),
+        ShareProblem.SHARES: _l("the number of shares must lie between 1 and 1,000,000"),
+        ShareProblem.HELD: _l("a household would have moved more shares than it held that day"),
+        ShareProblem.INACTIVE: _l("the household is not a member on that day"),
+        ShareProblem.BEFORE: _l("it lies before the day on which the asset began"),
+        ShareProblem.CLOSED: _l(
+            "money of that day was shared out already. Please choose a later day"
+        ),
+        ShareProblem.DOCUMENT: _l(
+            "a document must prove it: please add its file and say what it is"
+        ),
+    },
+    AssetKind: {
+        AssetKind.BOAT: _l("A boat"),
+        AssetKind.BUILDING: _l("A building"),
+        AssetKind.EQUIPMENT: _l("Equipment"),
+        AssetKind.LAND: _l("Land"),
+        AssetKind.EXPERIENCE: _l("A whole activity"),
+    },
+    AssetProblem: {
+        AssetProblem.NAME: _l("the name is missing or too long"),
+        AssetProblem.KIND: _l("what it is does not fit what it earns from"),
+        AssetProblem.TAKEN: _l("it is recorded already"),
+        AssetProblem.DAY: _l("it lies before the day on which the asset began"),
+        AssetProblem.CLOSED: _l(
+            "money of that day was shared out already. Please choose a later day"
+        ),
+    },
+    Decision: {
+        Decision.CONFIRMED: _l("confirmed"),
+        Decision.REFUSED: _l("refused"),
     },
     ThingProblem: {
         ThingProblem.CAPACITY: _l("how many there are must lie between 0 and 10,000"),
