@@ -143,6 +143,10 @@ class PolicyTooEarly(Invalid):
     """facts: earliest. A policy applies from the day after it is recorded, never to past sales."""
 
 
+class PolicyOverlaps(Invalid):
+    """facts: earliest. Another policy starts on that day or later, and two cannot be in force."""
+
+
 class ResolutionInvalid(Invalid):
     """facts: problem. The members' meeting, as recorded, cannot have adopted a policy."""
 
@@ -332,6 +336,10 @@ class NothingToSettle(Refused):
 
 class NoWorkRecorded(Refused):
     """No service record says who worked, so the pool waits."""
+
+
+class PolicyOvertaken(Refused):
+    """Another policy was adopted since this one was proposed, or this one already is."""
 
 
 class NobodyToShare(Refused):

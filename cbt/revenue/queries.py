@@ -408,7 +408,9 @@ def list_sharing_facts(
                     for row in work[departure_id]
                 ),
                 register=_register(work[departure_id]),
-                prepared=_prepared(booked[departure_id], prepared.get(departure_id, {}), number),
+                prepared=paid_for_preparation(
+                    booked[departure_id], prepared.get(departure_id, {}), number
+                ),
                 dividends=dividends_of(booked[departure_id]),
             ),
         )
@@ -437,7 +439,7 @@ def with_owners(session: Session, facts: SharingFacts) -> SharingFacts:
     )
 
 
-def _prepared(
+def paid_for_preparation(
     booked: Sequence[BookingFacts], costs: dict[str, int], number: int
 ) -> tuple[tuple[str, int], ...]:
     """What each household gets for what it prepared, out of what the bookings leave for it."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries as bookings
@@ -23,6 +23,7 @@ from cbt.errors import (
     NothingToSettle,
     NotYetDelivered,
     NoWorkRecorded,
+    PolicyOverlaps,
     PolicyTooEarly,
     PreviewOutdated,
     ResolutionInvalid,
@@ -31,10 +32,11 @@ from cbt.errors import (
 from cbt.ledger import services as ledger
 from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
 from cbt.revenue import posting, queries
+from cbt.revenue.adoption import ResolutionProblem
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.records import NewPreparation, NewWork, Preview, Resolution
+from cbt.revenue.records import AdoptedPolicy, NewPreparation, NewWork, Preview, Resolution
 
 MOST_ROWS = 200
 MOST_UNITS = 1_000
@@ -50,45 +52,62 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution, now: date
 
     It applies to what is sold from its first day on. That day must lie after the day on which it
     is recorded, unless nothing could be sold before: no sale changes its policy afterwards.
-    Raises PolicyInvalid, ResolutionInvalid or PolicyTooEarly, and then writes nothing.
+    Raises PolicyInvalid, ResolutionInvalid, PolicyTooEarly or PolicyOverlaps, and then writes nothing.
     """
     parse(text)
     require_adopted(resolution)
     with transaction() as session:
         lock_community(session, community_id)
-        today = village_day(now, get_community_by_id(session, community_id).zone)
-        last = session.scalar(
-            select(func.max(PolicyVersion.number)).where(PolicyVersion.community_id == community_id)
-        )
-        earliest = today + timedelta(days=1) if last else today
-        if resolution.effective_from < earliest:
-            raise PolicyTooEarly(earliest=earliest)
-        return session.execute(
-            insert(PolicyVersion).returning(PolicyVersion.id),
-            {
-                "community_id": community_id,
-                "number": (last or 0) + 1,
-                "text": text,
-                "sha256": identity(text),
-                "recorded_at": now,
-                "adopted_on": resolution.adopted_on,
-                "effective_from": resolution.effective_from,
-                "meeting": resolution.meeting,
-                "households": resolution.households,
-                "present": resolution.present,
-                "voted_for": resolution.voted_for,
-            },
-        ).scalar_one()
+        return add_version(session, community_id, text, resolution, now)
+
+
+def add_version(
+    session: Session, community_id: int, text: str, resolution: Resolution, now: datetime
+) -> int:
+    """Add a policy to those of a locked community; return the version's id.
+
+    Raises PolicyTooEarly where something may have been sold since its first day, or PolicyOverlaps
+    where another starts on that day or later.
+    """
+    today = village_day(now, get_community_by_id(session, community_id).zone)
+    last = last_version(session, community_id)
+    earliest = today + timedelta(days=1) if last else today
+    if resolution.effective_from < earliest:
+        raise PolicyTooEarly(earliest=earliest)
+    if last and resolution.effective_from <= last.effective_from:
+        raise PolicyOverlaps(earliest=last.effective_from + timedelta(days=1))
+    return session.execute(
+        insert(PolicyVersion).returning(PolicyVersion.id),
+        {
+            "community_id": community_id,
+            "number": (last.number if last else 0) + 1,
+            "text": text,
+            "sha256": identity(text),
+            "recorded_at": now,
+            "adopted_on": resolution.adopted_on,
+            "effective_from": resolution.effective_from,
+            "meeting": resolution.meeting,
+            "households": resolution.households,
+            "present": resolution.present,
+            "voted_for": resolution.voted_for,
+        },
+    ).scalar_one()
+
+
+def last_version(session: Session, community_id: int) -> AdoptedPolicy | None:
+    """The policy that was adopted last, whether it has begun or not."""
+    adopted = queries.list_policies(session, community_id)
+    return max(adopted, key=lambda policy: policy.number, default=None)
 
 
 def require_adopted(resolution: Resolution) -> None:
     """Raise ResolutionInvalid unless more than half of the households that came agreed."""
     if not 0 < resolution.present <= resolution.households:
-        raise ResolutionInvalid(problem="present")
+        raise ResolutionInvalid(problem=ResolutionProblem.PRESENT)
     if not resolution.present < 2 * resolution.voted_for <= 2 * resolution.present:
-        raise ResolutionInvalid(problem="voted_for")
+        raise ResolutionInvalid(problem=ResolutionProblem.VOTED_FOR)
     if resolution.effective_from < resolution.adopted_on:
-        raise ResolutionInvalid(problem="effective_from")
+        raise ResolutionInvalid(problem=ResolutionProblem.EFFECTIVE_FROM)
 
 
 # --- work ----------------------------------------------------------------------------------------

@@ -77,10 +77,15 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.PolicyTooEarly: _l(
         "A policy applies to what is sold from its first day on: %(earliest)s at the earliest."
     ),
-    errors.ResolutionInvalid: _l(
-        "This resolution cannot have been adopted. Please check how many households came, how many"
-        " agreed, and its first day."
+    errors.PolicyOverlaps: _l(
+        "Another policy that was adopted starts only then. This one can start on %(earliest)s at the"
+        " earliest."
     ),
+    errors.PolicyOvertaken: _l(
+        "Another policy was adopted since this was proposed. Please propose it again, so that the"
+        " members see what it changes now."
+    ),
+    errors.ResolutionInvalid: _l("This resolution cannot have been adopted: %(problem)s."),
     errors.PriceListInvalid: _l("The price list of %(option)s cannot be sold: %(problem)s."),
     errors.CostsExceedIncome: _l(
         "Outside costs and fees are more than what was paid. Please check the price list."

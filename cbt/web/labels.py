@@ -14,7 +14,7 @@ from cbt.communities import chart
 from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareKind, ShareProblem
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
-from cbt.i18n import _, _l, format_baht, format_day
+from cbt.i18n import _, _l, format_baht, format_bp, format_day
 from cbt.payments.accounts import AccountProblem
 from cbt.payments.bank_lines import Column, StatementProblem
 from cbt.payments.matching import Certainty, Why
@@ -31,9 +31,9 @@ from cbt.payments.providers.demo import Act
 from cbt.payments.reported import LineState, WorkKind
 from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
-from cbt.revenue.policy import Bucket, Task
+from cbt.revenue.policy import Bucket, DividendRule, ProviderRule, Task
+from cbt.revenue.split import Bound, PartKind
 from cbt.revenue.split import Part as SplitPart
-from cbt.revenue.split import PartKind
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     Unit: {
@@ -332,12 +332,27 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Bucket.CONSERVE: _l("Conservation fund"),
         Bucket.DEVELOP: _l("Community development fund"),
         Bucket.REVOLVE: _l("Revolving fund"),
+        Bucket.DIVIDEND: _l("Dividend to the owners"),
+    },
+    ProviderRule: {
+        ProviderRule.BY_WORK: _l("by work"),
+        ProviderRule.RATES_FIRST: _l("agreed rates first"),
+    },
+    DividendRule: {
+        DividendRule.BY_SHARES: _l("by the shares held"),
+        DividendRule.EQUAL: _l("alike to every member household"),
+    },
+    Bound: {
+        Bound.CAP: _l("the most that the policy allows"),
+        Bound.FLOOR: _l("the least that the policy promises"),
+        Bound.SHORT: _l("as much as there was"),
     },
     PartKind: {
         PartKind.PREPARATION: _l("Bought or prepared before the cancellation"),
         PartKind.COST: _l("Outside costs"),
         PartKind.PAYMENT_FEE: _l("Payment fee"),
         PartKind.INTERMEDIARY: _l("Intermediary"),
+        PartKind.FIXED: _l("Fixed amount"),
         PartKind.BUCKET: _l("Share"),
     },
     Task: {
@@ -483,6 +498,7 @@ _ACCOUNTS = {
     chart.BANK: _l("The community's bank account"),
     chart.CASH_BOX: _l("Cash box"),
     chart.PROVIDER_POOL: _l("Pool of the households that do the work"),
+    chart.DIVIDEND_POOL: _l("Dividend to the owners"),
     chart.INTERMEDIARY: _l("Intermediary"),
 }
 _PROVIDERS = {
@@ -551,8 +567,21 @@ def account_words(code: str) -> str:
 
 def part_words(part: SplitPart) -> str:
     """A part of a split by its name: the fund, the outside cost, the fee."""
-    if part.kind == PartKind.BUCKET:
+    if part.kind in (PartKind.BUCKET, PartKind.FIXED):
         return label(Bucket(part.code))
     if part.kind == PartKind.COST:
         return label(OutsideCost(part.code))
     return label(part.kind)
+
+
+def how_words(part: SplitPart) -> str:
+    """By which rule a part of a split got its amount: "5 percent, the most that the policy allows"."""
+    if part.kind == PartKind.FIXED:
+        how = _("fixed amount")
+    elif part.kind == PartKind.BUCKET:
+        how = _("%(percent)s percent", percent=format_bp(part.bp))
+    elif part.kind == PartKind.INTERMEDIARY:
+        how = _("%(percent)s percent of the price", percent=format_bp(part.bp))
+    else:
+        how = _("at cost")
+    return f"{how}, {label(part.bound)}" if part.bound else how

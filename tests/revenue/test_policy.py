@@ -74,7 +74,9 @@ def test_a_policy_that_breaks_a_rule_names_the_rule(shares, rule):
         "",
         "cbt-policy/3\n",
         canonical(DEFAULT).replace("cbt-policy/1", "cbt-policy/2").replace("by_work", "by_luck"),
-        canonical(DEFAULT).replace("bucket: revolve 500", "bucket: revolve 500\nbucket: dividend 0"),
+        canonical(DEFAULT).replace(
+            "bucket: revolve 500", "bucket: revolve 500\nbucket: dividend 0"
+        ),
         canonical(DEFAULT).replace("bucket: revolve 500", "bucket: revolve 500 cap 100"),
         canonical(DEFAULT) + "\n",
         canonical(DEFAULT).replace("bucket: welfare 500\n", ""),
@@ -86,7 +88,18 @@ def test_a_policy_that_breaks_a_rule_names_the_rule(shares, rule):
         canonical(DEFAULT).replace("rate: boat 60000", "rate: boat 0"),
     ],
     ids=[
-        *("empty", "version", "second-rule", "first-dividend", "first-cap", "extra-line", "missing", "unknown", "zero-padded", "twice"),
+        *(
+            "empty",
+            "version",
+            "second-rule",
+            "first-dividend",
+            "first-cap",
+            "extra-line",
+            "missing",
+            "unknown",
+            "zero-padded",
+            "twice",
+        ),
         *("other-rule", "greedy-middleman", "zero-rate"),
     ],
 )
