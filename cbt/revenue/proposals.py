@@ -1,5 +1,6 @@
 """Drafting and proposing policies, and recording the resolutions that adopt them."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -205,5 +206,8 @@ def _kept(ruling: Ruling) -> dict[str, object]:
 def _file_name(name: str, kind: str) -> str:
     """A name that is safe wherever the file is saved: plain characters, and the ending of its kind."""
     stem = name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    plain = "".join(letter if letter.isalnum() or letter in "-_ " else "_" for letter in stem)
+    plain = "".join(
+        letter if unicodedata.category(letter)[0] in "LMN" or letter in "-_ " else "_"
+        for letter in stem
+    )
     return f"{plain.strip()[:LONGEST_NAME] or 'minutes'}.{kind}"

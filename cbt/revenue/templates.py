@@ -26,7 +26,7 @@ TEMPLATES: dict[str, Policy] = {
     "welfare": replace(
         _BASE,
         name="CBT-2-W",
-        shares=_shares(7_200, 600, 1_000, 400, 300, 500),
+        shares=_shares(7_400, 600, 800, 400, 300, 500),
         fixed={Bucket.WELFARE: 1_000},
         limits={Bucket.MGMT: Limits(cap_satang=50_000)},
     ),

@@ -8,6 +8,7 @@ from cbt.web.guest import views as guest
 from cbt.web.host import views as host
 from cbt.web.household import views as household
 from cbt.web.mentor import views as mentor
+from cbt.web.policies import views as policies
 from cbt.web.public import experience as public  # holds the routes of public/views.py as well
 
 
@@ -20,6 +21,6 @@ def init_doors(app: Flask) -> None:
     errors.init_errors(app)
     fonts.init_fonts(app)
     health.init_health(app)
-    for door in (public, guest, host, household, mentor, admin):
+    for door in (public, guest, host, household, policies, mentor, admin):
         app.register_blueprint(door.bp)
     webhooks.init_webhooks(app)

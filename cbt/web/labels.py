@@ -31,7 +31,9 @@ from cbt.payments.providers.demo import Act
 from cbt.payments.reported import LineState, WorkKind
 from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
+from cbt.revenue.adoption import ResolutionProblem, UsesNature
 from cbt.revenue.policy import Bucket, DividendRule, ProviderRule, Task
+from cbt.revenue.policy_rules import PolicyRule, Severity, Verdict
 from cbt.revenue.split import Bound, PartKind
 from cbt.revenue.split import Part as SplitPart
 
@@ -342,6 +344,64 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         DividendRule.BY_SHARES: _l("by the shares held"),
         DividendRule.EQUAL: _l("alike to every member household"),
     },
+    UsesNature: {
+        UsesNature.UNKNOWN: _l("not answered yet"),
+        UsesNature.YES: _l("yes, of mangrove, sea, forest or wildlife"),
+        UsesNature.NO: _l("no"),
+    },
+    Severity: {
+        Severity.ERROR: _l("error"),
+        Severity.WARNING: _l("warning"),
+        Severity.ADVICE: _l("advice"),
+    },
+    Verdict: {
+        Verdict.PASS: _l("passed"),
+        Verdict.FAIL: _l("failed"),
+        Verdict.NOT_APPLICABLE: _l("does not apply"),
+        Verdict.NO_DATA: _l("not enough data"),
+    },
+    PolicyRule: {
+        PolicyRule.POL_01: _l("Shares make 100 percent"),
+        PolicyRule.POL_02: _l("Households get enough"),
+        PolicyRule.POL_03: _l("There are funds for everybody"),
+        PolicyRule.POL_04: _l("The revolving fund gets about 5 percent"),
+        PolicyRule.POL_05: _l("Activities that use nature pay for its conservation"),
+        PolicyRule.POL_06: _l("Management does not cost too much"),
+        PolicyRule.POL_07: _l("The intermediary's part is modest and agreed in writing"),
+        PolicyRule.POL_08: _l("A members' meeting resolved it, and it does not reach back"),
+        PolicyRule.POL_09: _l("The policy is looked at again every year"),
+        PolicyRule.NAME: _l("The name is one line of at most 80 letters"),
+        PolicyRule.RATES: _l("Every kind of work that counts has a rate above zero"),
+        PolicyRule.FIXED: _l("Fixed amounts and rates lie between one satang and a million baht"),
+        PolicyRule.LIMITS: _l("No bucket is promised more than it may get"),
+        PolicyRule.SURPLUS: _l("What agreed rates leave has a place to go"),
+        PolicyRule.DIVIDEND: _l("A dividend has a rule by which it is shared out"),
+    },
+    ResolutionProblem: {
+        ResolutionProblem.PLACE: _l("the place is missing"),
+        ResolutionProblem.MEETING: _l("it does not say which meeting it was"),
+        ResolutionProblem.FUTURE: _l("the meeting has not been held yet"),
+        ResolutionProblem.BEFORE_PROPOSAL: _l("the meeting was held before this was proposed here"),
+        ResolutionProblem.HOUSEHOLDS: _l("no household was on the register on that day"),
+        ResolutionProblem.PRESENT: _l(
+            "more households are said to have come than were on the register, or none"
+        ),
+        ResolutionProblem.QUORUM: _l(
+            "fewer than half of the households on the register came, so there was no quorum"
+        ),
+        ResolutionProblem.VOTES: _l(
+            "votes for, against and abstentions together are not as many as came"
+        ),
+        ResolutionProblem.VOTED_FOR: _l("not more than half of those who came agreed"),
+        ResolutionProblem.EFFECTIVE_FROM: _l("it cannot start before it was adopted"),
+        ResolutionProblem.SIGNERS: _l(
+            "it needs the names and positions of those who signed, each person once"
+        ),
+        ResolutionProblem.EXPLANATION: _l("a warning of the rules is not explained yet"),
+        ResolutionProblem.MINUTES: _l("the file of the minutes is missing"),
+        ResolutionProblem.MINUTES_LARGE: _l("the file of the minutes is larger than 5 MB"),
+        ResolutionProblem.MINUTES_KIND: _l("the minutes must be a PDF, JPEG or PNG file"),
+    },
     Bound: {
         Bound.CAP: _l("the most that the policy allows"),
         Bound.FLOOR: _l("the least that the policy promises"),
@@ -585,3 +645,40 @@ def how_words(part: SplitPart) -> str:
     else:
         how = _("at cost")
     return f"{how}, {label(part.bound)}" if part.bound else how
+
+
+_SHARE_SENTENCES = {
+    None: _l("%(percent)s percent of %(base)s to: %(fund)s. Rounded down: %(amount)s"),
+    Bound.CAP: _l(
+        "%(percent)s percent of %(base)s to: %(fund)s, but at most what the policy allows: %(amount)s"
+    ),
+    Bound.FLOOR: _l(
+        "%(percent)s percent of %(base)s to: %(fund)s, but at least what the policy promises: %(amount)s"
+    ),
+    Bound.SHORT: _l(
+        "%(percent)s percent of %(base)s to: %(fund)s, as far as the money went: %(amount)s"
+    ),
+}
+
+
+def part_sentence(part: SplitPart) -> str:
+    """How a part came about, as a sentence that can be read aloud at a meeting."""
+    amount = format_baht(part.amount_satang)
+    if part.code == Bucket.PROVIDER:
+        return _("What is left, to the households that do the work: %(amount)s", amount=amount)
+    if part.kind == PartKind.FIXED:
+        text = (
+            _l("Fixed amount to: %(fund)s. As far as the money went: %(amount)s")
+            if part.bound
+            else _l("Fixed amount to: %(fund)s. %(amount)s")
+        )
+        return str(text) % {"fund": part_words(part), "amount": amount}
+    if part.kind in (PartKind.BUCKET, PartKind.INTERMEDIARY):
+        values = {
+            "percent": format_bp(part.bp),
+            "base": format_baht(part.base_satang),
+            "fund": part_words(part),
+            "amount": amount,
+        }
+        return str(_SHARE_SENTENCES[part.bound]) % values
+    return _("At cost to: %(what)s. %(amount)s", what=part_words(part), amount=amount)

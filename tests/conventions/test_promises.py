@@ -60,6 +60,10 @@ PURE = [
     "cbt.revenue.preparation",
     "cbt.revenue.frozen",
     "cbt.revenue.posting",
+    "cbt.revenue.adoption",
+    "cbt.revenue.policy_rules",
+    "cbt.revenue.simulation",
+    "cbt.revenue.templates",
     "cbt.audit.findings",
     "cbt.web.flow",
 ]

@@ -32,7 +32,7 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
-from cbt.revenue.policy import DEFAULT, Bucket
+from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket
 from cbt.revenue.preparation import allot
 from cbt.revenue.sharing import share
 from cbt.revenue.split import Borne, Cost, split
@@ -69,7 +69,7 @@ BOAT = GroupRate(6, 150_000, (Step(13, 140_000),))
 
 @pytest.mark.parametrize("row", BUCKETS[1], ids=str)
 def test_the_default_policy(row):
-    assert BUCKETS[0] == ["distributable", *Bucket]
+    assert BUCKETS[0] == ["distributable", *ALWAYS]
     assert [part.amount_satang for part in split(row[0], [], 0, DEFAULT)[2:]] == row[1:]
 
 
