@@ -213,12 +213,6 @@ def test_a_resolution_that_cannot_be_is_refused_beside_what_was_typed(host, chan
     assert (count(PolicyVersion), count(PolicyResolution)) == (versions, 0)
 
 
-def test_minutes_beyond_the_limit_are_refused(host):
-    answer = record(host, proposed(), minutes=(BytesIO(PDF + b"x" * 5 * 1024 * 1024), "a.pdf"))
-    assert answer.status_code == 422
-    assert "larger than 5 MB" in words(answer)
-
-
 def test_an_overtaken_proposal_says_so(host):
     first, second = proposed(), proposed()
     record(host, first)
