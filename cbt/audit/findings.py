@@ -61,6 +61,8 @@ class Fault(StrEnum):
     PRICE_DIFFERS = "price_differs"
     POLICY_CHANGED = "policy_changed"
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    PROPOSAL_DIFFERS = "proposal_differs"
+    MINUTES_CHANGED = "minutes_changed"
     PLACES_DIFFER = "places_differ"
     OVERSOLD = "oversold"
     SLOT_DIFFERS = "slot_differs"

@@ -51,15 +51,19 @@ from cbt.payments.take_in import take_in
 from cbt.people.models import Person
 from cbt.people.roles import Grant, Role
 from cbt.people.services import add_person, grant_role
+from cbt.revenue import proposals
 from cbt.revenue import services as revenue
+from cbt.revenue.adoption import UsesNature
 from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
 from cbt.revenue.records import NewWork, Resolution
+from cbt.revenue.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent / "communities"
 KIND = "cbt-demo-community/1"
 PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts it)
 DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
+_BEFORE_THE_MEETING = timedelta(days=3)
 _MENTORED = ("buna-dara", "ban-thep-fai")
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, IndexError, KeyError),
@@ -125,7 +129,17 @@ def load_file(file: Path, providers: Providers, now: datetime) -> str:
     plan, read = _read(file, now)
     loaded = _found(plan, read, providers, now)
     _play(loaded, providers, now)
+    if "proposal" in plan["policy"]:
+        _propose(loaded, plan["policy"]["proposal"], now - _BEFORE_THE_MEETING)
     return loaded.slug
+
+
+def _propose(loaded: Loaded, template: str, at: datetime) -> None:
+    """Let the coordinator put another policy before the members; nobody has decided yet."""
+    policy = TEMPLATES[template]
+    draft_id = proposals.begin_draft(loaded.id, policy, loaded.host_id, at)
+    proposals.change_draft(loaded.id, draft_id, policy, UsesNature.YES, "")
+    proposals.propose(loaded.id, draft_id, loaded.host_id, at)
 
 
 def _read(file: Path, now: datetime) -> tuple[dict[str, Any], Extras]:

@@ -497,6 +497,8 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ),
         Fault.POLICY_CHANGED: _l("Its text was changed after adoption."),
         Fault.POLICY_NOT_IN_FORCE: _l("It was sold under a policy that was not in force that day."),
+        Fault.PROPOSAL_DIFFERS: _l("Its text is not the one that was put before the meeting."),
+        Fault.MINUTES_CHANGED: _l("The file of its minutes is not the one that was handed in."),
         Fault.PLACES_DIFFER: _l(
             "%(claimed)s places are counted as taken, but bookings take %(booked)s."
         ),

@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from cbt.audit.findings import Fault
 from cbt.audit.verify import verify
 from cbt.communities import chart
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.errors import NobodyToShare
 from cbt.ledger.queries import balances, list_entries_about
 from cbt.revenue import posting, queries
@@ -17,6 +19,7 @@ from cbt.revenue.posting import SharingFacts, household_totals, share_dividends,
 from cbt.revenue.sharing import Work
 from cbt.revenue.statements import explain
 from tests import factories
+from tests.revenue.test_proposals import adopt, propose
 from tests.site import NOW
 
 EVENING = NOW + timedelta(days=2)
@@ -168,3 +171,65 @@ def test_a_dividend_changes_the_facts_text_and_none_leaves_it_as_it_was():
     assert "share:H02:3\nshare:H04:1\nmembers:H01,H02,H03,H04\n" in with_it
     without = posting.sharing_input(facts_of(dividends=((RICH, 0),)))
     assert without == posting.sharing_input(facts_of(dividends=(), shares=(), members=()))
+
+
+# --- the audit sees what is changed ---------------------------------------------------------------
+
+
+def faults(village, check):
+    db.session.rollback()
+    outcomes = {outcome.check: outcome for outcome in verify(db.session(), village.card)}
+    return {finding.fault for finding in outcomes[check].findings}
+
+
+def without_triggers(*statements):
+    """Change the records as somebody who owns the database could."""
+    with transaction() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for table in ("leg", "minutes_file", "policy_proposal"):
+                session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        else:
+            for table in ("leg", "minutes_file", "policy_proposal"):
+                session.execute(text(f"DROP TRIGGER {table}_refuses_update"))
+        for statement in statements:
+            session.execute(text(statement))
+
+
+def test_a_satang_of_a_dividend_moved_between_two_households_is_seen(village):
+    factories.book(village)
+    settle(village)
+    legs = "(SELECT {}(line) FROM leg WHERE rule = 'dividend:equal')"
+    without_triggers(
+        f"UPDATE leg SET amount_satang = amount_satang - 1 WHERE line = {legs.format('min')}"
+        " AND rule = 'dividend:equal'",
+        f"UPDATE leg SET amount_satang = amount_satang + 1 WHERE line = {legs.format('max')}"
+        " AND rule = 'dividend:equal'",
+    )
+    assert Fault.AMOUNT_DIFFERS in faults(village, "sharing")
+
+
+def test_a_household_put_off_the_register_of_that_day_is_seen(village):
+    factories.book(village)
+    settle(village)
+    without_triggers("UPDATE household SET active_from = '2030-01-01' WHERE code = 'H05'")
+    assert Fault.FACTS_CHANGED in faults(village, "sharing")
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE minutes_file SET body = :body", Fault.MINUTES_CHANGED),
+        ("UPDATE policy_proposal SET text = 'another'", Fault.PROPOSAL_DIFFERS),
+    ],
+    ids=["minutes", "proposal"],
+)
+def test_a_resolution_changed_afterwards_is_seen(village, statement, fault):
+    adopt(village, propose(village))
+    assert faults(village, "policies") == set()
+    without_triggers(statement.replace(":body", "x'00'" if is_sqlite() else "'x'::bytea"))
+    assert faults(village, "policies") == {fault}
+
+
+def is_sqlite():
+    return db.engine.dialect.name == "sqlite"

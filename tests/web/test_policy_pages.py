@@ -1,6 +1,7 @@
 """The pages of policies: drafted step by step, read by every member, adopted with minutes."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from io import BytesIO
@@ -11,11 +12,14 @@ from sqlalchemy import func, select
 from cbt.clock import utc_now
 from cbt.communities.queries import get_community
 from cbt.db import db
+from cbt.i18n import set_language
 from cbt.revenue import proposals, resolutions
 from cbt.revenue.adoption import UsesNature
 from cbt.revenue.models import PolicyDraft, PolicyProposal, PolicyResolution, PolicyVersion
 from cbt.revenue.policy import Bucket, Limits, ProviderRule
+from cbt.revenue.split import Bound, Part, PartKind
 from cbt.revenue.templates import TEMPLATES
+from cbt.web.labels import part_sentence
 from tests.web.forms import post, sign_in, token
 
 AT = "/en/policies/buna-dara"
@@ -149,6 +153,7 @@ def test_a_step_that_cannot_be_read_says_so_in_the_readers_language_and_keeps_no
 
 def test_the_sum_is_shown_and_a_wrong_one_cannot_be_proposed(host):
     draft = begin(host)
+    before = count(PolicyProposal)
     answer = keep(host, draft, "shares", share_welfare="4", stay="yes")
     assert answer.location.endswith("/shares")
     assert "99 of 100 percent" in words(host.get(answer.location))
@@ -159,7 +164,7 @@ def test_the_sum_is_shown_and_a_wrong_one_cannot_be_proposed(host):
     answer = post(host, f"{AT}/drafts/{draft.id}/propose", review)
     assert answer.status_code == 422
     assert "This split policy breaks a rule" in words(answer)
-    assert count(PolicyProposal) == 0
+    assert count(PolicyProposal) == before
     assert count(PolicyDraft) == 1
 
 
@@ -258,3 +263,49 @@ def test_one_can_come_here_within_two_taps(host, sample_app):
     assert AT in member.get("/en/household/buna-dara/H03").text
     sign_in(mentor, "mentor")
     assert AT in mentor.get("/en/mentor/buna-dara").text
+
+
+COST = Part(PartKind.COST, "insurance", 4_000)
+FEE = Part(PartKind.PAYMENT_FEE, "payment_fee", 1_589)
+WELFARE = Part(PartKind.BUCKET, "welfare", 6_172, 500, 123_457)
+
+
+@pytest.mark.parametrize(
+    ("part", "english"),
+    [
+        (COST, "At cost to: Accident insurance. ฿40.00"),
+        (FEE, "At cost to: Payment fee. ฿15.89"),
+        (WELFARE, "5 percent of ฿1,234.57 to: Community welfare fund. Rounded down: ฿61.72"),
+        (
+            replace(WELFARE, amount_satang=5_000, bound=Bound.CAP),
+            "5 percent of ฿1,234.57 to: Community welfare fund,"
+            " but at most what the policy allows: ฿50.00",
+        ),
+        (
+            replace(WELFARE, amount_satang=9_000, bound=Bound.FLOOR),
+            "5 percent of ฿1,234.57 to: Community welfare fund,"
+            " but at least what the policy promises: ฿90.00",
+        ),
+        (
+            replace(WELFARE, amount_satang=10, bound=Bound.SHORT),
+            "5 percent of ฿1,234.57 to: Community welfare fund, as far as the money went: ฿0.10",
+        ),
+        (
+            Part(PartKind.FIXED, "welfare", 2_000),
+            "Fixed amount to: Community welfare fund. ฿20.00",
+        ),
+        (
+            Part(PartKind.BUCKET, "dividend", 800, 800, 10_000),
+            "8 percent of ฿100.00 to: Dividend to the owners. Rounded down: ฿8.00",
+        ),
+        (
+            Part(PartKind.BUCKET, "provider", 70_000, 7_000, 100_000),
+            "What is left, to the households that do the work: ฿700.00",
+        ),
+    ],
+    ids=["cost", "fee", "share", "cap", "floor", "short", "fixed", "dividend", "rest"],
+)
+def test_each_part_is_told_in_a_sentence(sample_app, part, english):
+    with sample_app.test_request_context():
+        set_language("en")
+        assert part_sentence(part) == english
