@@ -15,7 +15,8 @@ from cbt.i18n import _l
 from cbt.money import parse_baht
 from cbt.revenue.policy import Task
 from cbt.revenue.records import NewPreparation, NewWork, PreparationRow
-from cbt.revenue.services import MOST_COST_SATANG, MOST_MINUTES, MOST_ROWS, MOST_UNITS
+from cbt.revenue.services import MOST_COST_SATANG
+from cbt.revenue.work import MOST_MINUTES, MOST_ROWS, MOST_UNITS
 from cbt.web import labels
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, trim
 from cbt.web.host.forms import required_text

@@ -29,6 +29,7 @@ from cbt.revenue import queries as revenue
 from cbt.revenue import services as settlement
 from cbt.revenue.posting import split_booking
 from cbt.revenue.records import NewPreparation, NewWork, Preview
+from cbt.revenue.work import MOST_ROWS
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.flow import add_up, draw
@@ -117,7 +118,7 @@ def _row_in_form(rows: dict[int, NewWork] | dict[int, NewPreparation], error: Wo
 def _too_long() -> str:
     return _(
         "A departure can hold at most %(most)s lines of work. Nothing was saved.",
-        most=settlement.MOST_ROWS,
+        most=MOST_ROWS,
     )
 
 
