@@ -48,7 +48,10 @@ LONGEST_WORDS = 200
 _NOTED_AFTER = timedelta(days=7)
 _MOST_AHEAD = timedelta(days=400)
 _MOST_MINUTES = 12 * 60
-_LINE = {**table_of(RotationEvent).c, "household": Household.code}
+_LINE: dict[str, Any] = {
+    **table_of(RotationEvent).c,
+    "household": Household.code.label("household"),
+}
 _HELD = {ThingKind.BOAT: Task.BOAT, ThingKind.GUIDE: Task.GUIDE, ThingKind.ROOM: Task.HOST}
 
 
@@ -60,15 +63,15 @@ class TurnLine:
     """Something that was written down of a task's turns, for a page."""
 
     id: int
-    task: str
-    kind: str
+    task: Task
+    kind: TurnKind
     household: str
     other: str | None
     first_on: date
     last_on: date
     capacity: int | None
     weekdays: int
-    reason: str | None
+    reason: SkipReason | None
     words: str
     about_id: int | None
     recorded_by: int
@@ -129,17 +132,25 @@ def get_rota(session: Session, community_id: int, task: Task) -> Rota:
 
 def _list_lines(session: Session, community_id: int, task: Task) -> list[TurnLine]:
     other = aliased(Household)
-    shown: list[Any] = [
-        other.code if each.name == "other" else _LINE[each.name] for each in fields(TurnLine)
-    ]
+    shown: list[Any] = [_LINE[each.name] for each in fields(TurnLine) if each.name in _LINE]
     rows = session.execute(
-        select(*shown)
+        select(*shown, other.code.label("other"))
         .join(Household, Household.id == RotationEvent.household_id)
         .outerjoin(other, other.id == RotationEvent.other_household_id)
         .where(RotationEvent.community_id == community_id, RotationEvent.task == task)
         .order_by(RotationEvent.id)
     )
-    return [TurnLine(*row) for row in rows]
+    return [_line(dict(row._mapping)) for row in rows]
+
+
+def _line(values: dict[str, Any]) -> TurnLine:
+    kind, reason, about = values.pop("kind"), values.pop("reason"), values.pop("task")
+    return TurnLine(
+        task=Task(about),
+        kind=TurnKind(kind),
+        reason=SkipReason(reason) if reason else None,
+        **values,
+    )
 
 
 def _members(session: Session, community_id: int, lines: Iterable[TurnLine]) -> tuple[Member, ...]:
@@ -355,7 +366,7 @@ def agree_swap(community_id: int, event_id: int, person_id: int, now: datetime) 
         if line.first_on < _today(session, community_id, now):
             raise TurnInvalid(problem=TurnProblem.DAY)
         assert line.other is not None
-        new = NewTurn(task=Task(line.task), household=line.other, first_on=line.first_on)
+        new = NewTurn(task=line.task, household=line.other, first_on=line.first_on)
         values = {"about_id": line.id}
         _write(session, community_id, TurnKind.SWAP_AGREED, new, person_id, now, **values)
 
@@ -375,7 +386,7 @@ def withdraw(community_id: int, event_id: int, person_id: int, now: datetime) ->
         kinds = (TurnKind.AWAY, TurnKind.SKIPPED, TurnKind.SWAP_ASKED)
         if is_withdrawn or is_over or line.kind not in kinds:
             raise StateForbids(thing="turn", state=line.kind, wanted="withdrawn")
-        new = NewTurn(task=Task(line.task), household=line.household, first_on=line.first_on)
+        new = NewTurn(task=line.task, household=line.household, first_on=line.first_on)
         values = {"about_id": line.id}
         _write(session, community_id, TurnKind.WITHDRAWN, new, person_id, now, **values)
 

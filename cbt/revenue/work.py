@@ -16,7 +16,7 @@ from cbt.bookings.models import Departure
 from cbt.bookings.records import TripCard
 from cbt.bookings.states import DepartureState
 from cbt.bookings.things import ThingKind
-from cbt.clock import to_instant, village_day
+from cbt.clock import village_day
 from cbt.communities.models import Household
 from cbt.communities.queries import (
     get_community_by_id,
@@ -194,6 +194,24 @@ def list_departures_of(
     )
 
 
+def list_open_departures(
+    session: Session, community_id: int, first_on: date, last_on: date
+) -> list[int]:
+    """Departures with a record that can still change, the newest first."""
+    return list(
+        session.scalars(
+            select(Departure.id)
+            .where(
+                Departure.community_id == community_id,
+                Departure.state != DepartureState.SETTLED,
+                Departure.starts_on.between(first_on, last_on),
+                Departure.id.in_(select(ServiceRecord.departure_id)),
+            )
+            .order_by(Departure.begins_at.desc(), Departure.id.desc())
+        )
+    )
+
+
 def list_open_disputes(session: Session, community_id: int) -> list[DisputeLine]:
     """The disputes of a community that nobody answered yet, the first to be answered first."""
     ids = list(
@@ -364,7 +382,7 @@ def _require_possible_days(
     names = {row.household for row in rows}
     others = [
         each
-        for each in _list_worked(session, community_id, trip.id, first, last, zone)
+        for each in list_worked(session, community_id, first, last, zone, but=trip.id)
         if each.household in names
     ]
     number = find_too_long(own, others)
@@ -372,11 +390,10 @@ def _require_possible_days(
         raise WorkInvalid(row=number + 1, problem=WorkProblem.DAY)
 
 
-def _list_worked(
-    session: Session, community_id: int, but: int, first: date, last: date, zone: str
+def list_worked(
+    session: Session, community_id: int, first: date, last: date, zone: str, *, but: int = 0
 ) -> list[Worked]:
-    """What is recorded of the other departures that touch the days from `first` to `last`."""
-    midnight = to_instant(first, datetime.min.time(), zone)
+    """What is recorded of departures that begin by `last` and reach into `first`, but of one."""
     rows = session.execute(
         select(
             Household.code,
@@ -389,15 +406,20 @@ def _list_worked(
         .where(
             Departure.community_id == community_id,
             Departure.id != but,
-            Departure.starts_on.between(first - _LONGEST_TRIP, last),
-            Departure.ends_at > midnight,
+            Departure.starts_on.between(_before(first), last),
         )
         .group_by(Household.code, Departure.id, Departure.starts_on, Departure.ends_at)
     )
-    return [
+    worked = [
         Worked(code, starts_on, _last_day(ends_at, starts_on, zone), int(minutes))
         for code, starts_on, ends_at, minutes in rows
     ]
+    return [each for each in worked if each.last_on >= first]
+
+
+def _before(first: date) -> date:
+    """The earliest start of a trip that can still reach into a day."""
+    return max(first, date.min + _LONGEST_TRIP) - _LONGEST_TRIP
 
 
 def _last_day(ends_at: datetime, starts_on: date, zone: str) -> date:

@@ -422,6 +422,8 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
         Check.SLOTS: _l("No boat, room or guide is given away twice, and the counts are right"),
         Check.RECEIPTS: _l("Receipt and settlement numbers run without a gap"),
+        Check.SHARES: _l("Share registers add up, and two people stand behind each change"),
+        Check.WORK: _l("Work records are possible, and somebody else looked at them"),
     },
     Fault: {
         Fault.CHAIN_GAP: _l("Entries %(first)s to %(last)s are missing."),
@@ -486,6 +488,25 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
         Fault.SETTLEMENT_GAP: _l("This settlement number is missing."),
         Fault.SETTLEMENT_UNCOUNTED: _l("The community counts only %(counted)s settlements."),
+        Fault.SHARES_ALONE: _l("One person alone recorded and decided the change of %(day)s."),
+        Fault.SHARES_IMPOSSIBLE: _l(
+            "The change of %(day)s cannot be: more than was held, or no member (%(household)s)."
+        ),
+        Fault.WORK_STRANGER: _l("Household %(household)s was not a member on that day."),
+        Fault.WORK_TOO_LONG: _l("It worked %(minutes)s minutes on %(day)s; a day has 1,440."),
+        Fault.WORK_ALONE: _l(
+            "The work of household %(household)s was written down and confirmed by one person alone."
+        ),
+        Fault.WORK_UNSEEN: _l(
+            "The work of household %(household)s was settled before anybody else could look at it."
+        ),
+        Fault.WORK_DISPUTED: _l(
+            "It was settled while household %(household)s disputed its work without an answer."
+        ),
+        Fault.ANSWER_ALONE: _l(
+            "The dispute of household %(household)s was answered by who wrote the work down or who"
+            " disputed it."
+        ),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -498,6 +519,9 @@ _SUBJECTS = {
     "policy": _l("Policy %(name)s"),
     "receipt": _l("Receipt %(name)s"),
     "settlement": _l("Settlement %(name)s"),
+    "household": _l("Household %(name)s"),
+    "asset": _l("Co-owned thing %(name)s"),
+    "asset_use": _l("What an activity earns by"),
     "book": _l("The books"),
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),
