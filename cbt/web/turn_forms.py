@@ -30,6 +30,10 @@ def _reasons() -> list[tuple[str, str]]:
     return [(str(each), labels.label(each)) for each in SkipReason]
 
 
+def _weekdays() -> list[tuple[int, str]]:
+    return [(number, str(name)) for number, name in enumerate(WEEKDAYS)]
+
+
 class TermsForm(Form):
     """On what terms a household takes part; its ids stand beside those of the other forms."""
 
@@ -42,7 +46,7 @@ class TermsForm(Form):
     weekdays = SelectMultipleField(
         _l("Days of the week"),
         coerce=int,
-        choices=list(enumerate(WEEKDAYS)),
+        choices=_weekdays,
         default=list(range(7)),
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
