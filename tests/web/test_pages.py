@@ -17,7 +17,7 @@ from cbt.notices.models import Notice
 from cbt.payments import give_back, transfers
 from cbt.payments.models import Attempt, Capture
 from cbt.revenue.models import ServiceRecord
-from cbt.revenue.services import MOST_ROWS
+from cbt.revenue.work import MOST_ROWS
 from tests.site import NOW, SECRET
 from tests.web.forms import post, sign_in, token
 
