@@ -175,6 +175,10 @@ class AssetInvalid(Invalid):
     """facts: problem. A co-owned asset, or what it earns from, that cannot be."""
 
 
+class TurnInvalid(Invalid):
+    """facts: problem. Something about turns that cannot be written down."""
+
+
 class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 
@@ -219,6 +223,10 @@ class DetailsIncomplete(Invalid):
 
 class NoteMissing(Invalid):
     """Whoever takes something off the work list writes what was done."""
+
+
+class WordsMissing(Invalid):
+    """A dispute and its answer need words, not too many of them."""
 
 
 class EventRefused(Invalid):
@@ -332,6 +340,26 @@ class PreviewOutdated(Refused):
 
 class NothingToSettle(Refused):
     """No paid booking stands on this departure."""
+
+
+class PeriodClosed(Refused):
+    """facts: on. The month up to that day is closed; what belongs to it is not changed any more."""
+
+
+class WorkChanged(Refused):
+    """A work record reads otherwise than when the person looked at it."""
+
+
+class WorkDisputed(Refused):
+    """facts: household, day. A household disputes its part; somebody must answer by that day."""
+
+
+class WorkUnconfirmed(Refused):
+    """facts: households, day. Nobody confirmed parts of the record; they lie open until that day."""
+
+
+class NotYetBegun(Refused):
+    """The trip has not begun, so nothing of it can be confirmed."""
 
 
 class NoWorkRecorded(Refused):

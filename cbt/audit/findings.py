@@ -30,6 +30,8 @@ class Check(StrEnum):
     PLACES = "places"
     SLOTS = "slots"
     RECEIPTS = "receipts"
+    SHARES = "shares"
+    WORK = "work"
 
 
 class Fault(StrEnum):
@@ -70,6 +72,14 @@ class Fault(StrEnum):
     RECEIPT_GAP = "receipt_gap"
     SETTLEMENT_GAP = "settlement_gap"
     SETTLEMENT_UNCOUNTED = "settlement_uncounted"
+    SHARES_ALONE = "shares_alone"
+    SHARES_IMPOSSIBLE = "shares_impossible"
+    WORK_STRANGER = "work_stranger"
+    WORK_TOO_LONG = "work_too_long"
+    WORK_ALONE = "work_alone"
+    WORK_UNSEEN = "work_unseen"
+    WORK_DISPUTED = "work_disputed"
+    ANSWER_ALONE = "answer_alone"
     UNREADABLE = "unreadable"
 
 

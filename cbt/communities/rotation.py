@@ -26,7 +26,7 @@ MOST_UNEXPLAINED = Fraction(1, 10)
 
 
 class SkipReason(StrEnum):
-    """Why a household passes a turn on and keeps its place."""
+    """TurnWhy a household passes a turn on and keeps its place."""
 
     SICK = "sick"
     FAMILY = "family"
@@ -36,8 +36,8 @@ class SkipReason(StrEnum):
     NONE = "none"
 
 
-class Why(StrEnum):
-    """Why a household stands before the next one in the queue."""
+class TurnWhy(StrEnum):
+    """TurnWhy a household stands before the next one in the queue."""
 
     FEWEST = "fewest"
     LONGEST = "longest"
@@ -46,7 +46,7 @@ class Why(StrEnum):
 
 
 class NotNow(StrEnum):
-    """Why a household that takes part is not in the queue of a day."""
+    """TurnWhy a household that takes part is not in the queue of a day."""
 
     SKIPS = "skips"
     AWAY = "away"
@@ -139,7 +139,7 @@ class Place:
     last_on: date | None
     capacity: int
     position: int
-    why: Why = Why.FEWEST
+    why: TurnWhy = TurnWhy.FEWEST
 
     @property
     def level(self) -> Fraction:
@@ -165,7 +165,7 @@ def queue(events: Iterable[Event], members: Iterable[Member], day: date) -> tupl
 
 
 def not_now(member: Member, events: Iterable[Event], day: date) -> NotNow | None:
-    """Why a member that takes part is not in the queue of a day; None where it is."""
+    """TurnWhy a member that takes part is not in the queue of a day; None where it is."""
     terms = member.terms_on(day)
     if terms is None or not terms.weekdays >> day.weekday() & 1:
         return NotNow.DAY_OFF
@@ -237,10 +237,10 @@ def _explained(ordered: list[Place]) -> list[Place]:
     return found
 
 
-def _difference(place: Place, other: Place) -> Why:
+def _difference(place: Place, other: Place) -> TurnWhy:
     if place.level != other.level:
-        return Why.FEWEST
-    return Why.LONGEST if place.last_on != other.last_on else Why.REGISTER
+        return TurnWhy.FEWEST
+    return TurnWhy.LONGEST if place.last_on != other.last_on else TurnWhy.REGISTER
 
 
 def _exchange(ordered: list[Place], swap: Swapped) -> list[Place]:
@@ -249,8 +249,8 @@ def _exchange(ordered: list[Place], swap: Swapped) -> list[Place]:
         return ordered
     one, two = names.index(swap.household), names.index(swap.other)
     found = list(ordered)
-    found[one] = replace(ordered[two], why=Why.SWAPPED)
-    found[two] = replace(ordered[one], why=Why.SWAPPED)
+    found[one] = replace(ordered[two], why=TurnWhy.SWAPPED)
+    found[two] = replace(ordered[one], why=TurnWhy.SWAPPED)
     return found
 
 

@@ -13,9 +13,9 @@ from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE
 from cbt.payments.promptpay import IdKind, Receiver, normalise
 from cbt.payments.providers.demo import DemoProvider
 from cbt.revenue.policy import Policy, Task, canonical, parse
-from cbt.revenue.services import MOST_MINUTES, MOST_ROWS
 from cbt.revenue.split import Cost, split
 from cbt.revenue.templates import TEMPLATES
+from cbt.revenue.work import MOST_MINUTES, MOST_ROWS
 
 PICTURES = Path(__file__).parent.parent / "static" / "pictures"
 MOST_ADULTS = 4

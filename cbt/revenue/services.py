@@ -1,7 +1,7 @@
 """Adopting policies, recording work, settling departures."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from cbt.bookings.hold import close_departure
 from cbt.bookings.models import Departure
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
-from cbt.communities.queries import get_community_by_id, list_register
+from cbt.communities.queries import get_community_by_id, list_memberships, list_register
 from cbt.communities.services import lock_community, next_settlement_number
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -31,16 +31,14 @@ from cbt.errors import (
 )
 from cbt.ledger import services as ledger
 from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
-from cbt.revenue import posting, queries
+from cbt.revenue import posting, queries, work
 from cbt.revenue.adoption import ResolutionProblem
-from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
-from cbt.revenue.policy import Task, identity, parse
+from cbt.revenue.models import PolicyVersion, Preparation, Settlement
+from cbt.revenue.policy import identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import AdoptedPolicy, NewPreparation, NewWork, Preview, Resolution
+from cbt.revenue.work_rules import WorkProblem
 
-MOST_ROWS = 200
-MOST_UNITS = 1_000
-MOST_MINUTES = 7 * 24 * 60
 MOST_COST_SATANG = 10_000_000
 
 
@@ -114,42 +112,23 @@ def require_adopted(resolution: Resolution) -> None:
 
 
 def record_work(
-    community_id: int, departure_id: int, rows: Sequence[NewWork], person_id: int, now: datetime
+    community_id: int,
+    departure_id: int,
+    rows: Sequence[NewWork],
+    person_id: int,
+    now: datetime,
+    closed_until: date | None = None,
 ) -> None:
     """Write down who worked on a departure, in place of what was written before.
 
-    Raises DepartureUnknown, AlreadySettled, or WorkInvalid naming the row, and then writes nothing.
+    `closed_until` is the last day of the last closed month. Raises DepartureUnknown, AlreadySettled,
+    PeriodClosed, or WorkInvalid naming the row, and then writes nothing.
     """
     with transaction() as session:
         lock_community(session, community_id)
         trip = bookings.get_trip(session, community_id, departure_id)
-        if trip.state == DepartureState.SETTLED:
-            raise AlreadySettled
-        register = {
-            household.code: household.id for household in list_register(session, community_id)
-        }
-        if len(rows) > MOST_ROWS:
-            raise WorkInvalid(row=MOST_ROWS + 1, problem="rows")
-        for number, row in enumerate(rows, start=1):
-            _require_valid(row, number, register)
-        session.execute(delete(ServiceRecord).where(ServiceRecord.departure_id == departure_id))
-        if rows:
-            session.execute(
-                insert(ServiceRecord),
-                [
-                    {
-                        "departure_id": departure_id,
-                        "line": number,
-                        "household_id": register[row.household],
-                        "task": row.task,
-                        "units": row.units,
-                        "minutes": row.minutes,
-                        "recorded_by": person_id,
-                        "recorded_at": now,
-                    }
-                    for number, row in enumerate(rows, start=1)
-                ],
-            )
+        work.require_open(trip, closed_until)
+        work.replace_rows(session, community_id, trip, rows, person_id, now)
 
 
 def record_preparation(
@@ -158,24 +137,25 @@ def record_preparation(
     rows: Sequence[NewPreparation],
     person_id: int,
     now: datetime,
+    closed_until: date | None = None,
 ) -> None:
     """Write down what households bought or prepared for a departure, in place of what stood before.
 
-    It is paid first out of what cancellations leave. Raises DepartureUnknown, AlreadySettled, or
-    WorkInvalid naming the row, and then writes nothing.
+    It is paid first out of what cancellations leave. Raises DepartureUnknown, AlreadySettled,
+    PeriodClosed, or WorkInvalid naming the row, and then writes nothing.
     """
     with transaction() as session:
         lock_community(session, community_id)
-        if bookings.get_trip(session, community_id, departure_id).state == DepartureState.SETTLED:
-            raise AlreadySettled
+        trip = bookings.get_trip(session, community_id, departure_id)
+        work.require_open(trip, closed_until)
+        members = list_memberships(session, community_id)
         register = {
             household.code: household.id for household in list_register(session, community_id)
         }
         for number, row in enumerate(rows, start=1):
-            if row.household not in register:
-                raise WorkInvalid(row=number, problem="household")
+            work.require_member(members, row.household, trip.starts_on, number)
             if not 0 < row.cost_satang <= MOST_COST_SATANG or not row.what.strip():
-                raise WorkInvalid(row=number, problem="cost")
+                raise WorkInvalid(row=number, problem=WorkProblem.COST)
         session.execute(delete(Preparation).where(Preparation.departure_id == departure_id))
         if rows:
             session.execute(
@@ -195,24 +175,14 @@ def record_preparation(
             )
 
 
-def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
-    if row.household not in register:
-        raise WorkInvalid(row=number, problem="household")
-    if row.task not in set(Task):
-        raise WorkInvalid(row=number, problem="task")
-    if not 0 < row.units <= MOST_UNITS:
-        raise WorkInvalid(row=number, problem="units")
-    if not 0 <= row.minutes <= MOST_MINUTES:
-        raise WorkInvalid(row=number, problem="minutes")
-
-
 # --- settlement ----------------------------------------------------------------------------------
 
 
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
-    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, DisputeOpen or FeeNotReported.
+    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, WorkDisputed, DisputeOpen or
+    FeeNotReported.
     """
     session = db.session()
     number = 1 + get_community_by_id(session, community_id).settlements
@@ -227,8 +197,8 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, DisputeOpen, FeeNotReported, or
-    PreviewOutdated when something changed since; and then writes nothing.
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, WorkDisputed, WorkUnconfirmed, DisputeOpen,
+    FeeNotReported, or PreviewOutdated when something changed since; and then writes nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
@@ -237,6 +207,8 @@ def settle(
             raise AlreadySettled
         if trip.ends_at > now:
             raise NotYetDelivered
+        zone = get_community_by_id(session, community_id).zone
+        work.require_seen(session, trip, zone, now)
         number = next_settlement_number(session, community_id)
         close_departure(session, departure_id)
         booked, sharing = _facts(session, community_id, departure_id, number)
@@ -277,6 +249,7 @@ def _facts(
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
+    work.require_undisputed(session, departure_id)
     asked = find_waiting_goodwill(session, departure_id)
     if asked is not None:  # settling would decide over what a second person has not agreed to
         raise GoodwillWaits(reference=asked)

@@ -6,7 +6,7 @@ from cbt.web import access, addresses, errors, fonts, headers, health, layout, l
 from cbt.web.admin import views as admin
 from cbt.web.guest import views as guest
 from cbt.web.host import views as host
-from cbt.web.household import views as household
+from cbt.web.household import work as household  # holds the routes of household/views.py as well
 from cbt.web.mentor import views as mentor
 from cbt.web.policies import views as policies
 from cbt.web.public import experience as public  # holds the routes of public/views.py as well

@@ -11,6 +11,7 @@ from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitSta
 from cbt.bookings.terms import TermsProblem
 from cbt.bookings.things import ThingKind, ThingProblem
 from cbt.communities import chart
+from cbt.communities.rotation import NotNow, SkipReason, TurnWhy
 from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareKind, ShareProblem
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
@@ -36,6 +37,8 @@ from cbt.revenue.policy import Bucket, DividendRule, ProviderRule, Task
 from cbt.revenue.policy_rules import PolicyRule, Severity, Verdict
 from cbt.revenue.split import Bound, PartKind
 from cbt.revenue.split import Part as SplitPart
+from cbt.revenue.work_models import TurnKind
+from cbt.revenue.work_rules import TurnProblem, WorkProblem
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     Unit: {
@@ -110,6 +113,58 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         FeedProblem.STATUS: _l("it answers with an error"),
         FeedProblem.REDIRECTS: _l("it sends us from address to address"),
         FeedProblem.ENCODING: _l("it is packed in a way that we do not read"),
+    },
+    WorkProblem: {
+        WorkProblem.ROWS: _l("a record can have at most 200 lines"),
+        WorkProblem.HOUSEHOLD: _l("please choose a household"),
+        WorkProblem.INACTIVE: _l("this household is not a member on the day of the trip"),
+        WorkProblem.TASK: _l("please choose a task"),
+        WorkProblem.UNITS: _l("please enter how many times, from 1 to 1,000"),
+        WorkProblem.MINUTES: _l("please enter minutes from 0 to 10,080"),
+        WorkProblem.DAY: _l(
+            "with it, this household would have worked more than 24 hours that day on all trips"
+            " together"
+        ),
+        WorkProblem.COST: _l("please say what it was and what it cost"),
+    },
+    TurnProblem: {
+        TurnProblem.CAPACITY: _l(
+            "how many turns at once must lie between 0 and 50, with at least one day of the week"
+        ),
+        TurnProblem.DAY: _l("the day lies too far back or too far ahead"),
+        TurnProblem.LONG: _l(
+            "a skip with a reason lasts 14 days at most, one without a reason a single day. For"
+            " longer, please note the household as away"
+        ),
+        TurnProblem.PARTNER: _l("both households must take part in this task on that day"),
+        TurnProblem.WORDS: _l("the words are too long"),
+    },
+    SkipReason: {
+        SkipReason.SICK: _l("sick"),
+        SkipReason.FAMILY: _l("something in the family"),
+        SkipReason.FAITH: _l("religion or custom"),
+        SkipReason.BROKEN: _l("boat, room or tools not usable"),
+        SkipReason.BUSY: _l("other work"),
+        SkipReason.NONE: _l("no reason given"),
+    },
+    TurnWhy: {
+        TurnWhy.FEWEST: _l("had fewest turns for its share"),
+        TurnWhy.LONGEST: _l("has waited longest since its last turn"),
+        TurnWhy.REGISTER: _l("stands first in the register"),
+        TurnWhy.SWAPPED: _l("swapped places"),
+    },
+    NotNow: {
+        NotNow.SKIPS: _l("skips this turn"),
+        NotNow.AWAY: _l("is away"),
+        NotNow.DAY_OFF: _l("does not serve on this day"),
+    },
+    TurnKind: {
+        TurnKind.TERMS: _l("takes part"),
+        TurnKind.AWAY: _l("away"),
+        TurnKind.SKIPPED: _l("skipped"),
+        TurnKind.SWAP_ASKED: _l("asked to swap"),
+        TurnKind.SWAP_AGREED: _l("agreed to swap"),
+        TurnKind.WITHDRAWN: _l("taken back"),
     },
     ShareKind: {
         ShareKind.ISSUE: _l("issued"),
@@ -442,6 +497,8 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
         Check.SLOTS: _l("No boat, room or guide is given away twice, and the counts are right"),
         Check.RECEIPTS: _l("Receipt and settlement numbers run without a gap"),
+        Check.SHARES: _l("Share registers add up, and two people stand behind each change"),
+        Check.WORK: _l("Work records are possible, and somebody else looked at them"),
     },
     Fault: {
         Fault.CHAIN_GAP: _l("Entries %(first)s to %(last)s are missing."),
@@ -508,6 +565,25 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
         Fault.SETTLEMENT_GAP: _l("This settlement number is missing."),
         Fault.SETTLEMENT_UNCOUNTED: _l("The community counts only %(counted)s settlements."),
+        Fault.SHARES_ALONE: _l("One person alone recorded and decided the change of %(day)s."),
+        Fault.SHARES_IMPOSSIBLE: _l(
+            "The change of %(day)s cannot be: more than was held, or no member (%(household)s)."
+        ),
+        Fault.WORK_STRANGER: _l("Household %(household)s was not a member on that day."),
+        Fault.WORK_TOO_LONG: _l("It worked %(minutes)s minutes on %(day)s; a day has 1,440."),
+        Fault.WORK_ALONE: _l(
+            "The work of household %(household)s was written down and confirmed by one person alone."
+        ),
+        Fault.WORK_UNSEEN: _l(
+            "The work of household %(household)s was settled before anybody else could look at it."
+        ),
+        Fault.WORK_DISPUTED: _l(
+            "It was settled while household %(household)s disputed its work without an answer."
+        ),
+        Fault.ANSWER_ALONE: _l(
+            "The dispute of household %(household)s was answered by who wrote the work down or who"
+            " disputed it."
+        ),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -520,6 +596,9 @@ _SUBJECTS = {
     "policy": _l("Policy %(name)s"),
     "receipt": _l("Receipt %(name)s"),
     "settlement": _l("Settlement %(name)s"),
+    "household": _l("Household %(name)s"),
+    "asset": _l("Co-owned thing %(name)s"),
+    "asset_use": _l("What an activity earns by"),
     "book": _l("The books"),
     "slot": _l("Shared thing %(name)s"),
     "capture": _l("Payment %(name)s"),

@@ -19,7 +19,7 @@ from cbt.communities.rotation import (
     Skipped,
     Swapped,
     Terms,
-    Why,
+    TurnWhy,
     balance,
     claim,
     not_now,
@@ -112,20 +112,20 @@ THREE = [member("H01"), member("H02"), member("H03")]
 def test_at_first_the_register_decides():
     found = queue([], THREE, FIRST)
     assert names(found) == ["H01", "H02", "H03"]
-    assert {each.why for each in found} == {Why.REGISTER}
+    assert {each.why for each in found} == {TurnWhy.REGISTER}
 
 
 def test_whoever_served_goes_behind_those_who_did_not():
     found = queue([Served("H01", FIRST, 1)], THREE, FIRST)
     assert names(found) == ["H02", "H03", "H01"]
-    assert [each.why for each in found] == [Why.REGISTER, Why.FEWEST, Why.FEWEST]
+    assert [each.why for each in found] == [TurnWhy.REGISTER, TurnWhy.FEWEST, TurnWhy.FEWEST]
 
 
 def test_with_equal_turns_whoever_did_not_serve_for_longest_is_next():
     done = [Served("H02", on(0), 1), Served("H01", on(1), 1), Served("H03", on(2), 1)]
     found = queue(done, THREE, on(3))
     assert names(found) == ["H02", "H01", "H03"]
-    assert {each.why for each in found} == {Why.LONGEST}
+    assert {each.why for each in found} == {TurnWhy.LONGEST}
 
 
 def test_what_is_yet_to_come_does_not_count():
@@ -196,7 +196,7 @@ def test_a_swap_exchanges_two_places_of_one_day():
     swap = Swapped("H01", "H03", FIRST)
     found = queue([swap], THREE, FIRST)
     assert names(found) == ["H03", "H02", "H01"]
-    assert [each.why for each in found] == [Why.SWAPPED, Why.REGISTER, Why.SWAPPED]
+    assert [each.why for each in found] == [TurnWhy.SWAPPED, TurnWhy.REGISTER, TurnWhy.SWAPPED]
     assert propose([swap], THREE, FIRST, 2) == {"H03": 1, "H02": 1}
     assert names(queue([swap, Served("H03", FIRST, 1)], THREE, on(1)))[0] == "H01"
 

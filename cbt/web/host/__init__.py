@@ -5,6 +5,7 @@ Each module hangs its pages on the one blueprint of `views`.
 
 from cbt.web.host import (
     accounts,
+    assets,
     booking,
     calendar,
     cash,
@@ -22,12 +23,14 @@ from cbt.web.host import (
     running,
     statements,
     things,
+    turns,
     views,
     walk_in,
 )
 
 __all__ = [
     "accounts",
+    "assets",
     "booking",
     "calendar",
     "cash",
@@ -45,6 +48,7 @@ __all__ = [
     "running",
     "statements",
     "things",
+    "turns",
     "views",
     "walk_in",
 ]
