@@ -143,6 +143,10 @@ class PolicyTooEarly(Invalid):
     """facts: earliest. A policy applies from the day after it is recorded, never to past sales."""
 
 
+class PolicyOverlaps(Invalid):
+    """facts: earliest. Another policy starts on that day or later, and two cannot be in force."""
+
+
 class ResolutionInvalid(Invalid):
     """facts: problem. The members' meeting, as recorded, cannot have adopted a policy."""
 
@@ -161,6 +165,18 @@ class HouseholdUnknown(Invalid):
 
 class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
+
+
+class ShareInvalid(Invalid):
+    """facts: problem, household, on. A change of a share register that cannot be."""
+
+
+class AssetInvalid(Invalid):
+    """facts: problem. A co-owned asset, or what it earns from, that cannot be."""
+
+
+class TurnInvalid(Invalid):
+    """facts: problem. Something about turns that cannot be written down."""
 
 
 class PromptPayIdInvalid(Invalid):
@@ -211,6 +227,10 @@ class NoteMissing(Invalid):
 
 class ReasonMissing(Invalid):
     """Whoever refuses what another person proposed writes why."""
+
+
+class WordsMissing(Invalid):
+    """A dispute and its answer need words, not too many of them."""
 
 
 class EventRefused(Invalid):
@@ -330,8 +350,36 @@ class NothingToSettle(Refused):
     """No paid booking stands on this departure."""
 
 
+class PeriodClosed(Refused):
+    """facts: on. The month up to that day is closed; what belongs to it is not changed any more."""
+
+
+class WorkChanged(Refused):
+    """A work record reads otherwise than when the person looked at it."""
+
+
+class WorkDisputed(Refused):
+    """facts: household, day. A household disputes its part; somebody must answer by that day."""
+
+
+class WorkUnconfirmed(Refused):
+    """facts: households, day. Nobody confirmed parts of the record; they lie open until that day."""
+
+
+class NotYetBegun(Refused):
+    """The trip has not begun, so nothing of it can be confirmed."""
+
+
 class NoWorkRecorded(Refused):
     """No service record says who worked, so the pool waits."""
+
+
+class PolicyOvertaken(Refused):
+    """Another policy was adopted since this one was proposed, or this one already is."""
+
+
+class NobodyToShare(Refused):
+    """No household was a member on the day of service, so the dividend waits."""
 
 
 class FeeNotReported(Refused):

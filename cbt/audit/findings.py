@@ -30,6 +30,8 @@ class Check(StrEnum):
     PLACES = "places"
     SLOTS = "slots"
     RECEIPTS = "receipts"
+    SHARES = "shares"
+    WORK = "work"
 
 
 class Fault(StrEnum):
@@ -66,6 +68,8 @@ class Fault(StrEnum):
     PRICE_DIFFERS = "price_differs"
     POLICY_CHANGED = "policy_changed"
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    PROPOSAL_DIFFERS = "proposal_differs"
+    MINUTES_CHANGED = "minutes_changed"
     PLACES_DIFFER = "places_differ"
     OVERSOLD = "oversold"
     SLOT_DIFFERS = "slot_differs"
@@ -73,6 +77,14 @@ class Fault(StrEnum):
     RECEIPT_GAP = "receipt_gap"
     SETTLEMENT_GAP = "settlement_gap"
     SETTLEMENT_UNCOUNTED = "settlement_uncounted"
+    SHARES_ALONE = "shares_alone"
+    SHARES_IMPOSSIBLE = "shares_impossible"
+    WORK_STRANGER = "work_stranger"
+    WORK_TOO_LONG = "work_too_long"
+    WORK_ALONE = "work_alone"
+    WORK_UNSEEN = "work_unseen"
+    WORK_DISPUTED = "work_disputed"
+    ANSWER_ALONE = "answer_alone"
     UNREADABLE = "unreadable"
 
 

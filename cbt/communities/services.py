@@ -23,6 +23,7 @@ def found_community(founding: Founding) -> int:
             chart.GUEST_DEPOSIT,
             chart.GUEST_CREDIT,
             chart.PROVIDER_POOL,
+            chart.DIVIDEND_POOL,
             chart.INTERMEDIARY,
         ):
             ledger.open_account(session, book_id, code, CREDIT)

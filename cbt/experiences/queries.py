@@ -45,6 +45,7 @@ from cbt.experiences.records import (
     Texts,
 )
 from cbt.experiences.schedule import from_rrule_text
+from cbt.i18n import Localized
 
 _EXPERIENCE, _COMMUNITY = table_of(Experience), table_of(Community)
 _TEXTS = [_EXPERIENCE.c[each.name] for each in fields(Texts)]
@@ -192,6 +193,16 @@ def _with_price(known: SeasonPrices | None, row: Row[Any]) -> SeasonPrices:
     else:
         prices[Unit(row.price_unit)] = row.price_price_satang
     return SeasonPrices(row.season_code, row.season_first_on, row.season_last_on, prices, group)
+
+
+def list_titles(session: Session, community_id: int) -> dict[int, Localized]:
+    """The title of every experience of a community, by id, in their order."""
+    rows = session.execute(
+        select(Experience.id, Experience.title)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position)
+    )
+    return {row.id: row.title for row in rows}
 
 
 def list_teasers(session: Session, community_id: int) -> list[Teaser]:

@@ -82,16 +82,25 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.PolicyTooEarly: _l(
         "A policy applies to what is sold from its first day on: %(earliest)s at the earliest."
     ),
-    errors.ResolutionInvalid: _l(
-        "This resolution cannot have been adopted. Please check how many households came, how many"
-        " agreed, and its first day."
+    errors.PolicyOverlaps: _l(
+        "Another policy that was adopted starts only then. This one can start on %(earliest)s at the"
+        " earliest."
     ),
+    errors.PolicyOvertaken: _l(
+        "Another policy was adopted since this was proposed. Please propose it again, so that the"
+        " members see what it changes now."
+    ),
+    errors.ResolutionInvalid: _l("This resolution cannot have been adopted: %(problem)s."),
     errors.PriceListInvalid: _l("The price list of %(option)s cannot be sold: %(problem)s."),
     errors.CostsExceedIncome: _l(
         "Outside costs and fees are more than what was paid. Please check the price list."
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
-    errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.ShareInvalid: _l("This change of the share register cannot be: %(problem)s."),
+    errors.AssetInvalid: _l("This cannot be recorded: %(problem)s."),
+    errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
+    errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
+    errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
     errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
     errors.StatementLineUnreadable: _l(
@@ -143,8 +152,25 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.StateForbids: _l("This was done before, so nothing was changed."),
     errors.AlreadySettled: _l(
-        "This departure is settled already. Its record can no longer be changed."
+        "This departure is settled already. Its record can no longer be changed. If it is wrong,"
+        " please tell the treasurer: what was shared out is put right by a new entry."
     ),
+    errors.PeriodClosed: _l(
+        "The month up to %(on)s is closed, so its work can no longer be changed. Please tell the"
+        " treasurer: what belongs to it is put right in the open month."
+    ),
+    errors.WorkChanged: _l(
+        "The work record was changed since you looked. Please read it again; nothing was confirmed."
+    ),
+    errors.WorkDisputed: _l(
+        "Household %(household)s says that the work record is wrong. Somebody who did not write it"
+        " down must answer by %(day)s; after that this departure can be settled."
+    ),
+    errors.WorkUnconfirmed: _l(
+        "Nobody has confirmed the work of %(households)s yet. Please ask the household or a second"
+        " person to confirm it; without that it can be settled from %(day)s on."
+    ),
+    errors.NotYetBegun: _l("This trip has not begun yet, so its work cannot be confirmed."),
     errors.NotYetDelivered: _l("This departure is not over yet, so it cannot be settled."),
     errors.PreviewOutdated: _l(
         "Something changed since you looked: a payment came in, or the work record was changed."
@@ -153,6 +179,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.NothingToSettle: _l("There is no paid booking on this departure."),
     errors.NoWorkRecorded: _l(
         "Please record who worked first; without it the money cannot be shared out."
+    ),
+    errors.NobodyToShare: _l(
+        "No household was a member of the community on that day, so there is nobody to pay the"
+        " dividend to."
     ),
     errors.FeeNotReported: _l(
         "The fee for the payment of booking %(reference)s is not known yet. Please settle once the"

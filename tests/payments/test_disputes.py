@@ -140,6 +140,7 @@ def test_an_open_dispute_takes_the_money_out_of_the_account_and_holds_the_split(
     held = money(reference)
     assert (held.kept_satang, held.frozen_satang, held.returnable_satang) == (90_000, 90_000, 0)
     factories.record_work(village, ("H01", "boat", 1))
+    factories.confirm_work(village, EVENING)
     with pytest.raises(DisputeOpen, match=reference):
         revenue.preview_settlement(village.id, village.departure_id)
     with pytest.raises(DisputeOpen, match=reference):

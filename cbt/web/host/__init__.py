@@ -6,6 +6,7 @@ Each module hangs its pages on the one blueprint of `views`.
 from cbt.web.host import (
     account_changes,
     accounts,
+    assets,
     booking,
     calendar,
     cash,
@@ -24,6 +25,7 @@ from cbt.web.host import (
     statements,
     terms,
     things,
+    turns,
     views,
     walk_in,
 )
@@ -31,6 +33,7 @@ from cbt.web.host import (
 __all__ = [
     "account_changes",
     "accounts",
+    "assets",
     "booking",
     "calendar",
     "cash",
@@ -49,6 +52,7 @@ __all__ = [
     "statements",
     "terms",
     "things",
+    "turns",
     "views",
     "walk_in",
 ]
