@@ -163,6 +163,10 @@ class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
 
 
+class CorrectionInvalid(Invalid):
+    """facts: problem (accounts, day). People may not move money so."""
+
+
 class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 

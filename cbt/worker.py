@@ -46,6 +46,7 @@ from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
+from cbt.revenue.take_back import take_back_losses
 from cbt.web.health import WORKER
 from cbt.web.labels import LABELS, label
 
@@ -81,6 +82,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("return stranded credit", timedelta(minutes=1), return_stranded_credit),
         Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
+        Duty("let shares bear losses", timedelta(minutes=1), take_back_losses),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of balances", timedelta(hours=1), remind_of_balances),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),

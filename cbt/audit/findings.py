@@ -25,6 +25,7 @@ class Check(StrEnum):
     DEPOSITS = "deposits"
     SPLITS = "splits"
     SHARING = "sharing"
+    LOSSES = "losses"
     ENTRIES = "entries"
     POLICIES = "policies"
     PLACES = "places"
@@ -68,6 +69,7 @@ class Fault(StrEnum):
     RECEIPT_GAP = "receipt_gap"
     SETTLEMENT_GAP = "settlement_gap"
     SETTLEMENT_UNCOUNTED = "settlement_uncounted"
+    LOSS_DIFFERS = "loss_differs"
     UNREADABLE = "unreadable"
 
 

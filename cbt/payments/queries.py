@@ -417,13 +417,21 @@ _MONEY = union_all(
     ),
     select(Refund.booking_id, literal(2), Refund.amount_satang)
     .join(Capture, Capture.id == Refund.capture_id)
-    .where(Refund.booking_id.in_(_AMONG), Capture.buys.is_(True), _IS_LIVE),
+    .where(
+        Refund.booking_id.in_(_AMONG), Capture.buys.is_(True), _IS_LIVE, Refund.was_split.is_(False)
+    ),
     select(Credit.booking_id, literal(3), Credit.amount_satang).where(
         Credit.booking_id.in_(_AMONG)
     ),
     select(Booking.id, literal(4), Booking.retained_satang).where(Booking.id.in_(_AMONG)),
     select(Refund.booking_id, literal(5), Refund.amount_satang).where(
-        Refund.booking_id.in_(_AMONG), Refund.reason == RefundReason.GOODWILL, _IS_LIVE
+        Refund.booking_id.in_(_AMONG),
+        Refund.reason == RefundReason.GOODWILL,
+        _IS_LIVE,
+        Refund.was_split.is_(False),
+    ),
+    select(Refund.booking_id, literal(8), Refund.amount_satang).where(
+        Refund.booking_id.in_(_AMONG), Refund.was_split.is_(True), _IS_LIVE
     ),
     select(
         Dispute.booking_id,
@@ -443,7 +451,7 @@ _MONEY = union_all(
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     ids = list(booking_ids)
-    sums: dict[int, list[int]] = {booking_id: [0] * 8 for booking_id in ids}
+    sums: dict[int, list[int]] = {booking_id: [0] * 9 for booking_id in ids}
     for booking_id, place, amount in session.execute(_MONEY, {"bookings": ids}):
         sums[booking_id][place] += amount
     return {booking_id: Money(*each) for booking_id, each in sums.items()}
@@ -454,7 +462,7 @@ def departures_with_retained_money(community_id: int) -> Query:
     kept = (
         _total(Capture.amount_satang, Capture.booking_id)
         + _total(CreditUse.amount_satang, CreditUse.booking_id)
-        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE)
+        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE, Refund.was_split.is_(False))
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
             Dispute.reserved_satang,

@@ -87,6 +87,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.CorrectionInvalid: _l(
+        "People may move money only between funds and households, to end a difference of the cash"
+        " box, or to waive a debt at a fund's cost; and for a day that has come."
+    ),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
     errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
     errors.StatementLineUnreadable: _l(

@@ -321,6 +321,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.LOSSES: _l("What guests got back later is borne as the rule says"),
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
@@ -390,6 +391,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
         Fault.SETTLEMENT_GAP: _l("This settlement number is missing."),
         Fault.SETTLEMENT_UNCOUNTED: _l("The community counts only %(counted)s settlements."),
+        Fault.LOSS_DIFFERS: _l(
+            "By the books guests got %(posted_satang)s back that no share bears yet; by the records it"
+            " is %(computed_satang)s."
+        ),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -427,6 +432,9 @@ _ENTRIES = {
     "suspense": _l("money that nothing explains"),
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
+    "take_back": _l("loss borne by the shares"),
+    "recovery": _l("debt of a household paid back"),
+    "correction": _l("correction agreed by two people"),
     "sharing_out": _l("sharing-out"),
     "cash_count": _l("difference of the cash box"),
     "cash_banked": _l("cash brought to the bank"),
@@ -436,7 +444,7 @@ _ACCOUNTS = {
     chart.GUEST_CREDIT: _l("Guests' credits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
-    chart.DISPUTE_LOSS: _l("Lost in disputes after it was shared out"),
+    chart.GIVEN_BACK: _l("Gone back to guests after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),

@@ -47,7 +47,7 @@ REFUND = (
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
-    ("dispute_loss", "debit", False),
+    ("given_back", "debit", False),
     ("cash_difference", "debit", True),
     ("suspense", "credit", True),
 )
