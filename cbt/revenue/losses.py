@@ -85,14 +85,12 @@ def list_open_losses(session: Session, *conditions: Condition) -> list[Loss]:
     ]
 
 
-def next_take_back(
-    session: Session, loss: Loss, zone: str, now: datetime
-) -> tuple[TakeBackFacts, list[TakeBackFacts]]:
-    """The facts of taking a loss back now, and those of what was taken back before."""
+def next_take_back(session: Session, loss: Loss, zone: str, now: datetime) -> TakeBackFacts:
+    """The facts of taking a loss back now."""
     before = list_take_backs(session, [loss.booking_id], zone)[loss.booking_id]
     earlier = tuple(borne for facts in before for borne in bear(facts))
     turn, shares = _shares(session, loss.departure_id, loss.reference)
-    facts = TakeBackFacts(
+    return TakeBackFacts(
         reference=loss.reference,
         number=len(before) + 1,
         lost_satang=loss.lost_satang,
@@ -102,7 +100,6 @@ def next_take_back(
         turn=turn,
         found_on=village_day(now, zone),
     )
-    return facts, before
 
 
 def list_take_backs(
@@ -170,6 +167,10 @@ class Debt:
     household_name: Localized
     owed_satang: int
     payable_satang: int
+
+    @property
+    def account(self) -> str:
+        return chart.receivable(self.household)
 
 
 def list_debts(session: Session, community_id: int, book_id: int) -> list[Debt]:

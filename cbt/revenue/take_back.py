@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
+from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.communities import chart
 from cbt.communities.models import Household
@@ -29,6 +31,7 @@ from cbt.revenue import corrections, losses
 from cbt.revenue.corrections import CorrectionState
 from cbt.revenue.models import Correction, Recovery, TakeBack
 from cbt.revenue.taking_back import (
+    Borne,
     RecoveryFacts,
     RecoveryKind,
     bear,
@@ -75,7 +78,7 @@ def take_back(booking_id: int, now: datetime) -> bool:
         if not found or not found[0].is_ready:
             return False
         zone = losses.zone_of(session, community_id)
-        facts, _before = losses.next_take_back(session, found[0], zone, now)
+        facts = losses.next_take_back(session, found[0], zone, now)
         session.execute(
             insert(TakeBack),
             {
@@ -92,6 +95,38 @@ def take_back(booking_id: int, now: datetime) -> bool:
         touched = [chart.household_of(each.account) for each in bear(facts)]
         _set_off(session, community_id, book_id, touched, f"booking:{facts.reference}", now)
         return True
+
+
+def preview(
+    session: Session, community_id: int, reference: str, amount_satang: int, now: datetime
+) -> list[tuple[str, int]]:
+    """Who would bear an amount that went back now, [(ledger account, satang)]; [] before the split."""
+    row = session.execute(
+        select(Booking.id, Booking.departure_id, Departure.state)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(Booking.reference == reference, Booking.community_id == community_id)
+    ).one_or_none()
+    if row is None or row.state != DepartureState.SETTLED:
+        return []
+    waiting = losses.list_open_losses(session, Booking.id == row.id)
+    loss = losses.Loss(row.id, reference, row.departure_id, amount_satang, 0, is_ready=True)
+    zone = losses.zone_of(session, community_id)
+    if waiting:  # those before it come first
+        both = replace(loss, lost_satang=amount_satang + waiting[0].lost_satang)
+        facts = losses.next_take_back(session, both, zone, now)
+        first = losses.next_take_back(session, waiting[0], zone, now)
+        return _less(bear(facts), bear(first))
+    return _less(bear(losses.next_take_back(session, loss, zone, now)), ())
+
+
+def _less(borne: Iterable[Borne], before: Iterable[Borne]) -> list[tuple[str, int]]:
+    """Amounts by account, less what another change takes of them."""
+    amounts: dict[str, int] = {}
+    for each in borne:
+        amounts[each.account] = amounts.get(each.account, 0) + each.amount_satang
+    for each in before:
+        amounts[each.account] = amounts.get(each.account, 0) - each.amount_satang
+    return [(account, amount) for account, amount in amounts.items() if amount]
 
 
 def _set_off(

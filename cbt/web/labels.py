@@ -513,6 +513,8 @@ def account_words(code: str) -> str:
         return label(OutsideCost(name))
     if kind == "payment":
         return provider_words(name)
+    if kind == "receivable":
+        return _("What household %(name)s owes", name=name)
     return _("Household %(name)s", name=name)
 
 
