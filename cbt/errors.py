@@ -163,6 +163,14 @@ class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
 
 
+class PayeeInvalid(Invalid):
+    """facts: field (kind, bank, number, holder). A household cannot be paid so."""
+
+
+class PayoutDayInvalid(Invalid):
+    """facts: earliest. Nothing is paid or sent back before that day, or on a day to come."""
+
+
 class CorrectionInvalid(Invalid):
     """facts: problem (accounts, day). People may not move money so."""
 
@@ -356,6 +364,14 @@ class ReferenceDiffers(Refused):
 
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
+
+
+class BatchOpen(Refused):
+    """facts: number. A payout batch waits for a second person; until then no other is drafted."""
+
+
+class NothingToPay(Refused):
+    """No household has earned enough that is free to be paid out."""
 
 
 class RefundTooLarge(Refused):

@@ -26,6 +26,7 @@ class Check(StrEnum):
     SPLITS = "splits"
     SHARING = "sharing"
     LOSSES = "losses"
+    PAYOUTS = "payouts"
     ENTRIES = "entries"
     POLICIES = "policies"
     PLACES = "places"
@@ -70,6 +71,9 @@ class Fault(StrEnum):
     SETTLEMENT_GAP = "settlement_gap"
     SETTLEMENT_UNCOUNTED = "settlement_uncounted"
     LOSS_DIFFERS = "loss_differs"
+    TRANSIT_DIFFERS = "transit_differs"
+    PAYOUT_STATE = "payout_state"
+    PAYOUT_ONE_PERSON = "payout_one_person"
     UNREADABLE = "unreadable"
 
 

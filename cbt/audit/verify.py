@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cbt.audit import books, facts, losses, recompute
+from cbt.audit import books, facts, losses, payouts, recompute
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.communities.records import CommunityCard
 
@@ -20,6 +20,7 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.SPLITS: recompute.check_splits,
     Check.SHARING: recompute.check_sharing,
     Check.LOSSES: losses.check_losses,
+    Check.PAYOUTS: payouts.check_payouts,
     Check.ENTRIES: recompute.check_entries,
     Check.POLICIES: facts.check_policies,
     Check.PLACES: facts.check_places,

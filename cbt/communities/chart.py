@@ -16,6 +16,7 @@ DISPUTED = "disputed"
 GIVEN_BACK = "given_back"
 CASH_DIFFERENCE = "cash_difference"
 SUSPENSE = "suspense"
+PAYOUT_TRANSIT = "payout_transit"
 
 FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
 

@@ -24,6 +24,7 @@ def found_community(founding: Founding) -> int:
             chart.GUEST_CREDIT,
             chart.PROVIDER_POOL,
             chart.INTERMEDIARY,
+            chart.PAYOUT_TRANSIT,
         ):
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:

@@ -87,6 +87,12 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.PayeeInvalid: _l("Nobody can be paid that way. Please look at the number and the name."),
+    errors.PayoutDayInvalid: _l("Please enter a day from %(earliest)s until today."),
+    errors.BatchOpen: _l(
+        "Batch %(number)s waits for a second person. Approve it or give it up first."
+    ),
+    errors.NothingToPay: _l("No household has earned enough to be paid out now."),
     errors.CorrectionInvalid: _l(
         "People may move money only between funds and households, to end a difference of the cash"
         " box, or to waive a debt at a fund's cost; and for a day that has come."

@@ -322,6 +322,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
         Check.LOSSES: _l("What guests got back later is borne as the rule says"),
+        Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
@@ -395,6 +396,12 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "By the books guests got %(posted_satang)s back that no share bears yet; by the records it"
             " is %(computed_satang)s."
         ),
+        Fault.TRANSIT_DIFFERS: _l(
+            "By the books %(posted_satang)s is under way to households; by the records it is"
+            " %(computed_satang)s."
+        ),
+        Fault.PAYOUT_STATE: _l("What happened to this payout does not fit what it is said to be."),
+        Fault.PAYOUT_ONE_PERSON: _l("The same person drafted and approved this batch."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -432,6 +439,10 @@ _ENTRIES = {
     "suspense": _l("money that nothing explains"),
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
+    "payout_ordered": _l("payout to a household ordered"),
+    "payout_paid": _l("payout to a household paid"),
+    "payout_stopped": _l("payout to a household stopped"),
+    "payout_returned": _l("payout to a household came back"),
     "take_back": _l("loss borne by the shares"),
     "recovery": _l("debt of a household paid back"),
     "correction": _l("correction agreed by two people"),
@@ -446,6 +457,7 @@ _ACCOUNTS = {
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
     chart.GIVEN_BACK: _l("Gone back to guests after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
+    chart.PAYOUT_TRANSIT: _l("Under way to households"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),
     chart.CASH_BOX: _l("Cash box"),
