@@ -163,6 +163,22 @@ class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
 
 
+class FundUseInvalid(Invalid):
+    """facts: fund. Money of this fund is not for that, or not for nobody."""
+
+
+class LoanInvalid(Invalid):
+    """facts: problem (instalments, first_due_on). A loan cannot be paid back so."""
+
+
+class FundDayInvalid(Invalid):
+    """facts: latest. Money of a fund moved on a day within the last year, at the latest on that day."""
+
+
+class EvidenceMissing(Invalid):
+    """A request for money out of a fund shows its evidence."""
+
+
 class PayeeInvalid(Invalid):
     """facts: field (kind, bank, number, holder). A household cannot be paid so."""
 
@@ -364,6 +380,14 @@ class ReferenceDiffers(Refused):
 
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
+
+
+class CeilingExceeded(Refused):
+    """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
+
+
+class FreeTooLow(Refused):
+    """facts: free_satang. The fund has less than that which is neither promised nor lent out."""
 
 
 class BatchOpen(Refused):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cbt.audit import books, facts, losses, payouts, recompute
+from cbt.audit import books, facts, funds, losses, payouts, recompute
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.communities.records import CommunityCard
 
@@ -21,6 +21,7 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.SHARING: recompute.check_sharing,
     Check.LOSSES: losses.check_losses,
     Check.PAYOUTS: payouts.check_payouts,
+    Check.FUNDS: funds.check_funds,
     Check.ENTRIES: recompute.check_entries,
     Check.POLICIES: facts.check_policies,
     Check.PLACES: facts.check_places,

@@ -17,6 +17,7 @@ GIVEN_BACK = "given_back"
 CASH_DIFFERENCE = "cash_difference"
 SUSPENSE = "suspense"
 PAYOUT_TRANSIT = "payout_transit"
+LOANS = "loans"
 
 FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
 

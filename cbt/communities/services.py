@@ -29,7 +29,7 @@ def found_community(founding: Founding) -> int:
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
-        for code in (chart.PAYMENT_FEE, chart.DISPUTED, chart.GIVEN_BACK):
+        for code in (chart.PAYMENT_FEE, chart.DISPUTED, chart.GIVEN_BACK, chart.LOANS):
             ledger.open_account(session, book_id, code, DEBIT)
         # more may leave the bank than came in there first; what nothing explains has either side
         for code, side in (

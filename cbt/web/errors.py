@@ -87,6 +87,16 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
     errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.FundUseInvalid: _l("The money of this fund is not for that."),
+    errors.LoanInvalid: _l(
+        "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
+    ),
+    errors.FundDayInvalid: _l("Please enter a day of the last year, at the latest today."),
+    errors.EvidenceMissing: _l("Please add the evidence: a receipt, a certificate or a photo."),
+    errors.CeilingExceeded: _l(
+        "The community set a ceiling for this purpose. At most %(most_satang)s can be asked for now."
+    ),
+    errors.FreeTooLow: _l("The fund has only %(free_satang)s that is free now."),
     errors.PayeeInvalid: _l("Nobody can be paid that way. Please look at the number and the name."),
     errors.PayoutDayInvalid: _l("Please enter a day from %(earliest)s until today."),
     errors.BatchOpen: _l(

@@ -323,6 +323,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
         Check.LOSSES: _l("What guests got back later is borne as the rule says"),
         Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
+        Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
@@ -396,6 +397,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "By the books guests got %(posted_satang)s back that no share bears yet; by the records it"
             " is %(computed_satang)s."
         ),
+        Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.LOANS_DIFFER: _l(
+            "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
+        ),
         Fault.TRANSIT_DIFFERS: _l(
             "By the books %(posted_satang)s is under way to households; by the records it is"
             " %(computed_satang)s."
@@ -439,6 +444,11 @@ _ENTRIES = {
     "suspense": _l("money that nothing explains"),
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
+    "contribution": _l("contribution to a fund"),
+    "claim_paid": _l("paid out of a fund"),
+    "loan_paid": _l("lent out of the revolving fund"),
+    "loan_repaid": _l("loan paid back"),
+    "loan_waived": _l("rest of a loan waived"),
     "payout_ordered": _l("payout to a household ordered"),
     "payout_paid": _l("payout to a household paid"),
     "payout_stopped": _l("payout to a household stopped"),
@@ -457,6 +467,7 @@ _ACCOUNTS = {
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
     chart.GIVEN_BACK: _l("Gone back to guests after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
+    chart.LOANS: _l("Lent out of the revolving fund"),
     chart.PAYOUT_TRANSIT: _l("Under way to households"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),
