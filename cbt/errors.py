@@ -179,6 +179,34 @@ class TurnInvalid(Invalid):
     """facts: problem. Something about turns that cannot be written down."""
 
 
+class FundUseInvalid(Invalid):
+    """facts: fund. Money of this fund is not for that, or not for nobody."""
+
+
+class LoanInvalid(Invalid):
+    """facts: problem (instalments, first_due_on). A loan cannot be paid back so."""
+
+
+class FundDayInvalid(Invalid):
+    """facts: latest. Money of a fund moved on a day within the last year, at the latest on that day."""
+
+
+class EvidenceMissing(Invalid):
+    """A request for money out of a fund shows its evidence."""
+
+
+class PayeeInvalid(Invalid):
+    """facts: field (kind, bank, number, holder). A household cannot be paid so."""
+
+
+class PayoutDayInvalid(Invalid):
+    """facts: earliest. Nothing is paid or sent back before that day, or on a day to come."""
+
+
+class CorrectionInvalid(Invalid):
+    """facts: problem (accounts, day). People may not move money so."""
+
+
 class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 
@@ -416,6 +444,22 @@ class ReferenceDiffers(Refused):
 
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
+
+
+class CeilingExceeded(Refused):
+    """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
+
+
+class FreeTooLow(Refused):
+    """facts: free_satang. The fund has less than that which is neither promised nor lent out."""
+
+
+class BatchOpen(Refused):
+    """facts: number. A payout batch waits for a second person; until then no other is drafted."""
+
+
+class NothingToPay(Refused):
+    """No household has earned enough that is free to be paid out."""
 
 
 class RefundTooLarge(Refused):

@@ -49,6 +49,7 @@ from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.people.queries import list_money_people, list_names
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
+from cbt.revenue.take_back import take_back_losses
 from cbt.web.health import WORKER
 from cbt.web.labels import LABELS, label, provider_words, receiver_words
 
@@ -84,6 +85,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("return stranded credit", timedelta(minutes=1), return_stranded_credit),
         Duty("keep departures ready", timedelta(hours=6), keep_ready),
         Duty("give money back", timedelta(seconds=30), partial(send_refunds, providers)),
+        Duty("let shares bear losses", timedelta(minutes=1), take_back_losses),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of balances", timedelta(hours=1), remind_of_balances),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),

@@ -190,7 +190,7 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     moved = union_all(
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
-            Refund.state == RefundState.SUCCEEDED
+            Refund.state == RefundState.SUCCEEDED, Refund.was_split.is_(False)
         ),
         select(Dispute.booking_id, -Dispute.reserved_satang).where(
             Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)

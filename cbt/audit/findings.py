@@ -25,6 +25,9 @@ class Check(StrEnum):
     DEPOSITS = "deposits"
     SPLITS = "splits"
     SHARING = "sharing"
+    LOSSES = "losses"
+    PAYOUTS = "payouts"
+    FUNDS = "funds"
     ENTRIES = "entries"
     POLICIES = "policies"
     PLACES = "places"
@@ -85,6 +88,12 @@ class Fault(StrEnum):
     WORK_UNSEEN = "work_unseen"
     WORK_DISPUTED = "work_disputed"
     ANSWER_ALONE = "answer_alone"
+    LOSS_DIFFERS = "loss_differs"
+    APPROVALS_MISSING = "approvals_missing"
+    LOANS_DIFFER = "loans_differ"
+    TRANSIT_DIFFERS = "transit_differs"
+    PAYOUT_STATE = "payout_state"
+    PAYOUT_ONE_PERSON = "payout_one_person"
     UNREADABLE = "unreadable"
 
 

@@ -231,7 +231,8 @@ class Refund(Base):
 
     `done_by` is "person:7" where somebody transferred it by hand, `proof` then the bank's reference,
     and `paid_from` the provider whose account it left. `action_until` is when the guest's time to
-    name a bank account ends.
+    name a bank account ends. `was_split` says that the booking's money had been shared out before: the
+    shares bear it then, and the booking's split stays what it was.
     """
 
     __tablename__ = "refund"
@@ -267,6 +268,7 @@ class Refund(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
     proof: Mapped[str | None]
+    was_split: Mapped[bool] = mapped_column(default=False)
 
 
 class RefundReturn(Base):

@@ -485,6 +485,7 @@ def _sum_of_captures(table: Table, amount: Any, *which: Condition) -> ColumnElem
 
 
 _UNSPLIT = _DISPUTE.c.was_split.is_(False)
+_BEFORE_SPLIT = _REFUND.c.was_split.is_(False)
 _DISPUTED = _DISPUTE.c.reserved_satang
 MONEY: tuple[ColumnElement[int], ...] = (
     _sum(
@@ -492,7 +493,7 @@ MONEY: tuple[ColumnElement[int], ...] = (
         *(_CAPTURE.c.booking_id == _BOOKING.c.id, _CAPTURE.c.buys.is_(True)),
     ),
     _sum(_USE.c.amount_satang, _USE.c.booking_id == _BOOKING.c.id),
-    _sum_of_captures(_REFUND, _REFUND.c.amount_satang, _IS_LIVE),
+    _sum_of_captures(_REFUND, _REFUND.c.amount_satang, _IS_LIVE, _BEFORE_SPLIT),
     _sum(_CREDIT.c.amount_satang, _CREDIT.c.booking_id == _BOOKING.c.id),
     _BOOKING.c.retained_satang,
     _sum(
@@ -501,10 +502,15 @@ MONEY: tuple[ColumnElement[int], ...] = (
             _REFUND.c.booking_id == _BOOKING.c.id,
             _REFUND.c.reason == RefundReason.GOODWILL,
             _IS_LIVE,
+            _BEFORE_SPLIT,
         ),
     ),
     _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.LOST, _UNSPLIT),
     _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
+    _sum(
+        _REFUND.c.amount_satang,
+        *(_REFUND.c.booking_id == _BOOKING.c.id, _REFUND.c.was_split.is_(True), _IS_LIVE),
+    ),
 )
 """The fields of `Money`, as columns beside the table of bookings."""
 
@@ -524,7 +530,7 @@ def departures_with_retained_money(community_id: int) -> Query:
     kept = (
         _total(Capture.amount_satang, Capture.booking_id)
         + _total(CreditUse.amount_satang, CreditUse.booking_id)
-        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE)
+        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE, Refund.was_split.is_(False))
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
             Dispute.reserved_satang,

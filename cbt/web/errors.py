@@ -101,6 +101,26 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
     errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
     errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
+    errors.FundUseInvalid: _l("The money of this fund is not for that."),
+    errors.LoanInvalid: _l(
+        "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
+    ),
+    errors.FundDayInvalid: _l("Please enter a day of the last year, at the latest today."),
+    errors.EvidenceMissing: _l("Please add the evidence: a receipt, a certificate or a photo."),
+    errors.CeilingExceeded: _l(
+        "The community set a ceiling for this purpose. At most %(most_satang)s can be asked for now."
+    ),
+    errors.FreeTooLow: _l("The fund has only %(free_satang)s that is free now."),
+    errors.PayeeInvalid: _l("Nobody can be paid that way. Please look at the number and the name."),
+    errors.PayoutDayInvalid: _l("Please enter a day from %(earliest)s until today."),
+    errors.BatchOpen: _l(
+        "Batch %(number)s waits for a second person. Approve it or give it up first."
+    ),
+    errors.NothingToPay: _l("No household has earned enough to be paid out now."),
+    errors.CorrectionInvalid: _l(
+        "People may move money only between funds and households, to end a difference of the cash"
+        " box, or to waive a debt at a fund's cost; and for a day that has come."
+    ),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
     errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
     errors.StatementLineUnreadable: _l(

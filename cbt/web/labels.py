@@ -512,6 +512,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.LOSSES: _l("What guests got back later is borne as the rule says"),
+        Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
+        Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
@@ -622,6 +625,20 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "The dispute of household %(household)s was answered by who wrote the work down or who"
             " disputed it."
         ),
+        Fault.LOSS_DIFFERS: _l(
+            "By the books guests got %(posted_satang)s back that no share bears yet; by the records it"
+            " is %(computed_satang)s."
+        ),
+        Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.LOANS_DIFFER: _l(
+            "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
+        ),
+        Fault.TRANSIT_DIFFERS: _l(
+            "By the books %(posted_satang)s is under way to households; by the records it is"
+            " %(computed_satang)s."
+        ),
+        Fault.PAYOUT_STATE: _l("What happened to this payout does not fit what it is said to be."),
+        Fault.PAYOUT_ONE_PERSON: _l("The same person drafted and approved this batch."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -664,6 +681,18 @@ _ENTRIES = {
     "suspense": _l("money that nothing explains"),
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
+    "contribution": _l("contribution to a fund"),
+    "claim_paid": _l("paid out of a fund"),
+    "loan_paid": _l("lent out of the revolving fund"),
+    "loan_repaid": _l("loan paid back"),
+    "loan_waived": _l("rest of a loan waived"),
+    "payout_ordered": _l("payout to a household ordered"),
+    "payout_paid": _l("payout to a household paid"),
+    "payout_stopped": _l("payout to a household stopped"),
+    "payout_returned": _l("payout to a household came back"),
+    "take_back": _l("loss borne by the shares"),
+    "recovery": _l("debt of a household paid back"),
+    "correction": _l("correction agreed by two people"),
     "sharing_out": _l("sharing-out"),
     "cash_count": _l("difference of the cash box"),
     "cash_banked": _l("cash brought to the bank"),
@@ -674,9 +703,11 @@ _ACCOUNTS = {
     chart.GUEST_CREDIT: _l("Guests' credits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
-    chart.DISPUTE_LOSS: _l("Lost in disputes after it was shared out"),
+    chart.GIVEN_BACK: _l("Gone back to guests after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
     chart.CASH_ON_THE_WAY: _l("Cash on its way to the bank"),
+    chart.LOANS: _l("Lent out of the revolving fund"),
+    chart.PAYOUT_TRANSIT: _l("Under way to households"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),
     chart.CASH_BOX: _l("Cash box"),
@@ -752,6 +783,8 @@ def account_words(code: str) -> str:
         return label(OutsideCost(name))
     if kind == "payment":
         return provider_words(name)
+    if kind == "receivable":
+        return _("What household %(name)s owes", name=name)
     return _("Household %(name)s", name=name)
 
 

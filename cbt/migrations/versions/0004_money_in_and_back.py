@@ -49,7 +49,7 @@ REFUND = (
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
-    ("dispute_loss", "debit", False),
+    ("given_back", "debit", False),
     ("cash_difference", "debit", True),
     ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),

@@ -11,7 +11,7 @@ from cbt.i18n import Localized, _l
 from cbt.money import parse_baht, to_baht
 from cbt.payments.promptpay import IdKind
 from cbt.web import contact
-from cbt.web.forms import REQUIRED, Form, text, trim, typed
+from cbt.web.forms import REQUIRED, DayField, Form, text, trim, typed
 from cbt.web.host.forms import required_text
 from cbt.web.labels import label
 
@@ -147,3 +147,16 @@ class MailForm(Form):
 class LimitsForm(Form):
     two_people = _baht(_l("Two people look for a transfer from, in baht"))
     approve = _baht(_l("A second person agrees to giving money back from, in baht"))
+
+
+# --- after the sharing-out -----------------------------------------------------------------------
+
+
+class CorrectionForm(Form):
+    """Moving money between two accounts of the books; the page fills in which."""
+
+    source = SelectField(_l("From"))
+    target = SelectField(_l("To"))
+    amount = _baht(_l("Amount in baht"))
+    concerns_on = DayField(_l("Day that it concerns"))
+    reason = text(_l("What was wrong"), most=500, required=True)
