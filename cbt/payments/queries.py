@@ -408,6 +408,11 @@ def get_money(session: Session, booking_id: int) -> Money:
 
 
 _AMONG: Any = bindparam("bookings", expanding=True)
+_TAKEN: ColumnElement[int] = case(
+    (Dispute.state == DisputeState.WON, Dispute.fund_satang), else_=Dispute.reserved_satang
+)
+"""What a dispute takes out of its booking's money; of one won after all, what came too late for it."""
+
 _MONEY = union_all(
     select(Capture.booking_id, literal(0), Capture.amount_satang).where(
         Capture.booking_id.in_(_AMONG), Capture.buys.is_(True)
@@ -427,13 +432,12 @@ _MONEY = union_all(
     ),
     select(
         Dispute.booking_id,
-        case((Dispute.state == DisputeState.LOST, 6), else_=7),
-        Dispute.reserved_satang,
+        case((Dispute.state == DisputeState.OPEN, 7), else_=6),
+        _TAKEN,
     )
     .join(Capture, Capture.id == Dispute.capture_id)
     .where(
         Dispute.booking_id.in_(_AMONG),
-        Dispute.state != DisputeState.WON,
         Dispute.was_split.is_(False),
         Capture.buys.is_(True),
     ),
@@ -457,9 +461,9 @@ def departures_with_retained_money(community_id: int) -> Query:
         - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE)
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
-            Dispute.reserved_satang,
+            _TAKEN,
             Dispute.booking_id,
-            (Dispute.state == DisputeState.LOST) & Dispute.was_split.is_(False),
+            (Dispute.state != DisputeState.OPEN) & Dispute.was_split.is_(False),
         )
     )
     return select(Booking.departure_id).where(
@@ -471,7 +475,9 @@ def departures_with_retained_money(community_id: int) -> Query:
 
 
 def _total(
-    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int], *which: Condition
+    amount: ColumnElement[int] | InstrumentedAttribute[int],
+    booking_id: InstrumentedAttribute[int],
+    *which: Condition,
 ) -> ColumnElement[int]:
     """The sum of a booking's amounts of one kind, as a column beside Booking."""
     return (
