@@ -305,6 +305,8 @@ class DisputeCard:
     amount_satang: int
     fee_satang: int
     reserved_satang: int
+    credit_satang: int
+    covered_satang: int
     state: DisputeState
     reason: str
     opened_at: datetime
@@ -312,7 +314,18 @@ class DisputeCard:
     submitted_at: datetime | None
     submitted_by: int | None
     closed_at: datetime | None
+    reinstated_at: datetime | None
     was_split: bool
+
+    @property
+    def deposit_satang(self) -> int:
+        """What of it lay in the booking's deposit: nothing once that was split."""
+        return 0 if self.was_split else self.reserved_satang
+
+    @property
+    def loss_satang(self) -> int:
+        """What of it nothing covers, where it was lost."""
+        return self.amount_satang - self.deposit_satang - self.credit_satang - self.covered_satang
 
 
 _DISPUTE: list[Any] = [
@@ -327,6 +340,8 @@ _DISPUTE: list[Any] = [
     Dispute.amount_satang,
     Dispute.fee_satang,
     Dispute.reserved_satang,
+    Dispute.credit_satang,
+    Dispute.covered_satang,
     Dispute.state,
     Dispute.reason,
     Dispute.opened_at,
@@ -334,6 +349,7 @@ _DISPUTE: list[Any] = [
     Dispute.submitted_at,
     Dispute.submitted_by,
     Dispute.closed_at,
+    Dispute.reinstated_at,
     Dispute.was_split,
 ]
 

@@ -14,6 +14,7 @@ from cbt.payments.credits import use_credit
 from cbt.payments.models import Credit, Refund
 from cbt.payments.provider import RefundState
 from cbt.payments.reported import WorkItem
+from cbt.revenue.receipts import list_receipts
 from tests import factories
 from tests.concurrency import run_together
 from tests.factories import PROVIDERS
@@ -417,6 +418,10 @@ def test_what_the_guest_had_by_the_bank_is_owed_again(far, bank):
     assert refunds() == [(90_000, "by_bank")]
     take_in(far, told(WON), LATER)
     assert refunds() == [(90_000, S.CANCELLED), (90_000, S.APPROVED)]
+    [receipt] = list_receipts(db.session(), reference)
+    assert [each.state for each in receipt.returned] == [
+        S.APPROVED
+    ]  # what was cancelled is not told
     assert books(far)["guest_deposit"] == 90_000
     assert faults(far) == []
     give_back.send_refunds(PROVIDERS, LATER)
