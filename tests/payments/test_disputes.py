@@ -163,6 +163,19 @@ def test_a_dispute_that_is_won_leaves_everything_as_it_was_but_for_the_fee(villa
     assert faults(village) == []
 
 
+def test_a_fee_larger_than_a_small_payment_blocks_nobodys_settlement(village):
+    """The dispute was won, but what it cost is more than one person had paid."""
+    factories.book(village, {"ADULT": 1})
+    factories.book(village)
+    take_in(village, told(WON, capture=0))
+    settle(village)
+    after = books(village)
+    assert after["guest_deposit"] == 0
+    assert after["payment_fee"] > 0  # what the payment could not pay of it
+    assert after["household:H01"] > 0
+    assert faults(village) == []
+
+
 def test_a_dispute_that_is_lost_before_the_split_is_the_bookings_loss(village):
     reference = factories.book(village, {"ADULT": 4})
     take_in(village, told(amount=50_000))
