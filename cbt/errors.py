@@ -318,6 +318,10 @@ class AnswerWrong(Refused):
     """facts: problem. A provider's answer contradicts what it was asked. Nothing was booked."""
 
 
+class AnswerUnknown(AnswerWrong):
+    """facts: problem. Whether a provider did what it was asked cannot be told: it is to be looked up."""
+
+
 class GoodwillWaits(Refused):
     """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
 

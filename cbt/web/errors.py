@@ -60,6 +60,10 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
         " of the community will look at it."
     ),
+    errors.AnswerUnknown: _l(
+        "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
+        " of the community will look at it."
+    ),
     errors.GoodwillWaits: _l(
         "A second person must first agree to the goodwill for %(reference)s, or refuse it."
     ),
