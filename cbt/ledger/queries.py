@@ -164,6 +164,64 @@ def account_movement(session: Session, book_id: int, account: str, ends_before: 
     return int(total or 0)
 
 
+@dataclass(frozen=True)
+class Movement:
+    """What some entries moved on an account: satang on either side, and which side it grows on."""
+
+    account_id: int
+    account: str
+    side: str
+    debits_satang: int
+    credits_satang: int
+
+
+def list_movements(session: Session, book_id: int, *conditions: Condition) -> list[Movement]:
+    """What the entries that fit moved on each account of a book, in the order of the codes.
+
+    Accounts that nothing moved are there with nothing.
+    """
+    sums = []
+    for side in (EntryLeg.from_account_id, EntryLeg.to_account_id):
+        moved = (
+            select(side.label("id"), func.sum(EntryLeg.amount_satang).label("sum"))
+            .join(Entry, Entry.id == EntryLeg.entry_id)
+            .where(Entry.book_id == book_id, *conditions)
+            .group_by(side)
+        )
+        sums.append(moved.subquery())
+    debits, credits_ = sums
+    rows = session.execute(
+        select(
+            LedgerAccount.id,
+            LedgerAccount.code,
+            LedgerAccount.normal_side,
+            func.coalesce(debits.c.sum, 0),
+            func.coalesce(credits_.c.sum, 0),
+        )
+        .outerjoin(debits, debits.c.id == LedgerAccount.id)
+        .outerjoin(credits_, credits_.c.id == LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id)
+        .order_by(LedgerAccount.code)
+    )
+    return [Movement(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows]
+
+
+def find_first_day(session: Session, book_id: int) -> date | None:
+    """The earliest day that any entry of a book is effective on."""
+    return session.scalar(select(func.min(Entry.effective_on)).where(Entry.book_id == book_id))
+
+
+def is_touching(book_id: int, prefix: str) -> Condition:
+    """That an entry moves an account of a book whose code begins with `prefix`."""
+    accounts = select(LedgerAccount.id).where(
+        LedgerAccount.book_id == book_id, LedgerAccount.code.startswith(prefix, autoescape=True)
+    )
+    touched = select(EntryLeg.entry_id).where(
+        or_(EntryLeg.from_account_id.in_(accounts), EntryLeg.to_account_id.in_(accounts))
+    )
+    return Entry.id.in_(touched)
+
+
 def _entry_legs(book_id: int, *conditions: Condition) -> Query:
     return (
         select(
