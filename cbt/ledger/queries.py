@@ -63,29 +63,6 @@ def list_entries_about(session: Session, book_id: int, *subjects: str) -> list[P
     return list(stream_entries(session, book_id, Entry.subject.in_(subjects)))
 
 
-def list_entries_of_account(
-    session: Session, book_id: int, account: str, starts_on: date, ends_before: date
-) -> list[Posted]:
-    """Entries that touch an account, by effective day in [starts_on, ends_before)."""
-    account_id = (
-        select(LedgerAccount.id)
-        .where(LedgerAccount.book_id == book_id, LedgerAccount.code == account)
-        .scalar_subquery()
-    )
-    touched = select(EntryLeg.entry_id).where(
-        or_(EntryLeg.from_account_id == account_id, EntryLeg.to_account_id == account_id)
-    )
-    return list(
-        stream_entries(
-            session,
-            book_id,
-            Entry.id.in_(touched),
-            Entry.effective_on >= starts_on,
-            Entry.effective_on < ends_before,
-        )
-    )
-
-
 def balances(session: Session, book_id: int) -> dict[str, int]:
     """The running balance of every account of a book on its normal side, in satang."""
     rows = session.execute(
@@ -146,8 +123,8 @@ def list_stray_legs(session: Session, book_id: int) -> list[StrayLeg]:
     return [StrayLeg(*row) for row in session.execute(union_all(*queries))]
 
 
-def account_movement(session: Session, book_id: int, account: str, ends_before: date) -> int:
-    """What an account gained (credits minus debits) by entries effective before a day, in satang."""
+def account_movement(session: Session, book_id: int, account: str, *conditions: Condition) -> int:
+    """What an account gained (credits minus debits) by the entries that fit, in satang."""
     account_id = select(LedgerAccount.id).where(
         LedgerAccount.book_id == book_id, LedgerAccount.code == account
     )
@@ -157,8 +134,7 @@ def account_movement(session: Session, book_id: int, account: str, ends_before: 
         select(func.coalesce(func.sum(signed), 0))
         .join(Entry, Entry.id == EntryLeg.entry_id)
         .where(
-            or_(EntryLeg.from_account_id == target, EntryLeg.to_account_id == target),
-            Entry.effective_on < ends_before,
+            or_(EntryLeg.from_account_id == target, EntryLeg.to_account_id == target), *conditions
         )
     )
     return int(total or 0)

@@ -235,6 +235,24 @@ def list_statements(session: Session, period_id: int) -> list[StatementCard]:
     return [StatementCard(*row) for row in rows]
 
 
+def find_sealed(
+    session: Session, community_id: int, household_id: int, month: date
+) -> tuple[PeriodCard | None, str]:
+    """(the closed period of a month, a household's statement as it was hashed), or (None, "")."""
+    row = session.execute(
+        select(*columns(Period, PeriodCard), HouseholdStatement.text)
+        .outerjoin(
+            HouseholdStatement,
+            and_(
+                HouseholdStatement.period_id == Period.id,
+                HouseholdStatement.household_id == household_id,
+            ),
+        )
+        .where(Period.community_id == community_id, Period.month == month)
+    ).one_or_none()
+    return (PeriodCard(*row[:-1]), row[-1] or "") if row else (None, "")
+
+
 def list_earned(session: Session, community_id: int, since: date) -> dict[str, int]:
     """What each household earned in the closed periods from the month `since` on, by code."""
     rows = session.execute(
@@ -325,7 +343,7 @@ def list_items(
 ) -> dict[str, list[Item]]:
     """The lines of each household in a period, by code, in the order of entries and legs.
 
-    `prefix` may name one household's account alone.
+    `prefix` may name one household's account; what else its entries hold comes along.
     """
     items: dict[str, list[Item]] = defaultdict(list)
     touching = ledger.is_touching(book_id, prefix)

@@ -102,7 +102,9 @@ def test_vector_seven_warns_of_inequality_but_not_of_one_household():
 @pytest.mark.parametrize(
     ("rule", "changes", "found"),
     [
-        pytest.param("PRD-01", {"bookings": (("B-1", 100, 99),)}, (FAIL, ERROR), id="a satang lost"),
+        pytest.param(
+            "PRD-01", {"bookings": (("B-1", 100, 99),)}, (FAIL, ERROR), id="a satang lost"
+        ),
         pytest.param(
             "PRD-01",
             {"bookings": (("B-1", 100, 99), ("B-2", 99, 100))},
@@ -138,7 +140,10 @@ def test_vector_seven_warns_of_inequality_but_not_of_one_household():
             "PRD-09",
             {
                 "committee_known": True,
-                "households": (Household("H1", 500, on_committee=True), *earning(100, 100, 100, 100)),
+                "households": (
+                    Household("H1", 500, on_committee=True),
+                    *earning(100, 100, 100, 100),
+                ),
             },
             (FAIL, WARNING),
             id="the committee earns most",

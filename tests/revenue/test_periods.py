@@ -31,7 +31,9 @@ CLOSES = (Close(SEPTEMBER, 40), Close(OCTOBER, 90))
         pytest.param(date(2026, 10, 31), 90, OCTOBER, id="the last of October"),
         pytest.param(date(2026, 10, 31), 91, NOVEMBER, id="October's, told after its close"),
         pytest.param(date(2026, 9, 1), 95, NOVEMBER, id="September's, told after both closes"),
-        pytest.param(date(2026, 11, 2), 60, NOVEMBER, id="posted before the close, later by its day"),
+        pytest.param(
+            date(2026, 11, 2), 60, NOVEMBER, id="posted before the close, later by its day"
+        ),
         pytest.param(date(2026, 12, 5), 99, DECEMBER, id="a month that lies ahead"),
         pytest.param(date(2026, 8, 3), 7, SEPTEMBER, id="older than the first period"),
     ],
@@ -108,7 +110,7 @@ def test_each_entry_belongs_to_exactly_one_period(history):
 
 @given(histories(), DAYS)
 def test_a_closed_period_never_gains_an_entry(history, day):
-    entries, closes = history
+    _entries, closes = history
     for close in closes:
         seq = close.closing_seq + 1  # whatever is told after the close
         assert period_of(day, seq, closes) != close.month
