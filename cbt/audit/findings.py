@@ -30,6 +30,8 @@ class Check(StrEnum):
     PLACES = "places"
     SLOTS = "slots"
     RECEIPTS = "receipts"
+    PERIODS = "periods"
+    STATEMENTS = "statements"
 
 
 class Fault(StrEnum):
@@ -68,6 +70,22 @@ class Fault(StrEnum):
     RECEIPT_GAP = "receipt_gap"
     SETTLEMENT_GAP = "settlement_gap"
     SETTLEMENT_UNCOUNTED = "settlement_uncounted"
+    PERIOD_GAP = "period_gap"
+    ONE_PERSON = "one_person"
+    CLOSING_DIFFERS = "closing_differs"
+    LATE_IN_PERIOD = "late_in_period"
+    OPENING_DIFFERS = "opening_differs"
+    SNAPSHOT_DIFFERS = "snapshot_differs"
+    OPEN_DIFFERS = "open_differs"
+    RULES_CHANGED = "rules_changed"
+    RECORD_DIFFERS = "record_differs"
+    SEAL_DIFFERS = "seal_differs"
+    STATEMENT_DIFFERS = "statement_differs"
+    LEAF_DIFFERS = "leaf_differs"
+    ROOT_DIFFERS = "root_differs"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_INVALID = "signature_invalid"
+    KEY_NOT_ENDORSED = "key_not_endorsed"
     UNREADABLE = "unreadable"
 
 

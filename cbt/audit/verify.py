@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cbt.audit import books, facts, recompute
+from cbt.audit import books, closed_periods, facts, recompute
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.communities.records import CommunityCard
 
@@ -24,6 +24,8 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.PLACES: facts.check_places,
     Check.SLOTS: facts.check_slots,
     Check.RECEIPTS: facts.check_receipts,
+    Check.PERIODS: closed_periods.check_periods,
+    Check.STATEMENTS: closed_periods.check_statements,
 }
 
 

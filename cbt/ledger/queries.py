@@ -182,6 +182,15 @@ def list_movements(session: Session, book_id: int, *conditions: Condition) -> li
     return [Movement(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows]
 
 
+def find_late(session: Session, book_id: int, up_to: int, moment: datetime) -> int | None:
+    """The first entry numbered up to `up_to` that was recorded after a moment, if there is one."""
+    return session.scalar(
+        select(func.min(Entry.seq)).where(
+            Entry.book_id == book_id, Entry.seq <= up_to, Entry.recorded_at > moment
+        )
+    )
+
+
 def find_first_day(session: Session, book_id: int) -> date | None:
     """The earliest day that any entry of a book is effective on."""
     return session.scalar(select(func.min(Entry.effective_on)).where(Entry.book_id == book_id))

@@ -90,3 +90,12 @@ def list_grants_in(session: Session, community_id: int) -> list[tuple[int, Role,
 
 def find_password_hash(session: Session, person_id: int) -> str | None:
     return session.scalar(select(Person.password_hash).where(Person.id == person_id))
+
+
+def list_holders_in(session: Session, role: Role, community_id: int) -> list[tuple[int, str]]:
+    """(person id, name) of everybody who holds a role in a community now."""
+    return [
+        (person_id, name)
+        for person_id, name, where in list_holders(session, role)
+        if where == community_id
+    ]

@@ -24,7 +24,7 @@ from cbt.revenue.period_queries import (
     list_closes,
     list_items,
 )
-from cbt.revenue.periods import Span, last_day_of, span_of
+from cbt.revenue.periods import Span, last_day_of, period_of, span_of
 from cbt.revenue.policy import Policy
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import SettlementCard, WorkRow
@@ -134,6 +134,18 @@ def get_statement(
     period, text = find_sealed(session, community.id, household.id, month)
     head = head_of(community.slug, month, household.code, opening, items, owed)
     return Statement(month, head, lines, period, text)
+
+
+def find_line(
+    session: Session, community: CommunityCard, household: HouseholdCard, entry_seq: int, leg: int
+) -> StatementLine:
+    """One line of a household, whatever period it belongs to. Raises NotFound."""
+    for entry in ledger.stream_entries(session, community.book_id, Entry.seq == entry_seq):
+        period = period_of(entry.draft.effective_on, entry.seq, list_closes(session, community.id))
+        for line in get_statement(session, community, household, period).lines:
+            if (line.item.entry_seq, line.item.leg) == (entry_seq, leg):
+                return line
+    raise NotFound(thing="line")
 
 
 def _opening(session: Session, community: CommunityCard, account: str, span: Span) -> int:

@@ -60,6 +60,13 @@ PURE = [
     "cbt.revenue.preparation",
     "cbt.revenue.frozen",
     "cbt.revenue.posting",
+    "cbt.revenue.periods",
+    "cbt.revenue.merkle",
+    "cbt.revenue.statement_text",
+    "cbt.revenue.proof_code",
+    "cbt.revenue.signing",
+    "cbt.revenue.close_rules",
+    "cbt.audit.verify_statement",
     "cbt.audit.findings",
     "cbt.web.flow",
 ]
