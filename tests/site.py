@@ -42,7 +42,7 @@ def load_samples(instance: Path, now: datetime = NOW) -> None:
     migrate(settings)
     app = create_app(settings)
     with app.app_context():
-        load.load_all(app.extensions["providers"], now)
+        load.load_all(app.extensions["providers"], now, app.extensions["period_key"])
         _let_go()
 
 

@@ -177,7 +177,7 @@ def list_steps(
     disputes = list_unanswered(session, community.id, ends_at)
     open_work = count_open_work(session, community.id)
     fees = _count_unknown_fees(session, community.id, ends_at)
-    counted = _is_cash_counted(session, community, ends_at)
+    counted = _is_cash_counted(session, community, month, ends_at)
     latest = _latest_entry(session, community, month)
     is_audited = audit.is_clean and audit.audited_seq >= latest
     return (
@@ -246,14 +246,14 @@ def _count_unknown_fees(session: Session, community_id: int, before: datetime) -
     )
 
 
-def _is_cash_counted(session: Session, community: CommunityCard, after: datetime) -> bool:
+def _is_cash_counted(
+    session: Session, community: CommunityCard, month: date, after: datetime
+) -> bool:
     """Whether two people counted the box after the month's last day; without cash there is nothing to."""
-    box = ledger.balances(session, community.book_id).get(chart.CASH_BOX)
-    if box is None:
-        return True
+    until = Entry.effective_on <= periods.last_day_of(month)
     moved = any(
         each.debits_satang or each.credits_satang
-        for each in ledger.list_movements(session, community.book_id)
+        for each in ledger.list_movements(session, community.book_id, until)
         if each.account == chart.CASH_BOX
     )
     counted = select(CashCount.id).where(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from cbt.audit.closing import sum_up
 from cbt.audit.verify import verify
 from cbt.db import db
 from cbt.people import services as people
@@ -10,7 +11,6 @@ from cbt.people.roles import Grant, Role
 from cbt.revenue import close
 from cbt.revenue.close_facts import AuditFacts
 from cbt.revenue.signing import PlatformKey, make_platform_key, read_platform_key
-from cbt.web.closing import sum_up
 from tests import factories
 from tests.site import NOW
 

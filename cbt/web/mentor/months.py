@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import PasswordField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
+from cbt.audit.closing import run_audit
 from cbt.clock import month_of, utc_now
 from cbt.db import db
 from cbt.errors import KeyLocked, NoteMissing, NotFound, SignerInside, StateForbids
@@ -26,7 +27,6 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.signing import SignerRole, key_id
 from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
-from cbt.web.closing import run_audit
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed
 from cbt.web.layout import LANG

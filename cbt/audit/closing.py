@@ -1,4 +1,7 @@
-"""What the audit says, as the plain values that a month's close is handed: that room knows no audit."""
+"""What the audit says, as the plain values that the close of a month is handed.
+
+Where months are closed (cbt/revenue) nothing is known of the audit above it: a door brings this down.
+"""
 
 from collections.abc import Sequence
 
