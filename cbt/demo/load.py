@@ -62,6 +62,7 @@ PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts 
 DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
 _MENTORED = ("buna-dara", "ban-thep-fai")
+_EXPLAINED = "ที่ประชุมรับทราบแล้ว (ตัวอย่าง)"
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, IndexError, KeyError),
     *(OSError, TypeError, ValueError),
@@ -341,8 +342,9 @@ def _play(loaded: Loaded, providers: Providers, now: datetime, key: PlatformKey 
     deeds.extend(_deliveries(loaded, over, now))
     deeds.extend(_stories(loaded, departures, over, providers, now))
     if key is not None:
-        people = (loaded.treasurer_id, loaded.host_id)
-        deeds.extend(months.deeds(loaded.id, *people, PASSWORD, key, now))
+        staff = (loaded.treasurer_id, loaded.host_id)
+        office = months.Office(loaded.id, *staff, PASSWORD, _EXPLAINED)
+        deeds.extend(months.deeds(office, key, now))
     events = [Event(at, number, do) for number, (at, do) in enumerate(deeds) if at <= now]
     for event in sorted(events):
         event.do(event.at)

@@ -299,7 +299,7 @@ def get_answers(
     facts = CloseFacts(
         month=month,
         closed_on=closed_on,
-        days_after=periods.days_after(month, closed_on),
+        days_after=max(0, periods.days_after(month, closed_on)),
         preparer=people.preparer,
         approver=people.approver,
         auditors=frozenset(person for person, role, _ in grants if role == Role.MENTOR),

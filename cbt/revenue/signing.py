@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -120,7 +121,7 @@ def sign_with(key: LockedKey, password: str, text: str) -> str:
         opened = AESGCM(_stretch(password, from_text(salt))).decrypt(
             from_text(nonce), from_text(box), key.public.encode()
         )
-    except (InvalidTag, ValueError):
+    except (HashingError, InvalidTag, ValueError):
         raise KeyLocked from None
     return to_text(Ed25519PrivateKey.from_private_bytes(opened).sign(text.encode()))
 

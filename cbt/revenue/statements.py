@@ -131,7 +131,10 @@ def get_statement(
     )
     opening = _opening(session, community, account, span)
     owed = _owed(session, community, household.code, span)
-    period, text = find_sealed(session, community.id, household.id, month)
+    is_closed = span.closing_seq is not None
+    period, text = (
+        find_sealed(session, community.id, household.id, month) if is_closed else (None, "")
+    )
     head = head_of(community.slug, month, household.code, opening, items, owed)
     return Statement(month, head, lines, period, text)
 

@@ -137,11 +137,9 @@ const show = (name, yes) => { part(name).hidden = !yes; };
 let shown = null;
 
 const baht = (satang) => {
-  const thai = document.documentElement.lang === "th";
-  const sign = satang < 0n ? "−" : "";
   const whole = satang < 0n ? -satang : satang;
   const text = `${(whole / 100n).toLocaleString("en")}.${String(whole % 100n).padStart(2, "0")}`;
-  return thai ? `${sign}${text} บาท` : `${sign}฿${text}`;
+  return (satang < 0n ? "−" : "") + page.dataset.nothing.replace("0.00", text);
 };
 const monthWords = (month) => {
   const [year, number] = month.split("-").map(Number);

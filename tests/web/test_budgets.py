@@ -24,7 +24,7 @@ BUDGETS = {
     "/en/host/buna-dara/money/payouts": ("host.buna-dara", 5),
     "/en/host/buna-dara/money/statements": ("host.buna-dara", 4),
     "/en/host/buna-dara/money/statements/match": ("host.buna-dara", 5),
-    "/en/household/buna-dara/H03": ("h03.buna-dara", 8),
+    "/en/household/buna-dara/H03": ("h03.buna-dara", 9),
     "/en/mentor": ("mentor", 10),
 }
 """The pages signed in pay two statements to learn who reads and in which community."""

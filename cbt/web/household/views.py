@@ -160,16 +160,17 @@ def send_dispute(slug: str, household: str, entry: int, leg: int) -> ResponseRet
     return _to_line(entry, leg)
 
 
-@bp.post(f"{_LINE}/<any(accept,mentor):answer>")
+@bp.post(f"{_LINE}/<answer>")
 @only(Role.HOUSEHOLD)
 def answer_dispute(
     slug: str, household: str, entry: int, leg: int, answer: str
 ) -> ResponseReturnValue:
     """The household is content with the answer, or wants the mentor to look."""
+    acts = {"accept": line_disputes.accept_answer, "mentor": line_disputes.tell_mentor}
     shown = _line_of(entry, leg)
-    if shown.dispute is None:
+    if shown.dispute is None or answer not in acts:
         raise NotFound(thing="line")
-    act = line_disputes.accept_answer if answer == "accept" else line_disputes.tell_mentor
+    act = acts[answer]
     try:
         act(the_community().id, household, shown.dispute.id, utc_now())
     except StateForbids as error:
