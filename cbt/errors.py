@@ -274,6 +274,10 @@ class GoodwillWaits(Refused):
     """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
 
 
+class PromiseWaits(Refused):
+    """facts: reference. Whether cash that was promised was paid must be said before its split."""
+
+
 class AccountTaken(Refused):
     """An account at a payment provider is another community's already."""
 

@@ -3,7 +3,7 @@
 Owed by the community (credit side): guests' deposits and credits, the pool of provider money that waits for
 its sharing-out, the funds, what each household has earned, what outside suppliers are due.
 Owned (debit side): the money at each payment provider and in the cash box, fees paid in advance for
-bookings, what a payer's bank has taken back until a dispute is decided. `suspense` holds money that
+bookings, cash on its way to the bank, what a payer's bank has taken back until a dispute is decided. `suspense` holds money that
 nothing explains yet, on either side.
 """
 
@@ -14,6 +14,7 @@ PROVIDER_POOL = "pool:provider"
 DISPUTED = "disputed"
 DISPUTE_LOSS = "dispute_loss"
 CASH_DIFFERENCE = "cash_difference"
+CASH_ON_THE_WAY = "cash_on_the_way"
 SUSPENSE = "suspense"
 
 FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")

@@ -28,7 +28,10 @@ def found_community(founding: Founding) -> int:
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
-        for code in (chart.PAYMENT_FEE, chart.DISPUTED, chart.DISPUTE_LOSS):
+        for code in (
+            *(chart.PAYMENT_FEE, chart.DISPUTED, chart.DISPUTE_LOSS),
+            chart.CASH_ON_THE_WAY,
+        ):
             ledger.open_account(session, book_id, code, DEBIT)
         # more may leave the bank than came in there first; what nothing explains has either side
         for code, side in (

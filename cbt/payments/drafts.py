@@ -20,6 +20,7 @@ from cbt.payments.models import (
     Capture,
     CaptureFee,
     CashBanked,
+    CashCleared,
     CashCount,
     Credit,
     CreditUse,
@@ -29,6 +30,7 @@ from cbt.payments.models import (
 from cbt.payments.posting import (
     CaptureFacts,
     CashBankedFacts,
+    CashClearedFacts,
     CashCountFacts,
     CreditFacts,
     CreditUseFacts,
@@ -199,7 +201,7 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
 
 
 def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    """Counts that two people agreed on and that differed, and cash that went to the bank."""
+    """Counts that two people agreed on and that differed; cash for the bank, and what became of it."""
     counts = session.scalars(
         select(CashCount).where(
             CashCount.community_id == community_id,
@@ -211,8 +213,16 @@ def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draf
         figures = (count.expected_satang, count.counted_satang)
         on = village_day(count.agreed_at or count.counted_at, zone)
         yield posting.cash_count_draft(CashCountFacts(count.id, *figures, on), "")
-    banked = session.scalars(select(CashBanked).where(CashBanked.community_id == community_id))
-    for each in banked:
+    banked = session.execute(
+        select(CashBanked, CashCleared)
+        .outerjoin(CashCleared, CashCleared.banked_id == CashBanked.id)
+        .where(CashBanked.community_id == community_id)
+    )
+    for each, cleared in banked:
         on = village_day(each.banked_at, zone)
         facts = CashBankedFacts(each.id, each.amount_satang, each.bank_reference, on)
         yield posting.cash_banked_draft(facts, "")
+        if cleared is not None:
+            on = village_day(cleared.cleared_at, zone)
+            end = CashClearedFacts(each.id, each.amount_satang, cleared.is_back, on)
+            yield posting.cash_cleared_draft(end, "")

@@ -303,7 +303,8 @@ class TransferConfirmation(Base):
     """A person of the community saw a PromptPay transfer in the bank account.
 
     Of a large amount two people saw it: `seen_by` first, then `confirmed_by`. `bank` is the sending
-    bank's three digits where the slip told them, else "".
+    bank's three digits where the slip told them, else "". `paid_at` is the bank's own time, where a
+    line of its statement told it.
     """
 
     __tablename__ = "transfer_confirmation"
@@ -325,6 +326,7 @@ class TransferConfirmation(Base):
     seen_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     confirmed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     confirmed_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
 
 
 # --- cash ----------------------------------------------------------------------------------------
@@ -376,7 +378,10 @@ class CashCount(Base):
 
 
 class CashBanked(Base):
-    """Cash that was carried from the box to the community's bank account: a fact."""
+    """Cash that somebody says was carried from the box to the community's bank account: a fact.
+
+    It is on its way until it is cleared.
+    """
 
     __tablename__ = "cash_banked"
     __table_args__ = (
@@ -391,6 +396,29 @@ class CashBanked(Base):
     bank_reference: Mapped[str]
     banked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     banked_at: Mapped[datetime]
+
+
+class CashCleared(Base):
+    """What became of cash on its way to the bank: a fact.
+
+    It arrived, as a line of the bank's statement (`line_id`) or a second person's eyes show; or a
+    second person says that it `is_back` in the box. `banked_by` stands here once more, so that the
+    database itself can refuse one person as two.
+    """
+
+    __tablename__ = "cash_cleared"
+    __table_args__ = (
+        CheckConstraint("line_id IS NOT NULL OR cleared_by <> banked_by", "two_people"),
+        CheckConstraint("line_id IS NULL OR NOT is_back", "one_end"),
+        APPEND_ONLY,
+    )
+
+    banked_id: Mapped[int] = mapped_column(ForeignKey("cash_banked.id"), primary_key=True)
+    is_back: Mapped[bool]
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("statement_line.id"))
+    banked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    cleared_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    cleared_at: Mapped[datetime]
 
 
 class DemoEvent(Base):

@@ -143,6 +143,16 @@ class CashBankedFacts:
     banked_on: date
 
 
+@dataclass(frozen=True)
+class CashClearedFacts:
+    """Cash on its way to the bank arrived there, or is back in the box."""
+
+    banked_id: int
+    amount_satang: int
+    is_back: bool
+    cleared_on: date
+
+
 BookingMoney = (
     CaptureFacts
     | FeeFacts
@@ -154,7 +164,7 @@ BookingMoney = (
     | CreditFacts
     | CreditUseFacts
 )
-BoxFacts = CashCountFacts | CashBankedFacts
+BoxFacts = CashCountFacts | CashBankedFacts | CashClearedFacts
 Facts = BookingMoney | BoxFacts
 
 
@@ -246,9 +256,16 @@ def cash_count_draft(facts: CashCountFacts, actor: str) -> Draft:
 
 
 def cash_banked_draft(facts: CashBankedFacts, actor: str) -> Draft:
-    """From the box to the community's bank account."""
-    legs = (Leg(chart.BANK, chart.CASH_BOX, facts.amount_satang, "banked"),)
+    """Out of the box, on its way to the community's bank account."""
+    legs = (Leg(chart.CASH_ON_THE_WAY, chart.CASH_BOX, facts.amount_satang, "banked"),)
     return _box_draft("cash_banked", facts, facts.banked_id, facts.banked_on, legs, actor)
+
+
+def cash_cleared_draft(facts: CashClearedFacts, actor: str) -> Draft:
+    """Into the bank account, where somebody else saw it; or back into the box."""
+    account, rule = (chart.CASH_BOX, "cash_back") if facts.is_back else (chart.BANK, "cash_arrived")
+    legs = (Leg(account, chart.CASH_ON_THE_WAY, facts.amount_satang, rule),)
+    return _box_draft("cash_cleared", facts, facts.banked_id, facts.cleared_on, legs, actor)
 
 
 def _box_draft(

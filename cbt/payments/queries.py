@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
 from cbt.db import Condition, Query, columns
 from cbt.errors import NotFound
@@ -35,6 +35,8 @@ from cbt.payments.provider import (
     RefundState,
 )
 from cbt.payments.records import (
+    CASH,
+    RECORDED_WITHIN,
     AccountCard,
     AttemptCard,
     CaptureCard,
@@ -368,6 +370,27 @@ def find_waiting_goodwill(session: Session, departure_id: int) -> str | None:
             Booking.departure_id == departure_id,
             Refund.reason == RefundReason.GOODWILL,
             Refund.state == RefundState.REQUESTED,
+        )
+        .order_by(Booking.id)
+        .limit(1)
+    )
+
+
+def find_open_promise(session: Session, departure_id: int, now: datetime) -> str | None:
+    """A booking's reference whose guest promised cash that may still be written down, or None.
+
+    Whether it was paid must be said before its departure is split.
+    """
+    return session.scalar(
+        select(Booking.reference)
+        .join(Attempt, Attempt.booking_id == Booking.id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Booking.departure_id == departure_id,
+            Booking.state.in_((BookingState.HELD, BookingState.LAPSED)),
+            Departure.ends_at > now - RECORDED_WITHIN,
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
         )
         .order_by(Booking.id)
         .limit(1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
@@ -17,6 +17,10 @@ from cbt.payments.provider import (
 
 CASH = "cash"
 """The name of the provider that is a cash box: its account's receiver says whether guests may choose it."""
+
+
+RECORDED_WITHIN = timedelta(days=7)
+"""How long after a trip people may write down cash that was promised for it."""
 
 
 def allows_guests(receiver: Mapping[str, str]) -> bool:

@@ -33,7 +33,7 @@ from cbt.payments.provider import (
     RefundReason,
     advance,
 )
-from cbt.payments.records import AttemptCard
+from cbt.payments.records import CASH, AttemptCard
 from cbt.payments.reported import WorkKind
 from cbt.payments.work import open_work
 
@@ -202,7 +202,7 @@ def _capture(
     now: datetime,
 ) -> None:
     """Post the money and its fee, and confirm the booking with it or note it to be given back."""
-    reason = _confirm(session, locked, attempt.amount_satang, received, now)
+    reason = _confirm(session, locked, attempt, received, now)
     facts = CaptureFacts(
         payer.reference,
         attempt.provider,
@@ -248,7 +248,7 @@ def _capture(
 
 
 def _confirm(
-    session: Session, locked: Locked, asked_satang: int, received: Received, now: datetime
+    session: Session, locked: Locked, attempt: AttemptCard, received: Received, now: datetime
 ) -> RefundReason | None:
     """Confirm the booking with this money, or say why it cannot buy it.
 
@@ -256,15 +256,20 @@ def _confirm(
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
+    asked_satang = attempt.amount_satang
     paid = queries.get_money(session, locked.id).paid_satang
     due = locked.price_satang - paid
     if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
     if received.amount_satang != asked_satang or not _is_asked_for(locked, asked_satang, paid):
         return RefundReason.AMOUNT_DIFFERS
-    if locked.state not in PAID and not bookings.confirm(session, locked, now, received.paid_at):
-        return RefundReason.NO_PLACE_LEFT
-    return None
+    if locked.state in PAID:
+        return None
+    was_promised = attempt.provider == CASH and attempt.reported_at is not None
+    is_confirmed = bookings.confirm(
+        session, locked, now, received.paid_at, was_promised=was_promised
+    )
+    return None if is_confirmed else RefundReason.NO_PLACE_LEFT
 
 
 def _is_asked_for(booking: Locked, asked_satang: int, paid_satang: int) -> bool:

@@ -25,11 +25,12 @@ from cbt.errors import (
     NoWorkRecorded,
     PolicyTooEarly,
     PreviewOutdated,
+    PromiseWaits,
     ResolutionInvalid,
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
-from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
+from cbt.payments.queries import find_open_dispute, find_open_promise, find_waiting_goodwill
 from cbt.revenue import posting, queries
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Task, identity, parse
@@ -208,7 +209,7 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, DisputeOpen, FeeNotReported, or
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, PromiseWaits, DisputeOpen, FeeNotReported, or
     PreviewOutdated when something changed since; and then writes nothing.
     """
     with transaction() as session:
@@ -220,6 +221,9 @@ def settle(
             raise NotYetDelivered
         number = next_settlement_number(session, community_id)
         close_departure(session, departure_id)
+        untold = find_open_promise(session, departure_id, now)
+        if untold is not None:  # cash that is written down after the split could never enter it
+            raise PromiseWaits(reference=untold)
         booked, sharing = _facts(session, community_id, departure_id, number)
         if Preview(tuple(booked), sharing).fingerprint != previewed:
             raise PreviewOutdated

@@ -73,6 +73,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.GoodwillWaits: _l(
         "A second person must first agree to the goodwill for %(reference)s, or refuse it."
     ),
+    errors.PromiseWaits: _l(
+        "The guest of %(reference)s promised to pay in cash. Please write down that it was taken, or"
+        " that they did not come, before this departure is settled."
+    ),
     errors.AccountTaken: _l("This account is another community's already."),
     errors.SecondPersonNeeded: _l("A second person must do this, not the one who began it."),
     errors.DisputeOpen: _l(

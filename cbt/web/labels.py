@@ -267,6 +267,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         WorkKind.PAYOUT_FAILED: _l("The bank refused a payout"),
         WorkKind.PAYOUT_NOT_SEEN: _l("A payout is not in the bank statement"),
         WorkKind.TRANSFER_NOT_SEEN: _l("A confirmed transfer is not in the bank statement"),
+        WorkKind.REFUND_NOT_SEEN: _l("A refund made by hand is not in the bank statement"),
+        WorkKind.CASH_NOT_SEEN: _l("Cash brought to the bank is not in its statement"),
+        WorkKind.CASH_ON_THE_WAY: _l("Cash on its way to the bank"),
         WorkKind.ANSWER_WRONG: _l("A payment service's answer cannot be right"),
         WorkKind.EVENT_FAILED: _l("A payment service's message could not be worked off"),
         WorkKind.REFUND_FAILED: _l("A refund did not reach its guest"),
@@ -419,6 +422,24 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "%(noted_satang)s of a payment is counted as going back, but its refunds and disputes sum to"
             " %(summed_satang)s."
         ),
+        Fault.CREDIT_USE_DIFFERS: _l(
+            "%(noted_satang)s of it is noted as used, but its uses sum to %(summed_satang)s."
+        ),
+        Fault.CREDITS_DIFFER: _l(
+            "What guests have left of their credits sums to %(computed_satang)s, but the books say"
+            " %(posted_satang)s."
+        ),
+        Fault.MOVEMENT_DIFFERS: _l(
+            "The payment service lists %(listed_satang)s for it, but its records say"
+            " %(computed_satang)s."
+        ),
+        Fault.MOVEMENT_MISSING: _l(
+            "The payment service does not list this payment of %(amount_satang)s."
+        ),
+        Fault.CLEARING_DIFFERS: _l(
+            "The books say %(posted_satang)s is there, but by the payment service's own list it is"
+            " %(computed_satang)s."
+        ),
         Fault.PAYMENT_MISSING: _l("It counts as paid, but no payment bought it."),
         Fault.PAYMENT_UNUSED: _l("A payment bought it, but it does not count as paid."),
         Fault.PRICE_DIFFERS: _l(
@@ -487,6 +508,8 @@ _SUBJECTS = {
     "period": _l("Month %(name)s"),
     "statement": _l("Statement %(name)s"),
     "key": _l("Signing key %(name)s"),
+    "cash_cleared": _l("Cash on its way to the bank, number %(name)s"),
+    "credit": _l("Credit %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -507,6 +530,7 @@ _ENTRIES = {
     "sharing_out": _l("sharing-out"),
     "cash_count": _l("difference of the cash box"),
     "cash_banked": _l("cash brought to the bank"),
+    "cash_cleared": _l("cash arrived at the bank, or back in the box"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
@@ -515,6 +539,7 @@ _ACCOUNTS = {
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
     chart.DISPUTE_LOSS: _l("Lost in disputes after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
+    chart.CASH_ON_THE_WAY: _l("Cash on its way to the bank"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),
     chart.CASH_BOX: _l("Cash box"),

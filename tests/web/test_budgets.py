@@ -24,6 +24,8 @@ BUDGETS = {
     "/en/host/buna-dara/money/payouts": ("host.buna-dara", 5),
     "/en/host/buna-dara/money/statements": ("host.buna-dara", 4),
     "/en/host/buna-dara/money/statements/match": ("host.buna-dara", 5),
+    "/en/host/buna-dara/money/statements/aside": ("host.buna-dara", 5),
+    "/en/host/buna-dara/money/cash": ("host.buna-dara", 12),
     "/en/household/buna-dara/H03": ("h03.buna-dara", 9),
     "/en/mentor": ("mentor", 10),
 }

@@ -1,19 +1,23 @@
 """Pages about cash, transfers that two people look for, and the ways to be paid."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import time_machine
 from sqlalchemy import func, select
 
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.bookings.references import BookingLinks
+from cbt.clock import utc_now
 from cbt.db import db
 from cbt.ledger.queries import balances
 from cbt.payments import accounts, cash, cash_box, money_rules, queries
 from cbt.payments.models import (
     Attempt,
     CashBanked,
+    CashCleared,
     CashCount,
     CashTaken,
     PaymentAccount,
@@ -358,6 +362,53 @@ def test_an_empty_box_can_be_counted(village, host):
     page = at(village, "/money/cash")
     assert send(host, f"{page}/counts", page, counted="0").status_code == 303
     assert "it fits" in host.get(page).text
+
+
+def test_cash_on_its_way_is_seen_by_a_second_person(village, host, treasurer, filled):
+    page = at(village, "/money/cash")
+    send(host, f"{page}/banked", page, amount="600", bank_reference="BR 1")
+    own = host.get(page).text
+    assert "A second person looks into the bank account" in own
+    assert "I saw it in the account" not in own
+    seen = f"{page}/banked/1"
+    refused = send(host, seen, page, what="seen")
+    assert refused.status_code == 409
+    assert "A second person must do this" in refused.text
+    assert send(treasurer, seen, page, what="lost").status_code == 422
+    assert count(CashCleared) == 0
+    assert "On its way to the bank" in treasurer.get(page).text
+    assert "Cash on its way to the bank" in treasurer.get(at(village, "/money/work")).text
+    assert "Cash on its way to the bank" in treasurer.get(at(village, "/money")).text
+    assert send(treasurer, seen, page, what="seen").status_code == 303
+    assert count(CashCleared) == 1
+    shown = host.get(page).text
+    assert "Seen in the account by" in shown
+    assert "On its way to the bank" not in shown
+    assert send(treasurer, seen, page, what="back").status_code == 409
+    assert "Nothing is to be looked at." in treasurer.get(at(village, "/money/work")).text
+
+
+def test_a_promise_is_written_down_after_the_trip_from_the_cash_page(village, guest, host):
+    reference = hold(village)
+    promise(guest, reference)
+    trip = get_booking(db.session(), reference).trip
+    db.session.rollback()
+    with time_machine.travel(trip.ends_at + timedelta(days=3), tick=True):
+        lapse_overdue_holds(utc_now())
+        again = a_browser(host.application, "another-host", Role.COORDINATOR, village.id)
+        box_page = again.get(at(village, "/money/cash")).text
+        assert "Promised, and not written down yet" in box_page
+        page = at(village, f"/bookings/{reference}")
+        assert page in box_page
+        shown = again.get(page).text
+        assert "The trip is over. If they paid, write it down until" in shown
+        assert "They did not come, or did not pay" in shown
+        done = send(again, f"{page}/cash", page, amount="90000", shown="90000")
+        assert done.status_code == 303
+        assert state(reference) == "confirmed"
+        assert (
+            "Promised, and not written down yet" not in again.get(at(village, "/money/cash")).text
+        )
 
 
 def test_cash_is_brought_to_the_bank(village, host, filled):

@@ -20,11 +20,13 @@ Instant = sa.DateTime(timezone=True)
 NEW_FACTS = (
     "account_change",
     "cash_banked",
+    "cash_cleared",
     "cash_taken",
     "money_rule",
     "provider_transaction",
     "refund_return",
     "statement_import",
+    "statement_reopening",
     "suspense_move",
 )
 ALTERED_FACTS = ("capture", "capture_fee", "transfer_confirmation")
@@ -49,6 +51,7 @@ NEW_ACCOUNTS = (
     ("disputed", "debit", False),
     ("dispute_loss", "debit", False),
     ("cash_difference", "debit", True),
+    ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),
 )
 """(code, side, may go below zero) of the accounts that each book gets."""
@@ -226,7 +229,7 @@ def upgrade() -> None:
         sa.Column("closed_by", WholeNumber, nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
+            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'refund_not_seen', 'cash_not_seen', 'cash_on_the_way', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
             name=op.f("ck_work_item_kind"),
         ),
         sa.CheckConstraint(
@@ -359,8 +362,60 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.create_index(
-            "ix_statement_line_community_id", ["community_id", "state"], unique=False
+            "ix_statement_line_community_id", ["community_id", "state", "booked_on"], unique=False
         )
+
+    op.create_table(
+        "cash_cleared",
+        sa.Column("banked_id", WholeNumber, nullable=False),
+        sa.Column("is_back", sa.Boolean(), nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=True),
+        sa.Column("banked_by", WholeNumber, nullable=False),
+        sa.Column("cleared_by", WholeNumber, nullable=False),
+        sa.Column("cleared_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "line_id IS NOT NULL OR cleared_by <> banked_by",
+            name=op.f("ck_cash_cleared_two_people"),
+        ),
+        sa.CheckConstraint("line_id IS NULL OR NOT is_back", name=op.f("ck_cash_cleared_one_end")),
+        sa.ForeignKeyConstraint(
+            ["banked_by"], ["person.id"], name=op.f("fk_cash_cleared_banked_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["banked_id"], ["cash_banked.id"], name=op.f("fk_cash_cleared_banked_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["cleared_by"], ["person.id"], name=op.f("fk_cash_cleared_cleared_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_cash_cleared_line_id")
+        ),
+        sa.PrimaryKeyConstraint("banked_id", name=op.f("pk_cash_cleared")),
+    )
+
+    op.create_table(
+        "statement_reopening",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("said_by", WholeNumber, nullable=True),
+        sa.Column("said_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reopened_by", WholeNumber, nullable=False),
+        sa.Column("reopened_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_statement_reopening_line_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reopened_by"], ["person.id"], name=op.f("fk_statement_reopening_reopened_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["said_by"], ["person.id"], name=op.f("fk_statement_reopening_said_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_statement_reopening")),
+    )
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.create_index("ix_statement_reopening_line_id", ["line_id"], unique=False)
 
     op.create_table(
         "suspense_move",
@@ -542,6 +597,7 @@ def upgrade() -> None:
     with op.batch_alter_table("transfer_confirmation") as batch_op:
         batch_op.add_column(sa.Column("bank", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("seen_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("paid_at", Instant, nullable=True))
         batch_op.drop_constraint(
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"), type_="unique"
         )
@@ -615,6 +671,7 @@ def downgrade() -> None:
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"),
             ["payment_account_id", "bank_reference"],
         )
+        batch_op.drop_column("paid_at")
         batch_op.drop_column("seen_by")
         batch_op.drop_column("bank")
 
@@ -666,6 +723,11 @@ def downgrade() -> None:
 
     op.drop_table("cash_taken")
     op.drop_table("suspense_move")
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.drop_index("ix_statement_reopening_line_id")
+
+    op.drop_table("statement_reopening")
+    op.drop_table("cash_cleared")
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.drop_index("ix_statement_line_community_id")
 
