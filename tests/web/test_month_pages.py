@@ -66,6 +66,7 @@ def test_a_month_is_prepared_confirmed_and_signed_on_its_pages(sqlite_app, offic
     assert post(coordinator, page, **fields).status_code == 403  # the treasurer prepares
     told = {"why-PRD-15": "We asked the Revenue Department on 2 December."}
     assert post(treasurer, page, **fields, **told).status_code == 303
+    db.session.rollback()
     draft = db.session.scalar(select(CloseDraft.id))
     own = post(treasurer, f"{page}/confirm", form_at=page, draft=draft)
     assert own.status_code == 409
