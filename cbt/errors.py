@@ -261,6 +261,10 @@ class WordsMissing(Invalid):
     """A dispute and its answer need words, not too many of them."""
 
 
+class ExplanationMissing(Invalid):
+    """facts: rule. A rule warns, and nobody wrote why the period may be closed all the same."""
+
+
 class EventRefused(Invalid):
     """facts: problem. What came to a webhook is not a provider's event, or not for us."""
 
@@ -500,6 +504,32 @@ class NotByNote(Refused):
 
 class FundTooLow(Refused):
     """facts: amount_satang. The management fund does not hold what a cost would take from it."""
+
+
+class NothingToClose(Refused):
+    """The books hold nothing yet, so there is no period to close."""
+
+
+class PeriodNotNext(Refused):
+    """facts: next. Periods close in their order: only the oldest open one can be."""
+
+
+class PeriodNotOver(Refused):
+    """facts: last_day. A period can be closed only after its last day."""
+
+
+class CloseBlocked(Refused):
+    """facts: step. Something of the period is still open, or a rule stops its close."""
+
+
+class SignerInside(Refused):
+    """Whoever co-signs from outside has no other part in the community or in this close."""
+
+
+class KeyLocked(Refused):
+    """The password does not open the key that it should."""
+
+    status = 422
 
 
 class SignInFailed(Refused):

@@ -35,6 +35,8 @@ class Check(StrEnum):
     RECEIPTS = "receipts"
     SHARES = "shares"
     WORK = "work"
+    PERIODS = "periods"
+    STATEMENTS = "statements"
 
 
 class Fault(StrEnum):
@@ -94,6 +96,22 @@ class Fault(StrEnum):
     TRANSIT_DIFFERS = "transit_differs"
     PAYOUT_STATE = "payout_state"
     PAYOUT_ONE_PERSON = "payout_one_person"
+    PERIOD_GAP = "period_gap"
+    ONE_PERSON = "one_person"
+    CLOSING_DIFFERS = "closing_differs"
+    LATE_IN_PERIOD = "late_in_period"
+    OPENING_DIFFERS = "opening_differs"
+    SNAPSHOT_DIFFERS = "snapshot_differs"
+    OPEN_DIFFERS = "open_differs"
+    RULES_CHANGED = "rules_changed"
+    RECORD_DIFFERS = "record_differs"
+    SEAL_DIFFERS = "seal_differs"
+    STATEMENT_DIFFERS = "statement_differs"
+    LEAF_DIFFERS = "leaf_differs"
+    ROOT_DIFFERS = "root_differs"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_INVALID = "signature_invalid"
+    KEY_NOT_ENDORSED = "key_not_endorsed"
     UNREADABLE = "unreadable"
 
 

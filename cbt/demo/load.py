@@ -26,7 +26,7 @@ from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
-from cbt.demo import extras, owning, scenes
+from cbt.demo import extras, months, owning, scenes
 from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.demo.scenes import Deed
@@ -56,6 +56,7 @@ from cbt.revenue import services as revenue
 from cbt.revenue.adoption import UsesNature
 from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
 from cbt.revenue.records import NewWork, Resolution
+from cbt.revenue.signing import PlatformKey
 from cbt.revenue.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent / "communities"
@@ -65,6 +66,7 @@ DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
 _BEFORE_THE_MEETING = timedelta(days=3)
 _MENTORED = ("buna-dara", "ban-thep-fai")
+_EXPLAINED = "ที่ประชุมรับทราบแล้ว (ตัวอย่าง)"
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, IndexError, KeyError),
     *(OSError, TypeError, ValueError),
@@ -93,10 +95,11 @@ class Loaded:
     promo_code: str
 
 
-def load_all(providers: Providers, now: datetime) -> bool:
+def load_all(providers: Providers, now: datetime, key: PlatformKey | None = None) -> bool:
     """Load every sample community and the mentor and caretaker, unless people exist already.
 
-    Their guests pay with pretended money, so nothing is loaded where that is switched off.
+    Their guests pay with pretended money, so nothing is loaded where that is switched off. With the
+    platform's `key` their past months are closed and signed.
     """
     if "demo" not in providers or db.session.scalar(select(Person.id).limit(1)) is not None:
         return False
@@ -104,10 +107,14 @@ def load_all(providers: Providers, now: datetime) -> bool:
     admin = add_person("admin", "ผู้ดูแลตัวอย่าง / Sample caretaker", PASSWORD, "th", now)
     grant_role(admin, Grant(Role.ADMIN, None), now)
     for file in sorted(FOLDER.glob("*.toml")):
-        slug = load_file(file, providers, now)
+        slug = load_file(file, providers, now, key)
         if slug in _MENTORED:
-            community_id = db.session.scalar(select(Community.id).where(Community.slug == slug))
+            community_id = db.session.scalars(
+                select(Community.id).where(Community.slug == slug)
+            ).one()
             grant_role(mentor, Grant(Role.MENTOR, community_id), now)
+            if key is not None:
+                months.co_sign_all_but_last(community_id, mentor, PASSWORD, key, now)
     return True
 
 
@@ -122,13 +129,15 @@ def list_sign_ins() -> list[tuple[str, str]]:
     ]
 
 
-def load_file(file: Path, providers: Providers, now: datetime) -> str:
+def load_file(
+    file: Path, providers: Providers, now: datetime, key: PlatformKey | None = None
+) -> str:
     """Load one community; return its slug. Raises DemoFileInvalid, and then writes nothing."""
     if "demo" not in providers:
         raise DemoFileInvalid(file=file.name, problem="pretended payments are switched off here")
     plan, read = _read(file, now)
     loaded = _found(plan, read, providers, now)
-    _play(loaded, providers, now)
+    _play(loaded, providers, now, key)
     if "proposal" in plan["policy"]:
         _propose(loaded, plan["policy"]["proposal"], now - _BEFORE_THE_MEETING)
     return loaded.slug
@@ -327,7 +336,7 @@ class Event:
     do: Deed = field(compare=False)
 
 
-def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
+def _play(loaded: Loaded, providers: Providers, now: datetime, key: PlatformKey | None) -> None:
     """Let guests book, pay and come, households work, and the treasurer settle."""
     today = village_day(now, loaded.zone)
     departures = list_departures(
@@ -341,13 +350,17 @@ def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
         if random.random() > (0.45 if departure.starts_on.weekday() >= 4 else 0.25):
             continue
         parties = list(_parties(loaded, departure, random, now))
-        for at, party, key in parties:
-            deeds.append((at, partial(_book, loaded, departure.id, party, key, providers)))
+        for at, party, request in parties:
+            deeds.append((at, partial(_book, loaded, departure.id, party, request, providers)))
         if parties:
             booked.append(departure)
     over = [each for each in booked if each.ends_at <= now]
     deeds.extend(_deliveries(loaded, over, now))
     deeds.extend(_stories(loaded, departures, over, providers, now))
+    if key is not None:
+        staff = (loaded.treasurer_id, loaded.host_id)
+        office = months.Office(loaded.id, *staff, PASSWORD, _EXPLAINED)
+        deeds.extend(months.deeds(office, key, now))
     events = [Event(at, number, do) for number, (at, do) in enumerate(deeds) if at <= now]
     for event in sorted(events):
         event.do(event.at)

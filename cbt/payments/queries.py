@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Table,
     bindparam,
+    case,
     cast,
     func,
     literal_column,

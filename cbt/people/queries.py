@@ -109,3 +109,26 @@ def list_ever_holders(session: Session, role: Role) -> list[tuple[int, str]]:
         .order_by(Person.name)
     )
     return [(row.id, row.name) for row in rows]
+
+
+def list_grants_in(session: Session, community_id: int) -> list[tuple[int, Role, int | None]]:
+    """(person id, role, household id) of everybody who holds a role in a community now."""
+    rows = session.execute(
+        select(RoleGrant.person_id, RoleGrant.role, RoleGrant.household_id)
+        .where(RoleGrant.community_id == community_id, RoleGrant.ended_at.is_(None))
+        .order_by(RoleGrant.id)
+    )
+    return [(row.person_id, Role(row.role), row.household_id) for row in rows]
+
+
+def find_password_hash(session: Session, person_id: int) -> str | None:
+    return session.scalar(select(Person.password_hash).where(Person.id == person_id))
+
+
+def list_holders_in(session: Session, role: Role, community_id: int) -> list[tuple[int, str]]:
+    """(person id, name) of everybody who holds a role in a community now."""
+    return [
+        (person_id, name)
+        for person_id, name, where in list_holders(session, role)
+        if where == community_id
+    ]

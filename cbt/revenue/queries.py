@@ -203,7 +203,7 @@ def _if_short(facts: BookingFacts, price_satang: int) -> BookingFacts:
     of a dispute, won or lost, are more than what costs leave of a small payment. Nobody else's
     settlement waits for it.
     """
-    kept = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
+    kept = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
     taken = facts.payment_fee_satang + sum(each.amount_satang for each in facts.costs)
     is_whole = facts.captured_satang >= price_satang and taken <= kept
     return facts if is_whole else of_what_is_left(facts)

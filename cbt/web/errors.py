@@ -51,6 +51,17 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
     errors.ReasonMissing: _l("Please write why."),
+    errors.ExplanationMissing: _l(
+        "Please explain the warning %(rule)s: it is kept with the close."
+    ),
+    errors.NothingToClose: _l("The books hold nothing yet, so there is no month to close."),
+    errors.PeriodNotNext: _l("Months are closed in their order. Next is %(next)s."),
+    errors.PeriodNotOver: _l("A month can be closed only after its last day, %(last_day)s."),
+    errors.CloseBlocked: _l("The month cannot be closed yet: please look at the list again."),
+    errors.SignerInside: _l(
+        "Only somebody from outside co-signs: a mentor without any other part in the community."
+    ),
+    errors.KeyLocked: _l("This password does not open your key. Nothing was signed."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(
         "The payment service does not answer at the moment. Nothing was charged. Please try again in"

@@ -36,10 +36,14 @@ from cbt.payments.reported import LineState, WorkKind
 from cbt.payments.slips import SlipProblem
 from cbt.people.roles import Role
 from cbt.revenue.adoption import ResolutionProblem, UsesNature
+from cbt.revenue.close_facts import StepCode
+from cbt.revenue.line_disputes import LineStage
 from cbt.revenue.policy import Bucket, DividendRule, ProviderRule, Task
 from cbt.revenue.policy_rules import PolicyRule, Severity, Verdict
+from cbt.revenue.signing import SignerRole
 from cbt.revenue.split import Bound, PartKind
 from cbt.revenue.split import Part as SplitPart
+from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
 
@@ -523,6 +527,35 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.RECEIPTS: _l("Receipt and settlement numbers run without a gap"),
         Check.SHARES: _l("Share registers add up, and two people stand behind each change"),
         Check.WORK: _l("Work records are possible, and somebody else looked at them"),
+        Check.PERIODS: _l("Closed months are as they were, and lead to today's balances"),
+        Check.STATEMENTS: _l("Closed statements are as they were signed, and signatures hold"),
+    },
+    ItemKind: {
+        ItemKind.EARNED: _l("earned"),
+        ItemKind.RECOVERED: _l("taken back"),
+        ItemKind.PAID_OUT: _l("paid out"),
+        ItemKind.OTHER: _l("something else"),
+    },
+    LineStage: {
+        LineStage.ASKED: _l("waits for an answer"),
+        LineStage.ANSWERED: _l("answered"),
+        LineStage.WITH_MENTOR: _l("the mentor looks at it"),
+        LineStage.ACCEPTED: _l("settled between you"),
+        LineStage.DECIDED: _l("decided by the mentor"),
+    },
+    StepCode: {
+        StepCode.MONTH_OVER: _l("The month is over"),
+        StepCode.TRIPS_SETTLED: _l("Every trip of the month is settled"),
+        StepCode.FEES_KNOWN: _l("The fee of every payment is known"),
+        StepCode.NOTHING_OPEN: _l("Nothing about money is left to look at"),
+        StepCode.CASH_COUNTED: _l("The cash box was counted after the last day"),
+        StepCode.DISPUTES_ANSWERED: _l("Every household that asked about a line has an answer"),
+        StepCode.AUDIT_CLEAN: _l("The audit finds nothing wrong"),
+    },
+    SignerRole: {
+        SignerRole.PLATFORM: _l("platform"),
+        SignerRole.TREASURER: _l("treasurer"),
+        SignerRole.MENTOR: _l("mentor from outside"),
     },
     Fault: {
         Fault.CHAIN_GAP: _l("Entries %(first)s to %(last)s are missing."),
@@ -640,6 +673,35 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ),
         Fault.PAYOUT_STATE: _l("What happened to this payout does not fit what it is said to be."),
         Fault.PAYOUT_ONE_PERSON: _l("The same person drafted and approved this batch."),
+        Fault.PERIOD_GAP: _l("Months do not follow one another: this one is number %(number)s."),
+        Fault.ONE_PERSON: _l("One person stands where two or three different ones must."),
+        Fault.CLOSING_DIFFERS: _l(
+            "At its close the books ended with entry %(entry)s, which is another one by now."
+        ),
+        Fault.LATE_IN_PERIOD: _l("Entry %(entry)s was recorded only after the month was closed."),
+        Fault.OPENING_DIFFERS: _l(
+            "%(account)s opens with %(stated_satang)s, but the month before closed with"
+            " %(before_satang)s."
+        ),
+        Fault.SNAPSHOT_DIFFERS: _l(
+            "%(account)s was closed with %(stated_satang)s, but its entries sum to"
+            " %(summed_satang)s."
+        ),
+        Fault.OPEN_DIFFERS: _l(
+            "It holds %(stated_satang)s, but the last close and what came since sum to"
+            " %(summed_satang)s."
+        ),
+        Fault.RULES_CHANGED: _l(
+            "What the rules found, or how a warning was explained, was changed after the close."
+        ),
+        Fault.RECORD_DIFFERS: _l("The record that was signed is not what the books give."),
+        Fault.SEAL_DIFFERS: _l("The text that was signed does not belong to this record."),
+        Fault.STATEMENT_DIFFERS: _l("The closed statement is not what the books give."),
+        Fault.LEAF_DIFFERS: _l("Its hash is not that of what the books give."),
+        Fault.ROOT_DIFFERS: _l("The statements do not lead to the root that was signed."),
+        Fault.SIGNATURE_MISSING: _l("The platform has not signed this month."),
+        Fault.SIGNATURE_INVALID: _l("The signature of the %(role)s does not hold."),
+        Fault.KEY_NOT_ENDORSED: _l("The platform has not taken this key in."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -663,6 +725,9 @@ _SUBJECTS = {
     "transaction": _l("Movement %(name)s at a payment service"),
     "cash_count": _l("Count %(name)s of the cash box"),
     "cash_banked": _l("Cash brought to the bank, number %(name)s"),
+    "period": _l("Month %(name)s"),
+    "statement": _l("Statement %(name)s"),
+    "key": _l("Signing key %(name)s"),
     "cash_cleared": _l("Cash on its way to the bank, number %(name)s"),
     "credit": _l("Credit %(name)s"),
 }
@@ -758,8 +823,8 @@ def _value_words(name: str, value: object) -> str:
         return account_words(str(value))
     if name == "about":
         return subject_words(str(value))
-    if name == "kind":
-        return str(_ENTRIES.get(str(value), value))
+    if name in ("kind", "role"):
+        return label(value) if isinstance(value, StrEnum) else str(_ENTRIES.get(str(value), value))
     if isinstance(value, date):
         return format_day(value)
     if name.endswith("_satang") and isinstance(value, int):
@@ -786,9 +851,10 @@ def account_words(code: str) -> str:
         return label(OutsideCost(name))
     if kind == "payment":
         return provider_words(name)
-    if kind == "receivable":
-        return _("What household %(name)s owes", name=name)
-    return _("Household %(name)s", name=name)
+    household = (
+        _l("What household %(name)s owes") if kind == "receivable" else _l("Household %(name)s")
+    )
+    return str(household) % {"name": name}
 
 
 def part_words(part: SplitPart) -> str:

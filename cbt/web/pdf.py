@@ -45,6 +45,11 @@ def write_receipt(sheet: ReceiptSheet) -> bytes:
     return _compile("receipt.typ", shown)
 
 
+def write_paper(template: str, record: Any) -> bytes:
+    """Any other paper: a frozen record of texts by a template. Unknown letters are printed as "?"."""
+    return _compile(template, _map_texts(record, _printable_text))
+
+
 def send_receipt(facts: ReceiptFacts) -> Response:
     """A receipt as a file, named by its booking and number, in the current language."""
     sheet = build_sheet(facts)

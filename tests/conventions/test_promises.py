@@ -70,6 +70,13 @@ PURE = [
     "cbt.revenue.policy_rules",
     "cbt.revenue.simulation",
     "cbt.revenue.templates",
+    "cbt.revenue.periods",
+    "cbt.revenue.merkle",
+    "cbt.revenue.statement_text",
+    "cbt.revenue.proof_code",
+    "cbt.revenue.signing",
+    "cbt.revenue.close_rules",
+    "cbt.audit.verify_statement",
     "cbt.audit.findings",
     "cbt.web.flow",
 ]

@@ -33,6 +33,7 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
+from cbt.revenue.periods import Close, concerns, period_of
 from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket, Limits, ProviderRule
 from cbt.revenue.preparation import allot
 from cbt.revenue.sharing import share, share_pool
@@ -57,6 +58,7 @@ def _read(cell):
 
 BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
+[PERIODS] = tables("periods.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
@@ -290,3 +292,13 @@ def test_what_was_confirmed_and_did_not_come(row):
 
 def enumerate_lines(amounts):
     return [(number, "2026-11-24", amount) for number, amount in enumerate(amounts)]
+
+
+@pytest.mark.parametrize("row", PERIODS[1], ids=lambda row: f"entry {row[0]}")
+def test_the_month_that_an_entry_belongs_to(row):
+    seq, on, belongs, about = row
+    day = datetime.strptime(f"{on} 2026", "%d %B %Y").date()
+    closes = (Close(date(2026, 9, 1), 40), Close(date(2026, 10, 1), 90))
+    period = period_of(day, seq, closes)
+    late = concerns(day, period)
+    assert (f"{period:%B}", f"{late:%B}" if late else "") == (belongs, about)

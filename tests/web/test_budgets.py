@@ -26,7 +26,7 @@ BUDGETS = {
     "/en/host/buna-dara/money/statements/match": ("host.buna-dara", 5),
     "/en/host/buna-dara/money/statements/aside": ("host.buna-dara", 5),
     "/en/host/buna-dara/money/cash": ("host.buna-dara", 12),
-    "/en/household/buna-dara/H03": ("h03.buna-dara", 8),
+    "/en/household/buna-dara/H03": ("h03.buna-dara", 9),
     "/en/mentor": ("mentor", 10),
 }
 """The pages signed in pay two statements to learn who reads and in which community."""

@@ -16,6 +16,8 @@ from cbt.ledger.queries import balances
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.revenue import posting, queries
+from cbt.revenue.line_disputes import list_lines
+from cbt.revenue.period_queries import list_periods
 from cbt.revenue.statements import list_settled_trips
 from cbt.revenue.work import get_record
 from cbt.web.access import only, the_community, the_reader
@@ -63,6 +65,8 @@ def _show_audit(find: FindForm | None = None) -> str:
             db.session(), community.id, _AT_ONCE, whole(request.args.get("before"))
         ),
         policies=queries.list_policies(db.session(), community.id),
+        closed=list_periods(db.session(), community.id),
+        asked=[each for each in list_lines(db.session(), community.id) if each.is_open],
         find=find or FindForm(None),
     )
 
