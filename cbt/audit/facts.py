@@ -117,9 +117,15 @@ def _unlike_their_uses(session: Session, community: CommunityCard) -> list[Findi
             Credit.community_id == community.id
         )
     )
+    lost = session.scalar(
+        select(func.coalesce(func.sum(Dispute.credit_satang), 0)).where(
+            Dispute.community_id == community.id, Dispute.state == DisputeState.LOST
+        )
+    )
+    computed = int(left or 0) - int(lost or 0)
     posted = balances(session, community.book_id).get(chart.GUEST_CREDIT, 0)
-    if posted != int(left or 0):
-        values = {"posted_satang": posted, "computed_satang": int(left or 0)}
+    if posted != computed:
+        values = {"posted_satang": posted, "computed_satang": computed}
         findings.append(Finding(Fault.CREDITS_DIFFER, f"account:{chart.GUEST_CREDIT}", values))
     return findings
 
