@@ -37,6 +37,7 @@ from cbt.experiences.records import (
     AddOnCard,
     Listing,
     OptionCard,
+    OptionTerms,
     PromoCard,
     RuleCard,
     SeasonCard,
@@ -44,6 +45,7 @@ from cbt.experiences.records import (
     Texts,
 )
 from cbt.experiences.schedule import from_rrule_text
+from cbt.i18n import Localized
 
 _EXPERIENCE, _COMMUNITY = table_of(Experience), table_of(Community)
 _TEXTS = [_EXPERIENCE.c[each.name] for each in fields(Texts)]
@@ -76,6 +78,17 @@ def get_option(session: Session, option_id: int) -> OptionCard:
     if not options:
         raise NotFound(thing="option")
     return options[0]
+
+
+def list_option_terms(session: Session, community_id: int) -> list[OptionTerms]:
+    """The terms of everything that a community sells, in its own order."""
+    rows = session.execute(
+        select(Option.id, Experience.title, Option.title, Experience.refund, Option.terms)
+        .join(Experience, Experience.id == Option.experience_id)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position, Option.starts_at, Option.id)
+    )
+    return [OptionTerms(*row) for row in rows]
 
 
 def _named(prefix: str, model: type[Base], names: str) -> list[Any]:
@@ -180,6 +193,16 @@ def _with_price(known: SeasonPrices | None, row: Row[Any]) -> SeasonPrices:
     else:
         prices[Unit(row.price_unit)] = row.price_price_satang
     return SeasonPrices(row.season_code, row.season_first_on, row.season_last_on, prices, group)
+
+
+def list_titles(session: Session, community_id: int) -> dict[int, Localized]:
+    """The title of every experience of a community, by id, in their order."""
+    rows = session.execute(
+        select(Experience.id, Experience.title)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position)
+    )
+    return {row.id: row.title for row in rows}
 
 
 def list_teasers(session: Session, community_id: int) -> list[Teaser]:

@@ -5,15 +5,28 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, bindparam, cast, func, literal_column, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Table,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
 from cbt.db import Condition, Query, WholeNumber, columns, table_of
 from cbt.errors import NotFound
+from cbt.payments.account_rules import ProposalState
 from cbt.payments.models import (
     AccountChange,
+    AccountProposal,
     Attempt,
     Capture,
     CaptureFee,
@@ -35,13 +48,17 @@ from cbt.payments.provider import (
     RefundState,
 )
 from cbt.payments.records import (
+    CASH,
+    RECORDED_WITHIN,
     AccountCard,
     AttemptCard,
     CaptureCard,
     CreditCard,
+    LastChange,
     LookCard,
     Method,
     Money,
+    ProposalCard,
     RefundCard,
     RefundedCard,
     TransferCard,
@@ -327,16 +344,52 @@ def _refund(row: Row[Any]) -> RefundCard:
     )
 
 
-def list_last_changes(session: Session, community_id: int) -> dict[str, tuple[str, datetime]]:
+def list_last_changes(session: Session, community_id: int) -> dict[str, LastChange]:
     """Who changed each of a community's accounts last, and when, by provider."""
+    agreed = aliased(Person)
     rows = session.execute(
-        select(PaymentAccount.provider, Person.name, AccountChange.changed_at)
+        select(PaymentAccount.provider, Person.name, agreed.name, AccountChange.changed_at)
         .join(PaymentAccount, PaymentAccount.id == AccountChange.payment_account_id)
         .join(Person, Person.id == AccountChange.changed_by)
+        .outerjoin(agreed, agreed.id == AccountChange.agreed_by)
         .where(PaymentAccount.community_id == community_id)
         .order_by(AccountChange.id)
     )
-    return {provider: (name, changed_at) for provider, name, changed_at in rows}
+    return {row[0]: LastChange(*row[1:]) for row in rows}
+
+
+def list_waiting_proposals(session: Session, community_id: int) -> list[ProposalCard]:
+    """Changes of where the money goes that nobody decided yet, the oldest first."""
+    waiting = AccountProposal.state == ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, waiting)
+        .order_by(AccountProposal.id)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def list_decided_proposals(session: Session, community_id: int, limit: int) -> list[ProposalCard]:
+    """The latest changes of where the money goes that were decided, the newest first."""
+    decided = AccountProposal.state != ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, decided)
+        .order_by(AccountProposal.decided_at.desc(), AccountProposal.id.desc())
+        .limit(limit)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def get_proposal(session: Session, proposal_id: int) -> ProposalCard:
+    row = session.execute(_proposals().where(AccountProposal.id == proposal_id)).one_or_none()
+    if row is None:
+        raise NotFound(thing="proposal")
+    return ProposalCard(*row)
+
+
+def _proposals() -> Query:
+    return select(*columns(AccountProposal, ProposalCard))
 
 
 def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> int | None:
@@ -357,6 +410,27 @@ def find_waiting_goodwill(session: Session, departure_id: int) -> str | None:
             Booking.departure_id == departure_id,
             Refund.reason == RefundReason.GOODWILL,
             Refund.state == RefundState.REQUESTED,
+        )
+        .order_by(Booking.id)
+        .limit(1)
+    )
+
+
+def find_open_promise(session: Session, departure_id: int, now: datetime) -> str | None:
+    """A booking's reference whose guest promised cash that may still be written down, or None.
+
+    Whether it was paid must be said before its departure is split.
+    """
+    return session.scalar(
+        select(Booking.reference)
+        .join(Attempt, Attempt.booking_id == Booking.id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Booking.departure_id == departure_id,
+            Booking.state.in_((BookingState.HELD, BookingState.LAPSED)),
+            Departure.ends_at > now - RECORDED_WITHIN,
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
         )
         .order_by(Booking.id)
         .limit(1)
@@ -412,14 +486,20 @@ def _sum_of_captures(table: Table, amount: Any, *which: Condition) -> ColumnElem
 
 
 _UNSPLIT = _DISPUTE.c.was_split.is_(False)
-_DISPUTED = _DISPUTE.c.reserved_satang
+_BEFORE_SPLIT = _REFUND.c.was_split.is_(False)
+_TAKEN: ColumnElement[int] = case(
+    (_DISPUTE.c.state == DisputeState.WON, _DISPUTE.c.fund_satang),
+    else_=_DISPUTE.c.reserved_satang,
+)
+"""What a dispute takes out of its booking's money; of one won after all, what came too late for it."""
+
 MONEY: tuple[ColumnElement[int], ...] = (
     _sum(
         _CAPTURE.c.amount_satang,
         *(_CAPTURE.c.booking_id == _BOOKING.c.id, _CAPTURE.c.buys.is_(True)),
     ),
     _sum(_USE.c.amount_satang, _USE.c.booking_id == _BOOKING.c.id),
-    _sum_of_captures(_REFUND, _REFUND.c.amount_satang, _IS_LIVE),
+    _sum_of_captures(_REFUND, _REFUND.c.amount_satang, _IS_LIVE, _BEFORE_SPLIT),
     _sum(_CREDIT.c.amount_satang, _CREDIT.c.booking_id == _BOOKING.c.id),
     _BOOKING.c.retained_satang,
     _sum(
@@ -428,10 +508,15 @@ MONEY: tuple[ColumnElement[int], ...] = (
             _REFUND.c.booking_id == _BOOKING.c.id,
             _REFUND.c.reason == RefundReason.GOODWILL,
             _IS_LIVE,
+            _BEFORE_SPLIT,
         ),
     ),
-    _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.LOST, _UNSPLIT),
-    _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state != DisputeState.OPEN, _UNSPLIT),
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
+    _sum(
+        _REFUND.c.amount_satang,
+        *(_REFUND.c.booking_id == _BOOKING.c.id, _REFUND.c.was_split.is_(True), _IS_LIVE),
+    ),
 )
 """The fields of `Money`, as columns beside the table of bookings."""
 
@@ -451,12 +536,12 @@ def departures_with_retained_money(community_id: int) -> Query:
     kept = (
         _total(Capture.amount_satang, Capture.booking_id)
         + _total(CreditUse.amount_satang, CreditUse.booking_id)
-        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE)
+        - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE, Refund.was_split.is_(False))
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
-            Dispute.reserved_satang,
+            _TAKEN,
             Dispute.booking_id,
-            (Dispute.state == DisputeState.LOST) & Dispute.was_split.is_(False),
+            (Dispute.state != DisputeState.OPEN) & Dispute.was_split.is_(False),
         )
     )
     return select(Booking.departure_id).where(
@@ -468,7 +553,9 @@ def departures_with_retained_money(community_id: int) -> Query:
 
 
 def _total(
-    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int], *which: Condition
+    amount: ColumnElement[int] | InstrumentedAttribute[int],
+    booking_id: InstrumentedAttribute[int],
+    *which: Condition,
 ) -> ColumnElement[int]:
     """The sum of a booking's amounts of one kind, as a column beside Booking."""
     return (

@@ -35,8 +35,9 @@ from cbt.payments.provider import (
     RefundReason,
     advance,
 )
-from cbt.payments.records import AttemptCard, Money
+from cbt.payments.records import CASH, AttemptCard, Money
 from cbt.payments.reported import WorkKind
+from cbt.payments.rounds import Round, in_turn
 from cbt.payments.work import open_work
 
 log = logging.getLogger("cbt.payments")
@@ -92,19 +93,23 @@ def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = 
     """Ask every provider about attempts that may still be paid. Returns how many were asked.
 
     Providers that tell us are asked in the `old` round alone, about attempts that have had time to
-    be told of. An attempt that cannot be looked up is logged, and the next ones go on.
+    be told of. An attempt that cannot be looked up is logged, and the next ones go on; but a provider
+    that does not answer is left alone until the next round.
     """
-    asked = 0
-    for attempt in queries.list_unpaid_attempts(db.session(), now):
+    asked, round_ = 0, Round()
+    for attempt in in_turn(queries.list_unpaid_attempts(db.session(), now), now):
         provider = providers.get(attempt.provider)
         if provider is None or provider.capabilities.tells_us != old:
             continue
         if old and attempt.created_at > now - TOLD_WITHIN:
             continue
+        if round_.is_down(attempt.provider):
+            continue
         asked += 1
         try:
             ask_anew(attempt, providers, now)
         except ProviderDown:
+            round_.note_down(attempt.provider)
             log.warning("attempt %s cannot be looked up now", attempt.id)
         except Exception:  # one provider's trouble must not hide another's money
             log.exception("attempt %s cannot be looked up", attempt.id)
@@ -236,7 +241,7 @@ def _capture(
 ) -> None:
     """Post the money and its fee, and confirm the booking with it or note it to be given back."""
     payer, paid = known.payer, known.money.paid_satang
-    reason = _confirm(session, locked, attempt.amount_satang, paid, received, now)
+    reason = _confirm(session, locked, attempt, paid, received, now)
     facts = CaptureFacts(
         payer.reference,
         attempt.provider,
@@ -284,7 +289,7 @@ def _capture(
 def _confirm(
     session: Session,
     locked: Locked,
-    asked_satang: int,
+    attempt: AttemptCard,
     paid: int,
     received: Received,
     now: datetime,
@@ -295,14 +300,19 @@ def _confirm(
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
+    asked_satang = attempt.amount_satang
     due = locked.price_satang - paid
     if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
     if received.amount_satang != asked_satang or not _is_asked_for(locked, asked_satang, paid):
         return RefundReason.AMOUNT_DIFFERS
-    if locked.state not in PAID and not bookings.confirm(session, locked, now, received.paid_at):
-        return RefundReason.NO_PLACE_LEFT
-    return None
+    if locked.state in PAID:
+        return None
+    was_promised = attempt.provider == CASH and attempt.reported_at is not None
+    is_confirmed = bookings.confirm(
+        session, locked, now, received.paid_at, was_promised=was_promised
+    )
+    return None if is_confirmed else RefundReason.NO_PLACE_LEFT
 
 
 def _is_asked_for(booking: Locked, asked_satang: int, paid_satang: int) -> bool:

@@ -16,7 +16,8 @@ from cbt.app import create_app
 from cbt.bookings.departures import keep_ready
 from cbt.bookings.models import Booking, BookingLine, Departure
 from cbt.db import db, transaction
-from tests.conftest import DEEP, Visitor
+from tests.conftest import DEEP
+from tests.databases import Visitor
 from tests.site import NOW, make_settings
 from tests.web.forms import sign_in
 from tests.web.test_budgets import counted, reading

@@ -23,6 +23,7 @@ from cbt.web.access import the_booking, the_community
 from cbt.web.errors import show_page
 from cbt.web.expected import Off, expected_flow
 from cbt.web.flow import Flow, draw
+from cbt.web.forms import Form
 from cbt.web.labels import bearer_words
 
 bp = Blueprint("guest", __name__)
@@ -44,6 +45,7 @@ def common(token: str) -> dict[str, object]:
         "bearer": bearer_words(shown.discount_bearer) if shown.discount_bearer else "",
         "now": now,
         "is_soon": shown.held_until - now < _SOON,
+        "action": Form(),
     }
 
 

@@ -11,6 +11,7 @@ from cbt.clock import utc_now
 from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.web.access import booking_links, public
+from cbt.web.forms import Form
 from cbt.web.guest.base import bp
 from cbt.web.layout import LANG
 
@@ -29,6 +30,7 @@ def waiting(token: str) -> ResponseReturnValue:
         community=get_community_by_id(db.session(), party.community_id),
         left=_places_when_passed(party),
         offer=_offer_token(party, trip),
+        action=Form(),
     )
 
 

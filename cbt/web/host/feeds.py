@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
 from cbt.bookings import feed_sync, feed_watch, host_feed
-from cbt.bookings.feeds import Problem
+from cbt.bookings.feed_lines import Problem
 from cbt.bookings.fetch import fetch_calendar
 from cbt.bookings.host_feed import HostFeedLinks
 from cbt.bookings.queries import list_things
@@ -23,7 +23,9 @@ from cbt.web.forms import Form, add_error, text, typed
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.labels import label
 from cbt.web.layout import LANG, public_address
-from cbt.web.limits import limit_feeds
+from cbt.web.limits import limiter
+
+limit_feeds = limiter.limit("10/minute", methods=["POST"])  # each waits for an outside server
 
 
 class FeedForm(Form):
