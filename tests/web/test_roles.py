@@ -306,6 +306,7 @@ def addresses(sample_app):
         "task": "boat",
         "event_id": 1,
         "asset_id": 1,
+        "correction_id": 1,
         "use_id": 1,
         "community": "buna-dara",
         "name": "sarabun-400-1.woff2",
