@@ -1,6 +1,7 @@
 """Checks of the facts that the books rest on: deposits, policies, places, receipts."""
 
 from datetime import date
+from hashlib import sha256
 
 from sqlalchemy import ColumnElement, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
@@ -19,7 +20,13 @@ from cbt.payments.models import Capture, CaptureBalance, Credit, CreditUse, Refu
 from cbt.payments.provider import DisputeState, RefundState
 from cbt.payments.queries import list_money
 from cbt.payments.reported import Dispute
-from cbt.revenue.models import Settlement
+from cbt.revenue.models import (
+    MinutesFile,
+    PolicyProposal,
+    PolicyResolution,
+    PolicyVersion,
+    Settlement,
+)
 from cbt.revenue.policy import identity
 from cbt.revenue.queries import list_policies
 from cbt.revenue.records import AdoptedPolicy
@@ -183,7 +190,7 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     moved = union_all(
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
-            Refund.state == RefundState.SUCCEEDED
+            Refund.state == RefundState.SUCCEEDED, Refund.was_split.is_(False)
         ),
         select(Dispute.booking_id, -Dispute.reserved_satang).where(
             Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)
@@ -232,13 +239,17 @@ def _deposits(session: Session, book_id: int) -> dict[str, int]:
 
 
 def check_policies(session: Session, community: CommunityCard) -> Outcome:
-    """Each policy still hashes to its identity, and each booking carries the one then in force."""
+    """Each policy still hashes to its identity, and each booking carries the one then in force.
+
+    Where a meeting's resolution is kept, the policy is what was proposed to it and the minutes are whole.
+    """
     policies = list_policies(session, community.id)
     findings = [
         Finding(Fault.POLICY_CHANGED, f"policy:{policy.number}", {})
         for policy in policies
         if identity(policy.text) != policy.sha256
     ]
+    findings += _unlike_their_resolutions(session, community.id)
     rows = session.execute(
         select(Booking.reference, Booking.created_at, Booking.policy_version_id).where(
             Booking.community_id == community.id
@@ -250,6 +261,32 @@ def check_policies(session: Session, community: CommunityCard) -> Outcome:
         if in_force is None or in_force.id != version_id:
             findings.append(Finding(Fault.POLICY_NOT_IN_FORCE, f"booking:{reference}", {}))
     return Outcome(Check.POLICIES, len(policies) + len(rows), tuple(findings))
+
+
+def _unlike_their_resolutions(session: Session, community_id: int) -> list[Finding]:
+    """Policies that are not what their meeting was shown, or whose minutes are not as handed in."""
+    rows = session.execute(
+        select(
+            PolicyVersion.number,
+            PolicyVersion.text,
+            PolicyProposal.text,
+            PolicyProposal.sha256,
+            MinutesFile.sha256,
+            MinutesFile.body,
+        )
+        .join(PolicyResolution, PolicyResolution.policy_version_id == PolicyVersion.id)
+        .join(PolicyProposal, PolicyProposal.id == PolicyResolution.proposal_id)
+        .join(MinutesFile, MinutesFile.id == PolicyResolution.minutes_id)
+        .where(PolicyVersion.community_id == community_id)
+        .order_by(PolicyVersion.number)
+    )
+    findings = []
+    for number, adopted, proposed, digest, minutes_digest, body in rows:
+        if adopted != proposed or identity(proposed) != digest:
+            findings.append(Finding(Fault.PROPOSAL_DIFFERS, f"policy:{number}", {}))
+        if sha256(body).hexdigest() != minutes_digest:
+            findings.append(Finding(Fault.MINUTES_CHANGED, f"policy:{number}", {}))
+    return findings
 
 
 def _in_force(policies: list[AdoptedPolicy], day: date) -> AdoptedPolicy | None:

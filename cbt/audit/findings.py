@@ -25,6 +25,9 @@ class Check(StrEnum):
     DEPOSITS = "deposits"
     SPLITS = "splits"
     SHARING = "sharing"
+    LOSSES = "losses"
+    PAYOUTS = "payouts"
+    FUNDS = "funds"
     ENTRIES = "entries"
     POLICIES = "policies"
     PLACES = "places"
@@ -32,6 +35,8 @@ class Check(StrEnum):
     RECEIPTS = "receipts"
     PERIODS = "periods"
     STATEMENTS = "statements"
+    SHARES = "shares"
+    WORK = "work"
 
 
 class Fault(StrEnum):
@@ -68,6 +73,8 @@ class Fault(StrEnum):
     PRICE_DIFFERS = "price_differs"
     POLICY_CHANGED = "policy_changed"
     POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    PROPOSAL_DIFFERS = "proposal_differs"
+    MINUTES_CHANGED = "minutes_changed"
     PLACES_DIFFER = "places_differ"
     OVERSOLD = "oversold"
     SLOT_DIFFERS = "slot_differs"
@@ -91,6 +98,20 @@ class Fault(StrEnum):
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_INVALID = "signature_invalid"
     KEY_NOT_ENDORSED = "key_not_endorsed"
+    SHARES_ALONE = "shares_alone"
+    SHARES_IMPOSSIBLE = "shares_impossible"
+    WORK_STRANGER = "work_stranger"
+    WORK_TOO_LONG = "work_too_long"
+    WORK_ALONE = "work_alone"
+    WORK_UNSEEN = "work_unseen"
+    WORK_DISPUTED = "work_disputed"
+    ANSWER_ALONE = "answer_alone"
+    LOSS_DIFFERS = "loss_differs"
+    APPROVALS_MISSING = "approvals_missing"
+    LOANS_DIFFER = "loans_differ"
+    TRANSIT_DIFFERS = "transit_differs"
+    PAYOUT_STATE = "payout_state"
+    PAYOUT_ONE_PERSON = "payout_one_person"
     UNREADABLE = "unreadable"
 
 

@@ -15,6 +15,9 @@ from sqlalchemy.orm import Session
 from cbt.audit.clearing import list_unlike_their_lists
 from cbt.audit.compare import Row, compare_accounts, compare_entry, compare_facts
 from cbt.audit.findings import Check, Fault, Finding, Outcome
+from cbt.audit.funds import list_fund_drafts
+from cbt.audit.losses import list_loss_drafts
+from cbt.audit.payouts import list_payout_drafts
 from cbt.communities.records import CommunityCard
 from cbt.db import Condition
 from cbt.ledger import queries as ledger
@@ -179,7 +182,9 @@ def _splits(session: Session, settlements: list[SettlementCard]) -> dict[str, Dr
 
 def _called_for(session: Session, community: CommunityCard) -> set[str]:
     """The keys of all entries that the records call for."""
-    keys = set(list_money_drafts(session, community.id))
+    keys = {*list_money_drafts(session, community.id), *list_loss_drafts(session, community)}
+    keys.update(list_payout_drafts(session, community))
+    keys.update(list_fund_drafts(session, community))
     for settlements in _settlements(session, community.id):
         ids = [each.departure_id for each in settlements]
         keys.update(posting.sharing_key(departure_id) for departure_id in ids)

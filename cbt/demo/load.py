@@ -26,7 +26,7 @@ from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
-from cbt.demo import extras, months, scenes
+from cbt.demo import extras, months, owning, scenes
 from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.demo.scenes import Deed
@@ -51,16 +51,20 @@ from cbt.payments.take_in import take_in
 from cbt.people.models import Person
 from cbt.people.roles import Grant, Role
 from cbt.people.services import add_person, grant_role
+from cbt.revenue import proposals, work
 from cbt.revenue import services as revenue
+from cbt.revenue.adoption import UsesNature
 from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
 from cbt.revenue.records import NewWork, Resolution
 from cbt.revenue.signing import PlatformKey
+from cbt.revenue.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent / "communities"
 KIND = "cbt-demo-community/1"
 PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts it)
 DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
+_BEFORE_THE_MEETING = timedelta(days=3)
 _MENTORED = ("buna-dara", "ban-thep-fai")
 _EXPLAINED = "ที่ประชุมรับทราบแล้ว (ตัวอย่าง)"
 _UNREADABLE = (
@@ -134,7 +138,17 @@ def load_file(
     plan, read = _read(file, now)
     loaded = _found(plan, read, providers, now)
     _play(loaded, providers, now, key)
+    if "proposal" in plan["policy"]:
+        _propose(loaded, plan["policy"]["proposal"], now - _BEFORE_THE_MEETING)
     return loaded.slug
+
+
+def _propose(loaded: Loaded, template: str, at: datetime) -> None:
+    """Let the coordinator put another policy before the members; nobody has decided yet."""
+    policy = TEMPLATES[template]
+    draft_id = proposals.begin_draft(loaded.id, policy, loaded.host_id, at)
+    proposals.change_draft(loaded.id, draft_id, policy, UsesNature.YES, "")
+    proposals.propose(loaded.id, draft_id, loaded.host_id, at)
 
 
 def _read(file: Path, now: datetime) -> tuple[dict[str, Any], Extras]:
@@ -189,6 +203,8 @@ def _found(plan: dict[str, Any], read: Extras, providers: Providers, now: dateti
     for name, receiver in receivers.items():
         open_payment_account(community_id, providers[name], receiver, payment["receiver_name"])
     options = _publish(community_id, plan, read, first_day, now)
+    owning.take_turns(community_id, register, staff[0], founded_on, founded_at)
+    owning.own_together(community_id, register, staff, founded_on, founded_at)
     by_code = dict(zip(dict(options_of(plan)), options, strict=True))
     return Loaded(
         community_id,
@@ -511,6 +527,8 @@ def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime
 def _settle(loaded: Loaded, departure_id: int, at: datetime) -> None:
     if not get_departure(db.session(), departure_id).claimed:
         return
+    shown = work.get_record(db.session(), departure_id).content_sha256
+    work.confirm(loaded.id, departure_id, shown, loaded.treasurer_id, at)
     previewed = revenue.preview_settlement(loaded.id, departure_id).fingerprint
     revenue.settle(loaded.id, departure_id, previewed, loaded.treasurer_id, at)
 

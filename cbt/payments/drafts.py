@@ -109,7 +109,7 @@ def _drafts_of_refund(
     for each in came_back:
         money = (each.amount_satang, each.fee_returned_satang)
         on = village_day(each.made_at, zone)
-        facts = refund_facts(about, refund.number, money, on, each.paid_from, each.number - 1)
+        facts = refund_facts(about, refund, money, on, each.paid_from, each.number - 1)
         yield posting.refund_draft(facts, "")
         reference, provider, payment_id = about
         back = RefundReturnFacts(
@@ -121,6 +121,7 @@ def _drafts_of_refund(
             each.amount_satang,
             each.paid_from,
             village_day(each.returned_at, zone),
+            refund.was_split or None,
         )
         yield posting.refund_return_draft(back, "")
         fee_before += each.fee_returned_satang
@@ -128,13 +129,13 @@ def _drafts_of_refund(
         money = (refund.amount_satang, refund.fee_returned_satang - fee_before)
         on = village_day(refund.done_at or refund.requested_at, zone)
         paid_from = refund.paid_from or about[1]
-        facts = refund_facts(about, refund.number, money, on, paid_from, len(came_back))
+        facts = refund_facts(about, refund, money, on, paid_from, len(came_back))
         yield posting.refund_draft(facts, "")
 
 
 def refund_facts(
     about: Sequence[str],
-    number: int,
+    refund: Refund,
     money: tuple[int, int],
     on: date,
     paid_from: str,
@@ -143,7 +144,17 @@ def refund_facts(
     """The facts of one time that a refund was made; `about` is (reference, provider, payment id)."""
     reference, provider, payment_id = about
     other = paid_from if paid_from != provider else None
-    return RefundFacts(reference, provider, payment_id, number, *money, on, other, returned or None)
+    return RefundFacts(
+        reference,
+        provider,
+        payment_id,
+        refund.number,
+        *money,
+        on,
+        other,
+        returned or None,
+        refund.was_split or None,
+    )
 
 
 def _dispute_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:

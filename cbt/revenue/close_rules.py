@@ -12,28 +12,15 @@ where turns are kept.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
 
 from cbt.revenue.periods import DAYS_TO_CLOSE
+from cbt.revenue.policy_rules import Severity, Verdict
 from cbt.revenue.statement_text import digest_of
 
 LEAST_HOUSEHOLDS = 5
 LEAST_MONTHS = 3
 WINDOW_MONTHS = 12
-
-
-class Verdict(StrEnum):
-    PASS = "pass"  # noqa: S105  (the word, not a password)
-    FAIL = "fail"
-    NOT_APPLICABLE = "not_applicable"
-    NO_DATA = "no_data"
-
-
-class Severity(StrEnum):
-    ERROR = "error"
-    WARNING = "warning"
-    ADVICE = "advice"
 
 
 @dataclass(frozen=True)

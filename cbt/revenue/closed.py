@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
-from cbt.revenue.close_rules import Severity, Verdict
+from cbt.revenue.policy_rules import Severity, Verdict
 from cbt.revenue.signing import SignerRole
 
 _WAITS = text("used_at IS NULL AND withdrawn_at IS NULL")

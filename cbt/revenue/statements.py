@@ -25,7 +25,7 @@ from cbt.revenue.period_queries import (
     list_items,
 )
 from cbt.revenue.periods import Span, last_day_of, period_of, span_of
-from cbt.revenue.policy import Policy
+from cbt.revenue.policy import Bucket, Policy
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import SettlementCard, WorkRow
 from cbt.revenue.sharing import spare_order, weigh
@@ -91,6 +91,32 @@ class Step:
     spare_satang: int
     spare_place: int
     sharers: int
+    agreed_satang: int
+    agreed_of_all_satang: int
+    surplus: Bucket
+    surplus_satang: int
+
+    @property
+    def divided_satang(self) -> int:
+        """What was divided by weight: the pool, or what agreed rates left of it."""
+        return self.pool_satang - self.agreed_of_all_satang - self.surplus_satang
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether the agreed rates were paid first."""
+        return self.agreed_of_all_satang > 0
+
+
+@dataclass(frozen=True)
+class Owning:
+    """How one dividend was shared out, seen from one household."""
+
+    policy: Policy
+    pool_satang: int
+    is_by_shares: bool
+    weight: int
+    whole: int
+    amount_satang: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +129,7 @@ class Explanation:
     work: tuple[WorkRow, ...]
     own_work: tuple[WorkRow, ...]
     steps: tuple[Step, ...]
+    owned: tuple[Owning, ...]
     posted_satang: int
     computed_satang: int
 
@@ -213,6 +240,7 @@ def explain(
         work=tuple(rows),
         own_work=own,
         steps=tuple(_steps(facts, household)),
+        owned=tuple(_owned(facts, household)),
         posted_satang=posted,
         computed_satang=posting.household_totals(facts).get(household, 0),
     )
@@ -220,29 +248,49 @@ def explain(
 
 def _steps(facts: SharingFacts, household: str) -> list[Step]:
     steps = []
-    shared = dict(enumerate(posting.share_out(facts)))
-    for index, (policy, pool) in enumerate(facts.pools):
+    for policy, shared in posting.share_out(facts):
         weights = weigh(facts.work, policy.rates)
         if not weights.get(household):
             continue
-        order = spare_order(pool, weights, facts.register, facts.number)
-        whole = sum(weights.values())
-        amount = shared[index][1][household]
-        rounded_down = pool * weights[household] // whole
+        agreed = sum(shared.agreed.values())
+        divided = shared.pool_satang - agreed - shared.surplus_satang
+        order = spare_order(divided, weights, facts.register, facts.number)
+        own, whole = shared.agreed.get(household, 0), sum(weights.values())
+        amount = shared.parts[household]
+        rounded_down = divided * weights[household] // whole
         steps.append(
             Step(
                 policy=policy,
-                pool_satang=pool,
+                pool_satang=shared.pool_satang,
                 weight=weights[household],
                 whole=whole,
                 amount_satang=amount,
                 rounded_down_satang=rounded_down,
-                spare_satang=amount - rounded_down,
+                spare_satang=amount - own - rounded_down,
                 spare_place=order.index(household) + 1,
                 sharers=len(order),
+                agreed_satang=own,
+                agreed_of_all_satang=agreed,
+                surplus=shared.surplus,
+                surplus_satang=shared.surplus_satang,
             )
         )
     return steps
+
+
+def _owned(facts: SharingFacts, household: str) -> list[Owning]:
+    return [
+        Owning(
+            policy=each.policy,
+            pool_satang=each.pool_satang,
+            is_by_shares=each.is_by_shares,
+            weight=each.weights[household],
+            whole=sum(each.weights.values()),
+            amount_satang=each.parts[household],
+        )
+        for each in posting.share_dividends(facts)
+        if household in each.weights
+    ]
 
 
 def departure_in(subject: str) -> int | None:

@@ -45,6 +45,8 @@ def init_layout(app: Flask) -> None:
         village=to_village,
         label=labels.label,
         part_words=labels.part_words,
+        how_words=labels.how_words,
+        part_sentence=labels.part_sentence,
         account_words=labels.account_words,
         subject_words=labels.subject_words,
         finding_words=labels.finding_words,

@@ -3,7 +3,8 @@
 from typing import Any
 
 from cbt.i18n import _, _l, format_baht, format_bp, format_number
-from cbt.revenue.close_rules import Answer, Verdict
+from cbt.revenue.close_rules import Answer
+from cbt.revenue.policy_rules import Verdict
 from cbt.revenue.statement_text import Item, ItemKind
 from cbt.web.labels import label
 

@@ -15,7 +15,6 @@ from cbt.i18n import (
     _,
     format_baht,
     format_baht_number,
-    format_bp,
     format_day,
     format_hour,
     format_number,
@@ -24,9 +23,8 @@ from cbt.i18n import (
 )
 from cbt.payments.provider import RefundState
 from cbt.revenue.receipts import ReceiptFacts, Returned
-from cbt.revenue.split import PartKind
 from cbt.web.flow import Stream, draw
-from cbt.web.labels import bearer_words, label, part_words
+from cbt.web.labels import bearer_words, how_words, label, part_words
 
 _OPEN = (BookingState.HELD, BookingState.CONFIRMED)
 """The states in which a booking may still cost something."""
@@ -368,7 +366,7 @@ def _shares(streams: tuple[Stream, ...], total_satang: int) -> Iterator[Share]:
         after = before + part.amount_satang
         yield Share(
             name=part_words(part),
-            how=_how(stream),
+            how=how_words(part),
             amount=format_baht(part.amount_satang),
             style=stream.style,
             amount_satang=part.amount_satang,
@@ -376,15 +374,6 @@ def _shares(streams: tuple[Stream, ...], total_satang: int) -> Iterator[Share]:
             ends=after * WHOLE // total_satang,
         )
         before = after
-
-
-def _how(stream: Stream) -> str:
-    percent = format_bp(stream.share_bp)
-    if stream.part.kind == PartKind.BUCKET:
-        return _("%(percent)s percent", percent=percent)
-    if stream.part.kind == PartKind.INTERMEDIARY:
-        return _("%(percent)s percent of the price", percent=percent)
-    return _("at cost")
 
 
 def _policy(facts: ReceiptFacts) -> str:

@@ -26,7 +26,7 @@ from cbt.errors import (
 )
 from cbt.ledger.queries import balances
 from cbt.notices.models import Notice
-from cbt.payments import accounts, cash, give_back, queries, take_in
+from cbt.payments import account_changes, cash, give_back, queries, take_in
 from cbt.payments import credits as credits_
 from cbt.payments.box import list_late_promises
 from cbt.payments.models import Attempt, Capture, CaptureFee, CashTaken
@@ -292,7 +292,7 @@ def test_looking_a_promise_up_changes_nothing(village):
 
 def test_guests_cannot_promise_cash_where_the_community_does_not_allow_it(village):
     name = factories.text("receiver")
-    accounts.change_account(
+    account_changes.change_account(
         village.id, PROVIDERS["cash"], {"guests": "no"}, name, village.person_id, NOW
     )
     reference = factories.hold(village)

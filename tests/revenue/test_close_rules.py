@@ -12,8 +12,6 @@ from cbt.revenue.close_rules import (
     CloseFacts,
     Fund,
     Household,
-    Severity,
-    Verdict,
     Wage,
     answers_text,
     gini,
@@ -21,6 +19,7 @@ from cbt.revenue.close_rules import (
     largest_share,
     participation,
 )
+from cbt.revenue.policy_rules import Severity, Verdict
 
 CLEAN = CloseFacts(
     month=date(2026, 10, 1),

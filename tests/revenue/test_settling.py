@@ -111,6 +111,7 @@ def test_settling_twice_is_refused_and_posts_nothing(village):
 
 def test_two_people_settling_at_once_settle_once(app, village):
     delivered(village)
+    factories.confirm_work(village, EVENING)
     results = run_together(app, lambda _number: factories.settle(village, EVENING), 5)
     assert sorted(map(str, results)) == ["", "", "", "", "1"]
     assert {type(each) for each in results} == {int, AlreadySettled}
@@ -210,6 +211,7 @@ def test_what_changed_since_the_preview_is_not_settled_unseen(village):
     delivered(village)
     seen = services.preview_settlement(village.id, village.departure_id).fingerprint
     factories.record_work(village, ("H05", "boat", 9))
+    factories.confirm_work(village, EVENING)
     entries = count(Entry)
     with pytest.raises(PreviewOutdated):
         services.settle(village.id, village.departure_id, seen, village.person_id, EVENING)

@@ -13,7 +13,7 @@ from cbt.bookings.references import BookingLinks
 from cbt.clock import utc_now
 from cbt.db import db
 from cbt.ledger.queries import balances
-from cbt.payments import accounts, cash, cash_box, money_rules, queries
+from cbt.payments import account_changes, accounts, cash, cash_box, money_rules, queries
 from cbt.payments.models import (
     Attempt,
     CashBanked,
@@ -152,7 +152,7 @@ def test_cash_is_not_offered_where_guests_may_not_choose_it(sqlite_app, guest, w
         accounts.set_open(village.id, "cash", village.person_id, NOW, is_open=False)
     if why == "not for guests":
         cash_account = PROVIDERS["cash"]
-        accounts.change_account(
+        account_changes.change_account(
             village.id,
             cash_account,
             {"guests": "no"},
@@ -495,7 +495,8 @@ def test_the_coordinator_reads_the_ways_to_be_paid_and_changes_nothing(village, 
     page = host.get(at(village, ACCOUNTS)).text
     assert "Only the treasurer can change these." in page
     assert "081-234-5678" in page
-    assert "<form" not in page.partition("<h1>")[2].partition("site-foot")[0]
+    forms = re.findall(r'<form[^>]*action="([^"]+)"', page.partition("<h1>")[2])
+    assert [each for each in forms if "/money/" in each] == [at(village, "/money/mail")]
     before = known(village)
     for address, fields in (
         (f"{ACCOUNTS}/promptpay", {"kind": "phone", "number": "0899999999", "name_th": "x"}),
@@ -508,7 +509,7 @@ def test_the_coordinator_reads_the_ways_to_be_paid_and_changes_nothing(village, 
     assert host.get(at(village, f"{ACCOUNTS}/promptpay")).status_code == 403
 
 
-def test_the_treasurer_changes_the_number_and_it_is_tried_at_once(village, treasurer):
+def test_a_number_that_two_people_changed_is_tried_at_once(village, treasurer, host):
     start(hold(village), "promptpay")
     page = at(village, f"{ACCOUNTS}/promptpay")
     assert "Guests have codes before them" in treasurer.get(page).text
@@ -518,6 +519,9 @@ def test_the_treasurer_changes_the_number_and_it_is_tried_at_once(village, treas
     assert known(village)["promptpay"].receiver["id"] == "081-234-5678"
     fields = {"kind": "phone", "number": "089-999-9999", "name_th": "กลุ่ม", "name_en": "Group"}
     assert send(treasurer, page, page, **fields).status_code == 303
+    assert known(village)["promptpay"].receiver["id"] == "081-234-5678"
+    address = re.search(r'action="([^"]+/approve)"', host.get(at(village, ACCOUNTS)).text)[1]
+    assert send(host, address, at(village, ACCOUNTS)).status_code == 303
     after = known(village)["promptpay"]
     assert after.receiver == {"kind": "phone", "id": "089-999-9999"}
     assert after.receiver_name == {"th": "กลุ่ม", "en": "Group"}

@@ -167,8 +167,13 @@ def test_more_money_costs_no_statement_more(village, treasurer, page):
 
     def statements():
         found = []
-        event.listen(db.engine, "before_cursor_execute", lambda *given: found.append(given[2]))
+
+        def note(*given):
+            found.append(given[2])
+
+        event.listen(db.engine, "before_cursor_execute", note)
         assert treasurer.get(at(village, page)).status_code == 200
+        event.remove(db.engine, "before_cursor_execute", note)
         return len([each for each in found if each.startswith("SELECT")])
 
     treasurer.get(at(village, page))

@@ -49,7 +49,7 @@ REFUND = (
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
-    ("dispute_loss", "debit", False),
+    ("given_back", "debit", False),
     ("cash_difference", "debit", True),
     ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),
@@ -175,7 +175,15 @@ def upgrade() -> None:
         sa.Column("before", sa.JSON(), nullable=False),
         sa.Column("after", sa.JSON(), nullable=False),
         sa.Column("changed_by", WholeNumber, nullable=False),
+        sa.Column("agreed_by", WholeNumber, nullable=True),
         sa.Column("changed_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "agreed_by IS NULL OR agreed_by <> changed_by",
+            name=op.f("ck_account_change_two_people"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["agreed_by"], ["person.id"], name=op.f("fk_account_change_agreed_by")
+        ),
         sa.ForeignKeyConstraint(
             ["payment_account_id"],
             ["payment_account.id"],
@@ -190,6 +198,62 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_account_change_payment_account_id", ["payment_account_id"], unique=False
         )
+
+    op.create_table(
+        "account_proposal",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("community_id", WholeNumber, nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("proposed_by", WholeNumber, nullable=False),
+        sa.Column("proposed_at", Instant, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decided_by", WholeNumber, nullable=True),
+        sa.Column("decided_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'approved', 'alone', 'refused', 'withdrawn', 'lapsed')",
+            name=op.f("ck_account_proposal_state"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'proposed') = (decided_at IS NULL)", name=op.f("ck_account_proposal_decided")
+        ),
+        sa.CheckConstraint(
+            "(state IN ('approved', 'refused', 'withdrawn')) = (decided_by IS NOT NULL)",
+            name=op.f("ck_account_proposal_decider"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('approved', 'refused') OR decided_by <> proposed_by",
+            name=op.f("ck_account_proposal_two_people"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'withdrawn' OR decided_by = proposed_by", name=op.f("ck_account_proposal_own")
+        ),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_account_proposal_community_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_account_proposal_decided_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], ["person.id"], name=op.f("fk_account_proposal_proposed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_proposal")),
+    )
+    with op.batch_alter_table("account_proposal") as batch_op:
+        batch_op.create_index("ix_account_proposal_community_id", ["community_id"], unique=False)
+        batch_op.create_index(
+            "uq_account_proposal_waiting",
+            ["community_id", "provider"],
+            unique=True,
+            sqlite_where=sa.text("state = 'proposed'"),
+            postgresql_where=sa.text("state = 'proposed'"),
+        )
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.add_column(sa.Column("mail", sa.Text(), server_default="", nullable=False))
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.alter_column("mail", server_default=None)
 
     op.create_table(
         "statement_import",
@@ -746,6 +810,9 @@ def downgrade() -> None:
 
     op.drop_table("work_item")
     op.drop_table("statement_import")
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.drop_column("mail")
+    op.drop_table("account_proposal")
     op.drop_table("account_change")
     op.drop_table("money_rule")
     with op.batch_alter_table("cash_count") as batch_op:

@@ -4,7 +4,9 @@ Each module hangs its pages on the one blueprint of `views`.
 """
 
 from cbt.web.host import (
+    account_changes,
     accounts,
+    assets,
     booking,
     calendar,
     cash,
@@ -14,6 +16,7 @@ from cbt.web.host import (
     disputes,
     feeds,
     goodwill,
+    losses,
     money,
     offers,
     receipts,
@@ -22,13 +25,17 @@ from cbt.web.host import (
     rules,
     running,
     statements,
+    terms,
     things,
+    turns,
     views,
     walk_in,
 )
 
 __all__ = [
+    "account_changes",
     "accounts",
+    "assets",
     "booking",
     "calendar",
     "cash",
@@ -38,6 +45,7 @@ __all__ = [
     "disputes",
     "feeds",
     "goodwill",
+    "losses",
     "money",
     "offers",
     "receipts",
@@ -46,7 +54,9 @@ __all__ = [
     "rules",
     "running",
     "statements",
+    "terms",
     "things",
+    "turns",
     "views",
     "walk_in",
 ]

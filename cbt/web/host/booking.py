@@ -101,9 +101,8 @@ def _cash(
 
 
 def _may_give(shown: BookingCard) -> bool:
-    """Whether the community may give back more than its terms ask: until the money is split."""
-    is_bought = shown.state in (BookingState.CONFIRMED, BookingState.CANCELLED)
-    return is_bought and shown.trip.state != DepartureState.SETTLED
+    """Whether the community may give back more than its terms ask."""
+    return shown.state in (BookingState.CONFIRMED, BookingState.SETTLED, BookingState.CANCELLED)
 
 
 def _has_lapsed(shown: BookingCard, now: datetime) -> bool:

@@ -26,6 +26,7 @@ from cbt.payments.money_in import (
     stream_payments,
 )
 from cbt.payments.payouts import count_payouts, list_payouts
+from cbt.payments.queries import list_waiting_proposals
 from cbt.payments.reported import WorkKind
 from cbt.payments.transactions import clear_suspense as clear
 from cbt.payments.work import WorkCard, can_be_noted
@@ -74,6 +75,7 @@ def money_page(slug: str) -> ResponseReturnValue:
             if code.startswith("payment:") or (code in _PASSING and amount)
         ],
         owed=[(code, books.get(code, 0)) for code in (chart.GUEST_DEPOSIT, chart.GUEST_CREDIT)],
+        to_agree=list_waiting_proposals(db.session(), community.id),
         to_do=sum(work.count_open_kinds(db.session(), community.id).values()),
     )
 
