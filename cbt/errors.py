@@ -253,16 +253,16 @@ class NoteMissing(Invalid):
     """Whoever takes something off the work list writes what was done."""
 
 
-class ExplanationMissing(Invalid):
-    """facts: rule. A rule warns, and nobody wrote why the period may be closed all the same."""
-
-
 class ReasonMissing(Invalid):
     """Whoever refuses what another person proposed writes why."""
 
 
 class WordsMissing(Invalid):
     """A dispute and its answer need words, not too many of them."""
+
+
+class ExplanationMissing(Invalid):
+    """facts: rule. A rule warns, and nobody wrote why the period may be closed all the same."""
 
 
 class EventRefused(Invalid):
@@ -320,6 +320,10 @@ class ProviderDown(Refused):
 
 class AnswerWrong(Refused):
     """facts: problem. A provider's answer contradicts what it was asked. Nothing was booked."""
+
+
+class AnswerUnknown(AnswerWrong):
+    """facts: problem. Whether a provider did what it was asked cannot be told: it is to be looked up."""
 
 
 class GoodwillWaits(Refused):

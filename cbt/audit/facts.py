@@ -69,9 +69,7 @@ def _unlike_their_refunds(session: Session, community: CommunityCard) -> list[Fi
         select(Refund.capture_id.label("capture_id"), Refund.amount_satang.label("amount")).where(
             Refund.state != RefundState.CANCELLED
         ),
-        select(Dispute.capture_id, Dispute.reserved_satang).where(
-            Dispute.state != DisputeState.WON
-        ),
+        select(Dispute.capture_id, _held_by_dispute()),
     ).subquery()
     summed = func.coalesce(func.sum(taken.c.amount), 0)
     rows = session.execute(
@@ -119,11 +117,24 @@ def _unlike_their_uses(session: Session, community: CommunityCard) -> list[Findi
             Credit.community_id == community.id
         )
     )
+    lost = session.scalar(
+        select(func.coalesce(func.sum(Dispute.credit_satang), 0)).where(
+            Dispute.community_id == community.id, Dispute.state == DisputeState.LOST
+        )
+    )
+    computed = int(left or 0) - int(lost or 0)
     posted = balances(session, community.book_id).get(chart.GUEST_CREDIT, 0)
-    if posted != int(left or 0):
-        values = {"posted_satang": posted, "computed_satang": int(left or 0)}
+    if posted != computed:
+        values = {"posted_satang": posted, "computed_satang": computed}
         findings.append(Finding(Fault.CREDITS_DIFFER, f"account:{chart.GUEST_CREDIT}", values))
     return findings
+
+
+def _held_by_dispute() -> ColumnElement[int]:
+    """What a dispute keeps from going back; of one that was won, what came too late for its booking."""
+    return case(
+        (Dispute.state == DisputeState.WON, Dispute.fund_satang), else_=Dispute.reserved_satang
+    )
 
 
 def _unlike_their_payments(session: Session, community: CommunityCard) -> list[Finding]:
@@ -190,10 +201,11 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     moved = union_all(
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
-            Refund.state == RefundState.SUCCEEDED, Refund.was_split.is_(False)
+            Refund.state.in_((RefundState.SUCCEEDED, RefundState.BY_BANK)),
+            Refund.was_split.is_(False),
         ),
-        select(Dispute.booking_id, -Dispute.reserved_satang).where(
-            Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)
+        select(Dispute.booking_id, -_held_by_dispute()).where(
+            Dispute.state != DisputeState.OPEN, Dispute.was_split.is_(False)
         ),
         select(Credit.booking_id, -Credit.amount_satang),
         select(CreditUse.booking_id, CreditUse.amount_satang),

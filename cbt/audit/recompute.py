@@ -35,8 +35,8 @@ Facts = TypeVar("Facts")
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
 _MONEY = (
-    *("capture", "fee", "refund", "refund_return", "credit", "credit_use"),
-    *("dispute", "dispute_fee", "dispute_won", "dispute_lost"),
+    *("capture", "fee", "refund", "refund_return", "refund_by_bank", "credit", "credit_use"),
+    *("dispute", "dispute_fee", "dispute_won", "dispute_lost", "dispute_reinstated"),
     *("cash_count", "cash_banked", "cash_cleared"),
     *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )

@@ -27,10 +27,10 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.PLACES: facts.check_places,
     Check.SLOTS: facts.check_slots,
     Check.RECEIPTS: facts.check_receipts,
-    Check.PERIODS: closed_periods.check_periods,
-    Check.STATEMENTS: closed_periods.check_statements,
     Check.SHARES: work.check_shares,
     Check.WORK: work.check_work,
+    Check.PERIODS: closed_periods.check_periods,
+    Check.STATEMENTS: closed_periods.check_statements,
 }
 
 

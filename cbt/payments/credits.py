@@ -41,6 +41,7 @@ def issue_credit(session: Session, booking_id: int, amount_satang: int, now: dat
             "booking_id": booking_id,
             "amount_satang": amount_satang,
             "used_satang": 0,
+            "frozen_satang": 0,
             "issued_at": now,
         },
     ).scalar_one()
@@ -100,7 +101,7 @@ def _take(session: Session, community_id: int, code: str, due: int) -> tuple[int
         update(Credit)
         .where(Credit.community_id == community_id, Credit.code == code.strip().upper())
         .values(used_satang=Credit.used_satang)
-        .returning(Credit.id, Credit.amount_satang - Credit.used_satang)
+        .returning(Credit.id, Credit.amount_satang - Credit.used_satang - Credit.frozen_satang)
     ).one_or_none()
     if row is None or row[1] <= 0:
         raise CreditSpent(code=code.strip().upper())
@@ -131,6 +132,43 @@ def _note_use(session: Session, credit_id: int, payer: Payer, amount: int, now: 
     used_on = village_day(now, payer.zone)
     facts = CreditUseFacts(payer.reference, credit_id, number, amount, used_on)
     ledger.post(session, payer.book_id, posting.credit_use_draft(facts, _ACTOR), now)
+
+
+def freeze_credit(session: Session, booking_id: int, most: int) -> int:
+    """Keep up to `most` satang of a booking's credits from being used; return how much there was.
+
+    A step, under the booking's lock; each credit is locked by writing it first.
+    """
+    left = most
+    for credit_id, unused, _frozen in _lock_credits(session, booking_id):
+        left -= _move_frozen(session, credit_id, min(left, unused))
+    return most - left
+
+
+def release_credit(session: Session, booking_id: int, amount_satang: int) -> None:
+    """Let a booking's credits that were frozen be used again. A step, under the booking's lock."""
+    left = amount_satang
+    for credit_id, _unused, frozen in _lock_credits(session, booking_id):
+        left += _move_frozen(session, credit_id, -min(left, frozen))
+
+
+def _lock_credits(session: Session, booking_id: int) -> list[tuple[int, int, int]]:
+    """(credit, satang not used, satang frozen) of a booking's credits, in the order of their issue."""
+    unused = Credit.amount_satang - Credit.used_satang - Credit.frozen_satang
+    rows = session.execute(
+        update(Credit)
+        .where(Credit.booking_id == booking_id)
+        .values(used_satang=Credit.used_satang)
+        .returning(Credit.id, unused, Credit.frozen_satang)
+    )
+    return sorted((row[0], int(row[1]), int(row[2])) for row in rows)
+
+
+def _move_frozen(session: Session, credit_id: int, by: int) -> int:
+    if by:
+        moved = update(Credit).where(Credit.id == credit_id)
+        session.execute(moved.values(frozen_satang=Credit.frozen_satang + by))
+    return by
 
 
 def return_stranded_credit(now: datetime) -> int:

@@ -231,8 +231,9 @@ class Refund(Base):
 
     `done_by` is "person:7" where somebody transferred it by hand, `proof` then the bank's reference,
     and `paid_from` the provider whose account it left. `action_until` is when the guest's time to
-    name a bank account ends. `was_split` says that the booking's money had been shared out before: the
-    shares bear it then, and the booking's split stays what it was.
+    name a bank account ends. `asked_at` is when its provider was asked first, whatever came of it.
+    `by_dispute_id` is the lost dispute by which the guest had it from the bank. `was_split` says that the
+    booking's money had been shared out before: the shares bear it then, and the split stays what it was.
     """
 
     __tablename__ = "refund"
@@ -242,6 +243,8 @@ class Refund(Base):
         one_of("state", RefundState),
         one_of("reason", RefundReason),
         CheckConstraint("(state = 'succeeded') = (done_at IS NOT NULL)", "done"),
+        CheckConstraint("(by_dispute_id IS NULL) = (by_bank_at IS NULL)", "bank"),
+        CheckConstraint("state <> 'by_bank' OR by_dispute_id IS NOT NULL", "by_bank"),
         Index("ix_refund_community_id", "community_id", "state"),
         Index("ix_refund_booking_id", "booking_id"),
     )
@@ -259,6 +262,7 @@ class Refund(Base):
     requested_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     approved_at: Mapped[datetime | None]
     approved_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    asked_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     provider_ref: Mapped[str | None] = mapped_column(unique=True)
     action_until: Mapped[datetime | None]
@@ -268,6 +272,8 @@ class Refund(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
     proof: Mapped[str | None]
+    by_dispute_id: Mapped[int | None] = mapped_column(ForeignKey("dispute.id"))
+    by_bank_at: Mapped[datetime | None]
     was_split: Mapped[bool] = mapped_column(default=False)
 
 
@@ -291,12 +297,19 @@ class RefundReturn(Base):
 
 
 class Credit(Base):
-    """Money that a guest left with the community for another trip: owed, and nobody's income yet."""
+    """Money that a guest left with the community for another trip: owed, and nobody's income yet.
+
+    `frozen_satang` of it disputes hold, or took back when they were lost: it cannot be used.
+    """
 
     __tablename__ = "credit"
     __table_args__ = (
         CheckConstraint("amount_satang > 0", "positive"),
-        CheckConstraint("used_satang >= 0 AND used_satang <= amount_satang", "never_overused"),
+        CheckConstraint(
+            "used_satang >= 0 AND frozen_satang >= 0"
+            " AND used_satang + frozen_satang <= amount_satang",
+            "never_overused",
+        ),
         Index("ix_credit_booking_id", "booking_id"),
         Index("ix_credit_community_id", "community_id"),
     )
@@ -307,6 +320,7 @@ class Credit(Base):
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
     amount_satang: Mapped[int]
     used_satang: Mapped[int] = mapped_column(default=0)
+    frozen_satang: Mapped[int] = mapped_column(default=0)
     issued_at: Mapped[datetime]
 
 

@@ -4,7 +4,7 @@ The books move the money when the provider says that it arrived, and back when t
 payout that arrived is checked once: the nets of its movements must sum to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -102,6 +102,18 @@ def oldest_on_the_way(session: Session, account: Account) -> datetime | None:
         )
     )
     return found
+
+
+def list_paid(session: Session, account: Account, ids: Collection[str]) -> list[str]:
+    """Which of some payouts are known and not known to have failed."""
+    rows = session.scalars(
+        select(ProviderPayout.payout_id).where(
+            ProviderPayout.payment_account_id == account.id,
+            ProviderPayout.payout_id.in_(sorted(ids)),
+            ProviderPayout.state != PayoutState.FAILED,
+        )
+    )
+    return list(rows)
 
 
 def take_in_payouts(account: Account, listed: Sequence[NormalisedPayout], now: datetime) -> int:

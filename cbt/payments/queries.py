@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Table,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -486,7 +487,12 @@ def _sum_of_captures(table: Table, amount: Any, *which: Condition) -> ColumnElem
 
 _UNSPLIT = _DISPUTE.c.was_split.is_(False)
 _BEFORE_SPLIT = _REFUND.c.was_split.is_(False)
-_DISPUTED = _DISPUTE.c.reserved_satang
+_TAKEN: ColumnElement[int] = case(
+    (_DISPUTE.c.state == DisputeState.WON, _DISPUTE.c.fund_satang),
+    else_=_DISPUTE.c.reserved_satang,
+)
+"""What a dispute takes out of its booking's money; of one won after all, what came too late for it."""
+
 MONEY: tuple[ColumnElement[int], ...] = (
     _sum(
         _CAPTURE.c.amount_satang,
@@ -505,8 +511,8 @@ MONEY: tuple[ColumnElement[int], ...] = (
             _BEFORE_SPLIT,
         ),
     ),
-    _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.LOST, _UNSPLIT),
-    _sum_of_captures(_DISPUTE, _DISPUTED, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state != DisputeState.OPEN, _UNSPLIT),
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
     _sum(
         _REFUND.c.amount_satang,
         *(_REFUND.c.booking_id == _BOOKING.c.id, _REFUND.c.was_split.is_(True), _IS_LIVE),
@@ -533,9 +539,9 @@ def departures_with_retained_money(community_id: int) -> Query:
         - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE, Refund.was_split.is_(False))
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
-            Dispute.reserved_satang,
+            _TAKEN,
             Dispute.booking_id,
-            (Dispute.state == DisputeState.LOST) & Dispute.was_split.is_(False),
+            (Dispute.state != DisputeState.OPEN) & Dispute.was_split.is_(False),
         )
     )
     return select(Booking.departure_id).where(
@@ -547,7 +553,9 @@ def departures_with_retained_money(community_id: int) -> Query:
 
 
 def _total(
-    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int], *which: Condition
+    amount: ColumnElement[int] | InstrumentedAttribute[int],
+    booking_id: InstrumentedAttribute[int],
+    *which: Condition,
 ) -> ColumnElement[int]:
     """The sum of a booking's amounts of one kind, as a column beside Booking."""
     return (

@@ -242,8 +242,10 @@ class CreditCard:
     booking_id: int
     amount_satang: int
     used_satang: int
+    frozen_satang: int
     issued_at: datetime
 
     @property
     def left_satang(self) -> int:
-        return self.amount_satang - self.used_satang
+        """What can be used: neither was before, nor is held or taken back by a dispute."""
+        return self.amount_satang - self.used_satang - self.frozen_satang

@@ -37,6 +37,7 @@ from cbt.payments.provider import (
 )
 from cbt.payments.records import CASH, AttemptCard, Money
 from cbt.payments.reported import WorkKind
+from cbt.payments.rounds import Round, in_turn
 from cbt.payments.work import open_work
 
 log = logging.getLogger("cbt.payments")
@@ -92,19 +93,23 @@ def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = 
     """Ask every provider about attempts that may still be paid. Returns how many were asked.
 
     Providers that tell us are asked in the `old` round alone, about attempts that have had time to
-    be told of. An attempt that cannot be looked up is logged, and the next ones go on.
+    be told of. An attempt that cannot be looked up is logged, and the next ones go on; but a provider
+    that does not answer is left alone until the next round.
     """
-    asked = 0
-    for attempt in queries.list_unpaid_attempts(db.session(), now):
+    asked, round_ = 0, Round()
+    for attempt in in_turn(queries.list_unpaid_attempts(db.session(), now), now):
         provider = providers.get(attempt.provider)
         if provider is None or provider.capabilities.tells_us != old:
             continue
         if old and attempt.created_at > now - TOLD_WITHIN:
             continue
+        if round_.is_down(attempt.provider):
+            continue
         asked += 1
         try:
             ask_anew(attempt, providers, now)
         except ProviderDown:
+            round_.note_down(attempt.provider)
             log.warning("attempt %s cannot be looked up now", attempt.id)
         except Exception:  # one provider's trouble must not hide another's money
             log.exception("attempt %s cannot be looked up", attempt.id)

@@ -199,10 +199,14 @@ def get_paid_facts(
 def _if_short(facts: BookingFacts, price_satang: int) -> BookingFacts:
     """The same facts, or, where less is there than was agreed, those of what is left of it.
 
-    So it is after a lost dispute, after goodwill, and where a rest was never paid: nobody else's
+    So it is after a lost dispute, after goodwill, and where a rest was never paid; or where the fees
+    of a dispute, won or lost, are more than what costs leave of a small payment. Nobody else's
     settlement waits for it.
     """
-    return facts if facts.captured_satang >= price_satang else of_what_is_left(facts)
+    kept = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
+    taken = facts.payment_fee_satang + sum(each.amount_satang for each in facts.costs)
+    is_whole = facts.captured_satang >= price_satang and taken <= kept
+    return facts if is_whole else of_what_is_left(facts)
 
 
 def of_what_is_left(facts: BookingFacts) -> BookingFacts:

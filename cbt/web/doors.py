@@ -9,7 +9,7 @@ from cbt.web.host import views as host
 from cbt.web.household import work as household  # holds the routes of household/views.py as well
 from cbt.web.mentor import views as mentor
 from cbt.web.policies import views as policies
-from cbt.web.public import views as public
+from cbt.web.public import experience as public  # holds the routes of public/views.py as well
 
 
 def init_doors(app: Flask) -> None:

@@ -50,6 +50,7 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
+    errors.ReasonMissing: _l("Please write why."),
     errors.ExplanationMissing: _l(
         "Please explain the warning %(rule)s: it is kept with the close."
     ),
@@ -61,13 +62,16 @@ MESSAGES: dict[type[CbtError], Any] = {
         "Only somebody from outside co-signs: a mentor without any other part in the community."
     ),
     errors.KeyLocked: _l("This password does not open your key. Nothing was signed."),
-    errors.ReasonMissing: _l("Please write why."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(
         "The payment service does not answer at the moment. Nothing was charged. Please try again in"
         " a minute, or choose another way to pay."
     ),
     errors.AnswerWrong: _l(
+        "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
+        " of the community will look at it."
+    ),
+    errors.AnswerUnknown: _l(
         "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
         " of the community will look at it."
     ),

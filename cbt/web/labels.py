@@ -332,6 +332,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         RefundState.ACTION_REQUIRED: _l("waiting for the guest's bank details"),
         RefundState.SUCCEEDED: _l("given back"),
         RefundState.FAILED: _l("to be transferred by hand"),
+        RefundState.BY_BANK: _l("given back by the guest's bank"),
         RefundState.CANCELLED: _l("not given back"),
     },
     PayMethod: {
@@ -388,7 +389,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         WorkKind.EVENT_FAILED: _l("A payment service's message could not be worked off"),
         WorkKind.REFUND_FAILED: _l("A refund did not reach its guest"),
         WorkKind.DISPUTE_OPENED: _l("A guest's bank disputes a payment"),
-        WorkKind.DISPUTE_LOST: _l("A dispute was lost after the money was shared out"),
+        WorkKind.DISPUTE_LOST: _l("A dispute that was lost leaves something to do"),
         WorkKind.STATEMENT_LINE: _l("A line of the bank statement that matches nothing"),
         WorkKind.CASH_DIFFERS: _l("The cash box held another amount than the books"),
     },
@@ -524,10 +525,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
         Check.SLOTS: _l("No boat, room or guide is given away twice, and the counts are right"),
         Check.RECEIPTS: _l("Receipt and settlement numbers run without a gap"),
-        Check.PERIODS: _l("Closed months are as they were, and lead to today's balances"),
-        Check.STATEMENTS: _l("Closed statements are as they were signed, and signatures hold"),
         Check.SHARES: _l("Share registers add up, and two people stand behind each change"),
         Check.WORK: _l("Work records are possible, and somebody else looked at them"),
+        Check.PERIODS: _l("Closed months are as they were, and lead to today's balances"),
+        Check.STATEMENTS: _l("Closed statements are as they were signed, and signatures hold"),
     },
     ItemKind: {
         ItemKind.EARNED: _l("earned"),
@@ -639,35 +640,6 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Fault.RECEIPT_GAP: _l("This receipt number is missing."),
         Fault.SETTLEMENT_GAP: _l("This settlement number is missing."),
         Fault.SETTLEMENT_UNCOUNTED: _l("The community counts only %(counted)s settlements."),
-        Fault.PERIOD_GAP: _l("Months do not follow one another: this one is number %(number)s."),
-        Fault.ONE_PERSON: _l("One person stands where two or three different ones must."),
-        Fault.CLOSING_DIFFERS: _l(
-            "At its close the books ended with entry %(entry)s, which is another one by now."
-        ),
-        Fault.LATE_IN_PERIOD: _l("Entry %(entry)s was recorded only after the month was closed."),
-        Fault.OPENING_DIFFERS: _l(
-            "%(account)s opens with %(stated_satang)s, but the month before closed with"
-            " %(before_satang)s."
-        ),
-        Fault.SNAPSHOT_DIFFERS: _l(
-            "%(account)s was closed with %(stated_satang)s, but its entries sum to"
-            " %(summed_satang)s."
-        ),
-        Fault.OPEN_DIFFERS: _l(
-            "It holds %(stated_satang)s, but the last close and what came since sum to"
-            " %(summed_satang)s."
-        ),
-        Fault.RULES_CHANGED: _l(
-            "What the rules found, or how a warning was explained, was changed after the close."
-        ),
-        Fault.RECORD_DIFFERS: _l("The record that was signed is not what the books give."),
-        Fault.SEAL_DIFFERS: _l("The text that was signed does not belong to this record."),
-        Fault.STATEMENT_DIFFERS: _l("The closed statement is not what the books give."),
-        Fault.LEAF_DIFFERS: _l("Its hash is not that of what the books give."),
-        Fault.ROOT_DIFFERS: _l("The statements do not lead to the root that was signed."),
-        Fault.SIGNATURE_MISSING: _l("The platform has not signed this month."),
-        Fault.SIGNATURE_INVALID: _l("The signature of the %(role)s does not hold."),
-        Fault.KEY_NOT_ENDORSED: _l("The platform has not taken this key in."),
         Fault.SHARES_ALONE: _l("One person alone recorded and decided the change of %(day)s."),
         Fault.SHARES_IMPOSSIBLE: _l(
             "The change of %(day)s cannot be: more than was held, or no member (%(household)s)."
@@ -701,6 +673,35 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         ),
         Fault.PAYOUT_STATE: _l("What happened to this payout does not fit what it is said to be."),
         Fault.PAYOUT_ONE_PERSON: _l("The same person drafted and approved this batch."),
+        Fault.PERIOD_GAP: _l("Months do not follow one another: this one is number %(number)s."),
+        Fault.ONE_PERSON: _l("One person stands where two or three different ones must."),
+        Fault.CLOSING_DIFFERS: _l(
+            "At its close the books ended with entry %(entry)s, which is another one by now."
+        ),
+        Fault.LATE_IN_PERIOD: _l("Entry %(entry)s was recorded only after the month was closed."),
+        Fault.OPENING_DIFFERS: _l(
+            "%(account)s opens with %(stated_satang)s, but the month before closed with"
+            " %(before_satang)s."
+        ),
+        Fault.SNAPSHOT_DIFFERS: _l(
+            "%(account)s was closed with %(stated_satang)s, but its entries sum to"
+            " %(summed_satang)s."
+        ),
+        Fault.OPEN_DIFFERS: _l(
+            "It holds %(stated_satang)s, but the last close and what came since sum to"
+            " %(summed_satang)s."
+        ),
+        Fault.RULES_CHANGED: _l(
+            "What the rules found, or how a warning was explained, was changed after the close."
+        ),
+        Fault.RECORD_DIFFERS: _l("The record that was signed is not what the books give."),
+        Fault.SEAL_DIFFERS: _l("The text that was signed does not belong to this record."),
+        Fault.STATEMENT_DIFFERS: _l("The closed statement is not what the books give."),
+        Fault.LEAF_DIFFERS: _l("Its hash is not that of what the books give."),
+        Fault.ROOT_DIFFERS: _l("The statements do not lead to the root that was signed."),
+        Fault.SIGNATURE_MISSING: _l("The platform has not signed this month."),
+        Fault.SIGNATURE_INVALID: _l("The signature of the %(role)s does not hold."),
+        Fault.KEY_NOT_ENDORSED: _l("The platform has not taken this key in."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -735,10 +736,12 @@ _ENTRIES = {
     "fee": _l("payment fee"),
     "refund": _l("refund"),
     "refund_return": _l("refund that came back"),
+    "refund_by_bank": _l("refund that the guest's bank has made"),
     "dispute": _l("dispute opened"),
     "dispute_fee": _l("dispute fee"),
     "dispute_won": _l("dispute won"),
     "dispute_lost": _l("dispute lost"),
+    "dispute_reinstated": _l("lost dispute won after all"),
     "credit": _l("credit"),
     "credit_use": _l("credit used"),
     "payout": _l("payout to the bank"),
@@ -848,9 +851,10 @@ def account_words(code: str) -> str:
         return label(OutsideCost(name))
     if kind == "payment":
         return provider_words(name)
-    if kind == "receivable":
-        return _("What household %(name)s owes", name=name)
-    return _("Household %(name)s", name=name)
+    household = (
+        _l("What household %(name)s owes") if kind == "receivable" else _l("Household %(name)s")
+    )
+    return str(household) % {"name": name}
 
 
 def part_words(part: SplitPart) -> str:

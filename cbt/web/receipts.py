@@ -312,7 +312,8 @@ def _way_back(facts: ReceiptFacts) -> Account:
     sums = [
         Sum(_returned_words(each, zone), format_baht(each.amount_satang)) for each in facts.returned
     ]
-    done = (each for each in facts.returned if each.state == RefundState.SUCCEEDED)
+    there = (RefundState.SUCCEEDED, RefundState.BY_BANK)
+    done = (each for each in facts.returned if each.state in there)
     left = facts.capture.amount_satang - sum(each.amount_satang for each in done)
     sums.append(Sum(_("Not returned yet"), format_baht(left), is_strong=True))
     return Account(_("The way back"), tuple(sums))
@@ -328,6 +329,8 @@ def _returned_words(returned: Returned, zone: str) -> str:
     if returned.done_at is not None:
         day = _whole(format_day(village_day(returned.done_at, zone)))
         return _("Returned on %(day)s: %(reason)s", day=day, reason=why)
+    if returned.state == RefundState.BY_BANK:
+        return _("Returned by the guest's bank: %(reason)s", reason=why)
     return _("Will be returned: %(reason)s", reason=why)
 
 

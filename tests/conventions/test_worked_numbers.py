@@ -56,9 +56,9 @@ def _read(cell):
     return int(cell) if cell.isdigit() else cell
 
 
-[PERIODS] = tables("periods.md")
 BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
+[PERIODS] = tables("periods.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 

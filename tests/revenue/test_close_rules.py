@@ -12,6 +12,8 @@ from cbt.revenue.close_rules import (
     CloseFacts,
     Fund,
     Household,
+    Severity,
+    Verdict,
     Wage,
     answers_text,
     gini,
@@ -19,7 +21,6 @@ from cbt.revenue.close_rules import (
     largest_share,
     participation,
 )
-from cbt.revenue.policy_rules import Severity, Verdict
 
 CLEAN = CloseFacts(
     month=date(2026, 10, 1),

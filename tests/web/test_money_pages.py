@@ -530,6 +530,26 @@ def test_every_kind_of_work_has_a_sentence(village, treasurer, kind, facts):
         assert "%(" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (["in_flight"], "may get the money twice"),
+        (["loss"], "440.00 of it was not there any more"),
+        (["split", "ahead"], "still holds its places"),
+        (["back"], "was won after all"),
+    ],
+)
+def test_a_lost_dispute_says_what_is_left_to_do(village, treasurer, why, words):
+    put(village, WorkKind.DISPUTE_LOST, **FACTS, loss_satang=44_000, why=why)
+    for language in ("en", "th"):
+        page = treasurer.get(at(village, "/work").replace("/en/", f"/{language}/"))
+        assert page.status_code == 200
+        assert "%(" not in page.text
+        assert "B-7K2M9Q" in page.text
+    page = treasurer.get(at(village, "/work"))
+    assert words in " ".join(page.text.replace("\u00a0", " ").split())
+
+
 def test_a_message_that_was_given_up_is_tried_again(village, treasurer, sqlite_app):
     provider = Telling()
     accounts.open_payment_account(village.id, provider, {}, factories.text("receiver"))

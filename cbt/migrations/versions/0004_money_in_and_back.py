@@ -43,8 +43,11 @@ REASONS = OLD_REASONS.replace("'price_lowered'", "'price_lowered', 'goodwill'")
 OLD_REFUND = "state IN ('requested', 'succeeded')"
 REFUND = (
     "state IN ('requested', 'approved', 'sent', 'action_required', 'succeeded', 'failed',"
-    " 'cancelled')"
+    " 'by_bank', 'cancelled')"
 )
+
+OLD_CREDIT = "used_satang >= 0 AND used_satang <= amount_satang"
+CREDIT = "used_satang >= 0 AND frozen_satang >= 0 AND used_satang + frozen_satang <= amount_satang"
 
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
@@ -562,6 +565,9 @@ def upgrade() -> None:
         sa.Column("amount_satang", WholeNumber, nullable=False),
         sa.Column("fee_satang", WholeNumber, nullable=False),
         sa.Column("reserved_satang", WholeNumber, nullable=False),
+        sa.Column("credit_satang", WholeNumber, nullable=False),
+        sa.Column("covered_satang", WholeNumber, nullable=False),
+        sa.Column("fund_satang", WholeNumber, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("opened_at", Instant, nullable=False),
@@ -570,9 +576,21 @@ def upgrade() -> None:
         sa.Column("submitted_at", Instant, nullable=True),
         sa.Column("submitted_by", WholeNumber, nullable=True),
         sa.Column("closed_at", Instant, nullable=True),
+        sa.Column("reinstated_at", Instant, nullable=True),
         sa.Column("was_split", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "(state = 'open') = (closed_at IS NULL)", name=op.f("ck_dispute_closed")
+        ),
+        sa.CheckConstraint(
+            "reinstated_at IS NULL OR state = 'won'", name=op.f("ck_dispute_reinstated")
+        ),
+        sa.CheckConstraint(
+            "credit_satang >= 0 AND covered_satang >= 0"
+            " AND reserved_satang + credit_satang + covered_satang <= amount_satang",
+            name=op.f("ck_dispute_parts"),
+        ),
+        sa.CheckConstraint(
+            "fund_satang >= 0 AND fund_satang <= reserved_satang", name=op.f("ck_dispute_fund")
         ),
         sa.CheckConstraint("state IN ('open', 'won', 'lost')", name=op.f("ck_dispute_state")),
         sa.CheckConstraint(
@@ -644,18 +662,29 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("requested_by", WholeNumber, nullable=True))
         batch_op.add_column(sa.Column("approved_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("approved_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("asked_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("sent_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("provider_ref", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("action_until", Instant, nullable=True))
         batch_op.add_column(sa.Column("reminded_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("failure", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("paid_from", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("by_dispute_id", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("by_bank_at", Instant, nullable=True))
         batch_op.create_unique_constraint(batch_op.f("uq_refund_provider_ref"), ["provider_ref"])
         batch_op.create_foreign_key(
             batch_op.f("fk_refund_approved_by"), "person", ["approved_by"], ["id"]
         )
         batch_op.create_foreign_key(
             batch_op.f("fk_refund_requested_by"), "person", ["requested_by"], ["id"]
+        )
+        batch_op.create_foreign_key(
+            batch_op.f("fk_refund_by_dispute_id"), "dispute", ["by_dispute_id"], ["id"]
+        )
+
+    with op.batch_alter_table("credit") as batch_op:
+        batch_op.add_column(
+            sa.Column("frozen_satang", WholeNumber, nullable=False, server_default="0")
         )
 
     with op.batch_alter_table("transfer_confirmation") as batch_op:
@@ -687,6 +716,10 @@ def upgrade() -> None:
     op.execute("UPDATE capture SET method = provider WHERE provider IN ('demo', 'promptpay')")
     add_check("refund", "state", REFUND)
     add_check("refund", "reason", REASONS)
+    add_check("refund", "bank", "(by_dispute_id IS NULL) = (by_bank_at IS NULL)")
+    add_check("refund", "by_bank", "state <> 'by_bank' OR by_dispute_id IS NOT NULL")
+    drop_check("credit", "never_overused")
+    add_check("credit", "never_overused", CREDIT)
     open_accounts()
     protect(*ALTERED_FACTS, *NEW_FACTS)
 
@@ -720,8 +753,9 @@ def drop_check(table: str, name: str) -> None:
 
 def downgrade() -> None:
     unprotect(*ALTERED_FACTS, *NEW_FACTS)
-    drop_check("refund", "state")
-    drop_check("refund", "reason")
+    for name in ("state", "reason", "bank", "by_bank"):
+        drop_check("refund", name)
+    drop_check("credit", "never_overused")
     op.execute("UPDATE refund SET state = 'requested' WHERE state <> 'succeeded'")
     op.execute("UPDATE refund SET reason = 'price_lowered' WHERE reason = 'goodwill'")
     drop_check("transfer_confirmation", "two_people")
@@ -739,16 +773,24 @@ def downgrade() -> None:
         batch_op.drop_column("seen_by")
         batch_op.drop_column("bank")
 
+    with op.batch_alter_table("credit") as batch_op:
+        batch_op.drop_column("frozen_satang")
+    add_check("credit", "never_overused", OLD_CREDIT)
+
     with op.batch_alter_table("refund") as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_refund_by_dispute_id"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_refund_requested_by"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_refund_approved_by"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("uq_refund_provider_ref"), type_="unique")
+        batch_op.drop_column("by_bank_at")
+        batch_op.drop_column("by_dispute_id")
         batch_op.drop_column("paid_from")
         batch_op.drop_column("failure")
         batch_op.drop_column("reminded_at")
         batch_op.drop_column("action_until")
         batch_op.drop_column("provider_ref")
         batch_op.drop_column("sent_at")
+        batch_op.drop_column("asked_at")
         batch_op.drop_column("approved_by")
         batch_op.drop_column("approved_at")
         batch_op.drop_column("requested_by")

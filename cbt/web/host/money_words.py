@@ -1,6 +1,6 @@
 """How the work list says what a person must look at, and where each is settled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -62,15 +62,28 @@ _SENTENCES: dict[WorkKind, Any] = {
     WorkKind.DISPUTE_OPENED: _l(
         "The bank of the guest of booking %(reference)s disputes %(amount)s. Please answer it in time."
     ),
-    WorkKind.DISPUTE_LOST: _l(
-        "The dispute over %(amount)s for booking %(reference)s was lost after the money had been shared"
-        " out. The community decides who bears it."
-    ),
     WorkKind.CASH_DIFFERS: _l(
         "Two people counted %(counted)s in the cash box where the books said %(expected)s. Please find"
         " out why."
     ),
 }
+_LOST = _l("The dispute over %(amount)s for booking %(reference)s was lost.")
+_LOST_WHY: dict[str, Any] = {
+    "in_flight": _l(
+        "A refund of the same payment is on its way, so the guest may get the money twice. Look at the"
+        " payment service's own pages."
+    ),
+    "split": _l("The money had been shared out before. The community decides who bears it."),
+    "loss": _l(
+        "%(loss)s of it was not there any more, as it had been returned or used before. The community"
+        " decides who bears it."
+    ),
+    "ahead": _l("The party still holds its places. Decide whether it may come, and ask it to pay."),
+}
+_BACK = _l(
+    "A lost dispute for booking %(reference)s was won after all. %(amount)s came back after the trip had"
+    " been shared out, and is in the management fund. The community decides what to do with it."
+)
 _WRONG_BOOKING = _l(
     "What a payment service answered for booking %(reference)s cannot be right, so nothing was booked."
     " Compare with its own pages."
@@ -103,9 +116,18 @@ def work_words(card: WorkCard) -> str:
         text = _MORE if amount < 0 else _LESS
     elif card.kind == WorkKind.ANSWER_WRONG:
         text = _WRONG_BOOKING if facts.get("reference") else _WRONG_OTHER
+    elif card.kind == WorkKind.DISPUTE_LOST:
+        text = _lost_words(facts.get("why", ()))
     else:
         text = _SENTENCES[card.kind]
     return str(text) % _values(card, facts, abs(amount))
+
+
+def _lost_words(why: Sequence[str]) -> str:
+    """What of a lost dispute is left to do, reason by reason."""
+    if "back" in why:
+        return str(_BACK)
+    return " ".join(str(each) for each in (_LOST, *(_LOST_WHY[reason] for reason in why)))
 
 
 def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, str]:
@@ -115,6 +137,7 @@ def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, 
     return {
         "provider": provider_words(name) if name else _("a payment service"),
         "amount": format_baht(amount),
+        "loss": format_baht(int(facts.get("loss_satang", 0))),
         "summed": format_baht(int(facts.get("summed_satang", 0))),
         "counted": format_baht(int(facts.get("counted_satang", 0))),
         "expected": format_baht(int(facts.get("expected_satang", 0))),
