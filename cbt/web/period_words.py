@@ -65,7 +65,7 @@ def answer_words(answer: Answer) -> str:
         if name.endswith("_satang"):
             values[name] = format_baht(value)
         elif name in ("gini_bp", "times_bp"):
-            values[name.removesuffix("_bp")] = f"{value / 10_000:.2f}"
+            values[name.removesuffix("_bp")] = f"{value // 10_000}.{value % 10_000 // 100:02}"
         elif name.endswith("_bp"):
             values[name.removesuffix("_bp")] = format_bp(value)
         else:
