@@ -8,7 +8,7 @@ from cbt.web.guest import views as guest
 from cbt.web.host import views as host
 from cbt.web.household import views as household
 from cbt.web.mentor import views as mentor
-from cbt.web.public import experience as public  # holds the routes of public/views.py as well
+from cbt.web.public import views as public
 
 
 def init_doors(app: Flask) -> None:

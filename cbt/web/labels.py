@@ -33,8 +33,10 @@ from cbt.people.roles import Role
 from cbt.revenue.policy import Bucket, Task
 from cbt.revenue.split import Part as SplitPart
 from cbt.revenue.split import PartKind
+from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
+    **FUND_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
         Unit.YOUTH: _l("Youths"),

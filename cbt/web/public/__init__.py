@@ -1,1 +1,5 @@
-"""Everybody: finding an experience, and signing in."""
+"""Everybody: finding an experience, signing in, reading what the funds hold."""
+
+from cbt.web.public import experience, funds, views
+
+__all__ = ["experience", "funds", "views"]
