@@ -195,6 +195,10 @@ class EvidenceMissing(Invalid):
     """A request for money out of a fund shows its evidence."""
 
 
+class EvidenceInvalid(Invalid):
+    """Evidence is a PDF or a picture (JPEG, PNG) of at most 5 MB."""
+
+
 class PayeeInvalid(Invalid):
     """facts: field (kind, bank, number, holder). A household cannot be paid so."""
 
@@ -464,6 +468,10 @@ class FreeTooLow(Refused):
 
 class BatchOpen(Refused):
     """facts: number. A payout batch waits for a second person; until then no other is drafted."""
+
+
+class NothingToExport(Refused):
+    """No line of the batch that is still to be paid fits a file of this kind."""
 
 
 class NothingToPay(Refused):

@@ -91,6 +91,34 @@ def summed_balances(session: Session, book_id: int) -> dict[str, int]:
     return {code: int(total) for code, total in rows}
 
 
+@dataclass(frozen=True)
+class Flow:
+    """What entries of one kind brought to an account and took from it, in satang, and how many they are."""
+
+    kind: str
+    came_satang: int
+    left_satang: int
+    entries: int
+
+
+def account_flows(session: Session, book_id: int, account: str) -> list[Flow]:
+    """What came to an account of the credit side and left it, by kind of entry."""
+    account_id = select(LedgerAccount.id).where(
+        LedgerAccount.book_id == book_id, LedgerAccount.code == account
+    )
+    target = account_id.scalar_subquery()
+    came = case((EntryLeg.to_account_id == target, EntryLeg.amount_satang), else_=0)
+    left = case((EntryLeg.from_account_id == target, EntryLeg.amount_satang), else_=0)
+    rows = session.execute(
+        select(Entry.kind, func.sum(came), func.sum(left), func.count(func.distinct(Entry.id)))
+        .join(EntryLeg, EntryLeg.entry_id == Entry.id)
+        .where(or_(EntryLeg.to_account_id == target, EntryLeg.from_account_id == target))
+        .group_by(Entry.kind)
+        .order_by(Entry.kind)
+    )
+    return [Flow(kind, int(came), int(left), count) for kind, came, left, count in rows]
+
+
 def journal(session: Session, book_id: int, format_: Format) -> Iterator[str]:
     """The lines of a book's plain-text journal, entry by entry. Its balances are our running ones."""
     accounts = select(LedgerAccount.code, LedgerAccount.normal_side).where(

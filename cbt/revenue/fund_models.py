@@ -2,11 +2,11 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
-from cbt.revenue.funds import ClaimState, Giver, LoanState, Purpose
+from cbt.revenue.funds import ClaimState, FileKind, Giver, LoanState, Purpose
 from cbt.revenue.policy import Bucket
 
 
@@ -94,6 +94,23 @@ class FundClaim(Base):
     refused_for: Mapped[str | None]
     refused_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     refused_at: Mapped[datetime | None]
+
+
+class FundEvidence(Base):
+    """What a request shows: a file, kept byte for byte. Personal data, for those who decide and its household."""
+
+    __tablename__ = "fund_evidence"
+    __table_args__ = (
+        one_of("kind", FileKind),
+        CheckConstraint("size > 0", "not_empty"),
+        APPEND_ONLY,
+    )
+
+    claim_id: Mapped[int] = mapped_column(ForeignKey("fund_claim.id"), primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    size: Mapped[int]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Loan(Base):

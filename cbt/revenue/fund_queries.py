@@ -20,20 +20,26 @@ from cbt.revenue.fund_models import (
     FundApproval,
     FundCeiling,
     FundClaim,
+    FundEvidence,
     Loan,
     Repayment,
 )
+from cbt.revenue.fund_page import Line, Page, Sum, fold
 from cbt.revenue.funds import (
     Ceiling,
     ClaimState,
+    FileKind,
     FundEvent,
     FundFacts,
+    Giver,
     LoanStanding,
     LoanState,
+    Purpose,
     free_satang,
     schedule,
     standing,
 )
+from cbt.revenue.models import Settlement
 from cbt.revenue.policy import Bucket
 
 
@@ -138,6 +144,7 @@ class ClaimCard:
     what: str
     amount_satang: int
     evidence: str
+    evidence_sha256: str
     state: str
     requested_by: int
     requested_at: datetime
@@ -180,6 +187,7 @@ def _claim(
         claim.what,
         claim.amount_satang,
         claim.evidence,
+        claim.evidence_sha256,
         claim.state,
         claim.requested_by,
         claim.requested_at,
@@ -202,6 +210,104 @@ def _approvals(session: Session, column: Any, ids: Sequence[int]) -> dict[int, t
     for about, person_id in rows:
         found[about].append(person_id)
     return {about: tuple(people) for about, people in found.items()}
+
+
+def get_claim(session: Session, community_id: int, claim_id: int) -> ClaimCard:
+    for card in list_claims(session, community_id, FundClaim.id == claim_id):
+        return card
+    raise NotFound(thing="claim")
+
+
+@dataclass(frozen=True)
+class EvidenceCard:
+    """The file that a request shows."""
+
+    name: str
+    kind: FileKind
+    body: bytes
+
+
+def get_evidence(
+    session: Session, community_id: int, claim_id: int, *conditions: Condition
+) -> EvidenceCard:
+    """The file behind a request of a community, byte for byte. Raises NotFound."""
+    row = session.execute(
+        select(FundEvidence.name, FundEvidence.kind, FundEvidence.body)
+        .join(FundClaim, FundClaim.id == FundEvidence.claim_id)
+        .where(FundClaim.community_id == community_id, FundClaim.id == claim_id, *conditions)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(thing="evidence")
+    return EvidenceCard(row.name, FileKind(row.kind), row.body)
+
+
+@dataclass(frozen=True)
+class ContributionCard:
+    """Money that somebody put into a fund."""
+
+    id: int
+    giver: str
+    household_name: Localized | None
+    amount_satang: int
+    account: str
+    bank_reference: str | None
+    note: str
+    given_on: date
+    recorded_by: int
+
+
+def list_contributions(
+    session: Session, community_id: int, fund: str, limit: int
+) -> list[ContributionCard]:
+    """The newest contributions to a fund first."""
+    rows = session.execute(
+        select(
+            Contribution.id,
+            Contribution.giver,
+            Household.name,
+            Contribution.amount_satang,
+            Contribution.account,
+            Contribution.bank_reference,
+            Contribution.note,
+            Contribution.given_on,
+            Contribution.recorded_by,
+        )
+        .outerjoin(Household, Household.id == Contribution.household_id)
+        .where(Contribution.community_id == community_id, Contribution.fund == fund)
+        .order_by(Contribution.given_on.desc(), Contribution.id.desc())
+        .limit(limit)
+    )
+    return [ContributionCard(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class CeilingCard:
+    """A ceiling as it counts now, and what set it."""
+
+    purpose: Purpose
+    ceiling: Ceiling
+    reason: str
+    set_by: int
+    set_at: datetime
+
+
+def list_ceilings(session: Session, community_id: int, fund: str) -> dict[str, CeilingCard]:
+    """{purpose: the ceiling that counts now}; purposes without one have none."""
+    rows = session.scalars(
+        select(FundCeiling)
+        .where(FundCeiling.community_id == community_id, FundCeiling.fund == fund)
+        .order_by(FundCeiling.id)
+    )
+    return {
+        each.purpose: CeilingCard(
+            Purpose(each.purpose),
+            Ceiling(each.once_satang, each.yearly_satang),
+            each.reason,
+            each.set_by,
+            each.set_at,
+        )
+        for each in rows
+    }
 
 
 @dataclass(frozen=True)
@@ -267,6 +373,27 @@ def list_loans(
     ]
 
 
+def get_loan(session: Session, community_id: int, loan_id: int, on: date) -> LoanCard:
+    for card in list_loans(session, community_id, on, Loan.id == loan_id):
+        return card
+    raise NotFound(thing="loan")
+
+
+def list_repayments(session: Session, loan_id: int) -> list[tuple[date, int, str, str | None]]:
+    """(day, satang, account, bank reference) of what was paid back of a loan, in order."""
+    rows = session.execute(
+        select(
+            Repayment.repaid_on,
+            Repayment.amount_satang,
+            Repayment.account,
+            Repayment.bank_reference,
+        )
+        .where(Repayment.loan_id == loan_id)
+        .order_by(Repayment.repaid_on, Repayment.id)
+    )
+    return [(on, amount, account, reference) for on, amount, account, reference in rows]
+
+
 def list_repaid(session: Session, loan_ids: Sequence[int]) -> dict[int, int]:
     """What was paid back of each loan, in satang."""
     rows = session.execute(
@@ -287,6 +414,56 @@ def _waivers(session: Session, loan_ids: Sequence[int]) -> dict[int, tuple[int, 
     for loan_id, person_id in rows:
         found[int(loan_id or 0)].append(person_id)
     return {loan_id: tuple(people) for loan_id, people in found.items()}
+
+
+# --- for everybody -------------------------------------------------------------------------------
+
+
+def public_page(session: Session, community_id: int, book_id: int, fund: str) -> Page:
+    """What came into a fund and went out of it, by kind; the two sides differ by its balance."""
+    flows = {each.kind: each for each in ledger.account_flows(session, book_id, chart.fund(fund))}
+    split = flows.pop("split", None)
+    came_in = [Sum(Line.TRIPS, split.came_satang, split.entries)] if split else []
+    came_in += _by_giver(session, community_id, fund)
+    went_out = _by_purpose(session, community_id, fund)
+    flows.pop("contribution", None)
+    flows.pop("claim_paid", None)
+    for kind, flow in flows.items():
+        line = {"take_back": Line.LOSSES, "loan_waived": Line.LOANS_WAIVED}.get(kind, Line.OTHER)
+        if flow.came_satang:
+            came_in.append(Sum(Line.OTHER, flow.came_satang, flow.entries))
+        if flow.left_satang:
+            went_out.append(Sum(line, flow.left_satang, flow.entries))
+    balance = sum(e.amount_satang for e in came_in) - sum(e.amount_satang for e in went_out)
+    return Page(_count_trips(session, community_id), fold(came_in), fold(went_out), balance)
+
+
+def _count_trips(session: Session, community_id: int) -> int:
+    """Departures whose income was split; each of them gave every fund its share."""
+    query = select(func.count()).where(Settlement.community_id == community_id)
+    return session.scalar(query) or 0
+
+
+def _by_giver(session: Session, community_id: int, fund: str) -> list[Sum]:
+    rows = session.execute(
+        select(Contribution.giver, func.sum(Contribution.amount_satang), func.count())
+        .where(Contribution.community_id == community_id, Contribution.fund == fund)
+        .group_by(Contribution.giver)
+    )
+    return [Sum(Giver(giver), int(amount), count) for giver, amount, count in rows]
+
+
+def _by_purpose(session: Session, community_id: int, fund: str) -> list[Sum]:
+    rows = session.execute(
+        select(FundClaim.purpose, func.sum(FundClaim.amount_satang), func.count())
+        .where(
+            FundClaim.community_id == community_id,
+            FundClaim.fund == fund,
+            FundClaim.paid_on.is_not(None),
+        )
+        .group_by(FundClaim.purpose)
+    )
+    return [Sum(Purpose(purpose), int(amount), count) for purpose, amount, count in rows]
 
 
 # --- for the books -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Using the funds: contributions, requests that two people approve, loans and their repayment."""
 
 from datetime import date, datetime
+from hashlib import sha256
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +32,7 @@ from cbt.revenue.fund_models import (
     FundApproval,
     FundCeiling,
     FundClaim,
+    FundEvidence,
     Loan,
     Repayment,
 )
@@ -38,6 +40,7 @@ from cbt.revenue.funds import (
     APPROVERS,
     OF_FUND,
     ClaimState,
+    Evidence,
     FundEvent,
     FundFacts,
     Giver,
@@ -47,6 +50,7 @@ from cbt.revenue.funds import (
 from cbt.revenue.policy import Bucket
 
 MOST_TEXT = 300
+MOST_NAME = 120
 MOST_SATANG = 10_000_000_000
 ACCOUNTS = ("promptpay", "cash")
 """Where money of funds comes in and goes out: the community's bank account, its cash box."""
@@ -154,18 +158,20 @@ def request_claim(
     what: str,
     amount_satang: int,
     evidence: str,
-    evidence_sha256: str,
+    file: Evidence,
     person_id: int,
     now: datetime,
 ) -> int:
     """Ask for money out of a fund; return the request's number. Nothing moves yet.
 
-    Raises FundUseInvalid (a fund or purpose that does not fit, the revolving fund, a benefit for nobody),
-    AmountInvalid, EvidenceMissing, NoteMissing, CeilingExceeded, FreeTooLow; and then writes nothing.
+    `evidence` says what the file shows. Raises FundUseInvalid (a fund or purpose that does not fit, the
+    revolving fund, a benefit for nobody), AmountInvalid, EvidenceMissing, EvidenceInvalid, NoteMissing, CeilingExceeded, FreeTooLow; and then writes nothing.
     """
     _require_use(fund, purpose)
     _require_amount(amount_satang)
-    if not evidence.strip() or len(evidence_sha256) != 64:
+    kind = funds.require_evidence(file)
+    shows = " ".join(evidence.split())
+    if not shows or len(shows) > MOST_TEXT or not shows.isprintable():
         raise EvidenceMissing
     told, paid_to = _line(what), _line(payee)
     with transaction() as session:
@@ -183,14 +189,25 @@ def request_claim(
             payee=paid_to,
             what=told,
             amount_satang=amount_satang,
-            evidence=evidence.strip(),
-            evidence_sha256=evidence_sha256,
+            evidence=shows,
+            evidence_sha256=sha256(file.body).hexdigest(),
             state=ClaimState.REQUESTED,
             requested_by=person_id,
             requested_at=now,
         )
         session.add(claim)
         session.flush()
+        name = "".join(each for each in file.name if each.isprintable())[-MOST_NAME:]
+        session.execute(
+            insert(FundEvidence),
+            {
+                "claim_id": claim.id,
+                "name": name,
+                "kind": kind,
+                "size": len(file.body),
+                "body": file.body,
+            },
+        )
         return claim.id
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from cbt.communities import chart
-from cbt.errors import LoanInvalid
+from cbt.errors import EvidenceInvalid, EvidenceMissing, LoanInvalid
 from cbt.ledger.entries import Draft, Leg
 from cbt.revenue.policy import Bucket
 
@@ -59,6 +59,48 @@ class Giver(StrEnum):
     LOCAL_GOVERNMENT = "local_government"
     STATE = "state"
     OTHER = "other"
+
+
+MOST_BYTES = 5 * 1024 * 1024
+"""A photo of a telephone or a scanned paper; more is refused."""
+
+
+class FileKind(StrEnum):
+    """What evidence may be kept as."""
+
+    PDF = "pdf"
+    JPEG = "jpeg"
+    PNG = "png"
+
+
+_BEGINNINGS = {
+    b"%PDF-": FileKind.PDF,
+    b"\xff\xd8\xff": FileKind.JPEG,
+    b"\x89PNG\r\n\x1a\n": FileKind.PNG,
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A file as it was handed in."""
+
+    name: str
+    body: bytes
+
+
+def require_evidence(evidence: Evidence) -> FileKind:
+    """What kind of file the evidence is, by its bytes and not its name.
+
+    Raises EvidenceMissing for none, EvidenceInvalid for too large a one or another kind.
+    """
+    if not evidence.body:
+        raise EvidenceMissing
+    if len(evidence.body) > MOST_BYTES:
+        raise EvidenceInvalid
+    for beginning, kind in _BEGINNINGS.items():
+        if evidence.body.startswith(beginning):
+            return kind
+    raise EvidenceInvalid
 
 
 class ClaimState(StrEnum):

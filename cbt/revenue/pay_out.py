@@ -120,16 +120,24 @@ def require_payee(kind: str, bank: str, number: str, holder: str) -> str:
 
 
 def agree_payee(
-    community_id: int, payee_id: int, person_id: int, now: datetime, *, agree: bool = True
+    community_id: int,
+    payee_id: int,
+    person_id: int,
+    now: datetime,
+    *,
+    agree: bool = True,
+    household_id: int | None = None,
 ) -> None:
     """A second person, of the household or with a money role, looked at it with the household.
 
-    Raises NotFound, StateForbids once it was decided, SecondPersonNeeded.
+    Whoever acts for a household names it, and touches no other's. Raises NotFound, StateForbids once it was decided, SecondPersonNeeded.
     """
     with transaction() as session:
         lock_community(session, community_id)
         payee = session.get(Payee, payee_id, populate_existing=True)
         if payee is None or _community_of(session, payee.household_id) != community_id:
+            raise NotFound(thing="payee")
+        if household_id not in (None, payee.household_id):
             raise NotFound(thing="payee")
         wanted = PayeeState.AGREED if agree else PayeeState.REFUSED
         if payee.state != PayeeState.NAMED:

@@ -50,6 +50,11 @@ def list_standings(session: Session, community_id: int, book_id: int) -> list[St
     ]
 
 
+def masked(number: str) -> str:
+    """A number with all but its last four digits hidden."""
+    return "•" * max(0, len(number) - 4) + number[-4:]
+
+
 # --- payees --------------------------------------------------------------------------------------
 
 
@@ -71,8 +76,7 @@ class PayeeCard:
 
     @property
     def masked(self) -> str:
-        """The number with all but its last four digits hidden."""
-        return "•" * max(0, len(self.number) - 4) + self.number[-4:]
+        return masked(self.number)
 
 
 _PAYEE = columns(Payee, PayeeCard)
@@ -144,6 +148,10 @@ class LineCard:
     @property
     def is_cash(self) -> bool:
         return self.kind in (None, PayeeKind.CASH)
+
+    @property
+    def masked(self) -> str:
+        return masked(self.number or "")
 
 
 _BATCH = (

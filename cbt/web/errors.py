@@ -122,6 +122,13 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.FundDayInvalid: _l("Please enter a day of the last year, at the latest today."),
     errors.EvidenceMissing: _l("Please add the evidence: a receipt, a certificate or a photo."),
+    errors.EvidenceInvalid: _l(
+        "The evidence must be a PDF or a picture (JPEG or PNG) of at most 5 MB."
+    ),
+    errors.NothingToExport: _l(
+        "No payout that is still to be paid fits into a file of this kind. It holds neither cash nor"
+        " what was paid already."
+    ),
     errors.CeilingExceeded: _l(
         "The community set a ceiling for this purpose. At most %(most_satang)s can be asked for now."
     ),

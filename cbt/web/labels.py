@@ -46,8 +46,10 @@ from cbt.revenue.split import Part as SplitPart
 from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
+from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
+    **FUND_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
         Unit.YOUTH: _l("Youths"),

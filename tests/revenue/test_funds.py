@@ -13,6 +13,7 @@ from cbt.db import db, transaction
 from cbt.errors import (
     AmountInvalid,
     CeilingExceeded,
+    EvidenceInvalid,
     EvidenceMissing,
     FreeTooLow,
     FundDayInvalid,
@@ -28,7 +29,16 @@ from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances
 from cbt.revenue import fund_queries, fund_use
 from cbt.revenue.fund_models import Contribution, FundClaim, Loan, Repayment
-from cbt.revenue.funds import Ceiling, Instalment, LoanStanding, exceeds, schedule, standing
+from cbt.revenue.funds import (
+    MOST_BYTES,
+    Ceiling,
+    Evidence,
+    Instalment,
+    LoanStanding,
+    exceeds,
+    schedule,
+    standing,
+)
 from tests import factories
 from tests.concurrency import run_together
 from tests.site import NOW
@@ -36,7 +46,7 @@ from tests.site import NOW
 EVENING = NOW + timedelta(days=2)
 LATER = EVENING + timedelta(days=1)
 DAY = LATER.date()
-SHA = "a" * 64
+PAPER = Evidence("certificate.pdf", b"%PDF-1.7 certificate")
 
 
 # --- rules ---------------------------------------------------------------------------------------
@@ -133,7 +143,7 @@ def ask(village, satang=1_000, fund="welfare", purpose="illness", household="H01
         "payee": "Ms H01",
         "what": "three nights in hospital",
         "evidence": "certificate",
-        "sha": SHA,
+        "file": PAPER,
     }
     values |= changes
     return fund_use.request_claim(
@@ -145,7 +155,7 @@ def ask(village, satang=1_000, fund="welfare", purpose="illness", household="H01
         values["what"],
         satang,
         values["evidence"],
-        values["sha"],
+        values["file"],
         village.person_id,
         LATER,
     )
@@ -260,7 +270,9 @@ def test_a_ceiling_is_kept_once_and_over_the_year(village):
         ({"household": ""}, FundUseInvalid),
         ({"household": "H99"}, NotFound),
         ({"evidence": " "}, EvidenceMissing),
-        ({"sha": ""}, EvidenceMissing),
+        ({"file": Evidence("empty.pdf", b"")}, EvidenceMissing),
+        ({"file": Evidence("page.pdf", b"<html>")}, EvidenceInvalid),
+        ({"file": Evidence("film.pdf", b"%PDF-" + b"x" * MOST_BYTES)}, EvidenceInvalid),
         ({"what": ""}, NoteMissing),
         ({"payee": "a\x00b"}, NoteMissing),
         ({"what": "x" * 301}, NoteMissing),

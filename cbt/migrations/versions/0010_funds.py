@@ -146,6 +146,20 @@ def upgrade() -> None:
         "ix_fund_claim_community_id", "fund_claim", ["community_id", "state"], unique=False
     )
     op.create_table(
+        "fund_evidence",
+        sa.Column("claim_id", WholeNumber, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("size", WholeNumber, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("kind IN ('pdf', 'jpeg', 'png')", name=op.f("ck_fund_evidence_kind")),
+        sa.CheckConstraint("size > 0", name=op.f("ck_fund_evidence_not_empty")),
+        sa.ForeignKeyConstraint(
+            ["claim_id"], ["fund_claim.id"], name=op.f("fk_fund_evidence_claim_id")
+        ),
+        sa.PrimaryKeyConstraint("claim_id", name=op.f("pk_fund_evidence")),
+    )
+    op.create_table(
         "loan",
         sa.Column("id", WholeNumber, nullable=False),
         sa.Column("community_id", WholeNumber, nullable=False),
@@ -232,7 +246,7 @@ def upgrade() -> None:
             "loan_id", "bank_reference", name=op.f("uq_repayment_loan_id_bank_reference")
         ),
     )
-    protect("fund_ceiling", "contribution", "fund_approval", "repayment")
+    protect("fund_ceiling", "contribution", "fund_approval", "repayment", "fund_evidence")
     op.execute(
         "INSERT INTO ledger_account (book_id, code, normal_side, may_go_negative)"
         " SELECT id, 'loans', 'debit', false FROM book WHERE NOT EXISTS (SELECT 1 FROM"
@@ -253,6 +267,7 @@ def downgrade() -> None:
     op.drop_table("repayment")
     op.drop_table("fund_approval")
     op.drop_table("loan")
+    op.drop_table("fund_evidence")
     op.drop_table("fund_claim")
     op.drop_table("contribution")
     op.drop_table("fund_ceiling")

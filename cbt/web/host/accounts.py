@@ -45,11 +45,11 @@ from cbt.web.host.money_forms import (
     PromptPayForm,
     ReasonForm,
     ServiceForm,
-    the_amount,
 )
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.labels import LABELS, label, receiver_words
 from cbt.web.layout import LANG
+from cbt.web.money_fields import the_amount
 
 _ACCOUNTS = f"/{LANG}/host/<slug>/money/accounts"
 _ACCOUNT = f"{_ACCOUNTS}/<provider>"

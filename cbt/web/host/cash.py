@@ -29,9 +29,10 @@ from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.forms import Form, add_error, typed, whole
 from cbt.web.host.booking import show_booking
-from cbt.web.host.money_forms import BankedForm, CountForm, the_amount
+from cbt.web.host.money_forms import BankedForm, CountForm
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.layout import LANG
+from cbt.web.money_fields import the_amount
 
 _BOOKING = f"/{LANG}/host/<slug>/bookings/<reference>"
 _BOX = f"/{LANG}/host/<slug>/money/cash"

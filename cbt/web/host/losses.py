@@ -24,10 +24,11 @@ from cbt.revenue import losses, take_back
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.forms import Form, add_error, typed
-from cbt.web.host.money_forms import CorrectionForm, the_amount
+from cbt.web.host.money_forms import CorrectionForm
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.labels import account_words
 from cbt.web.layout import LANG
+from cbt.web.money_fields import the_amount
 
 _AT = f"/{LANG}/host/<slug>/money/losses"
 _ONE = f"{_AT}/<int:correction_id>"

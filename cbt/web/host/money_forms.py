@@ -1,66 +1,26 @@
 """What a person of the community types about cash and about the ways to be paid."""
 
-from typing import Any
+from wtforms import BooleanField, SelectField, StringField
+from wtforms.validators import InputRequired
 
-from wtforms import BooleanField, Field, SelectField, StringField
-from wtforms.validators import InputRequired, ValidationError
-from wtforms.widgets import TextInput
-
-from cbt.errors import AmountInvalid
 from cbt.i18n import Localized, _l
-from cbt.money import parse_baht, to_baht
 from cbt.payments.promptpay import IdKind
 from cbt.web import contact
 from cbt.web.forms import REQUIRED, DayField, Form, text, trim, typed
 from cbt.web.host.forms import required_text
 from cbt.web.labels import label
-
-NOT_AN_AMOUNT = _l("Please enter an amount in baht, for example 1,250.50.")
-_MOST_SATANG = 99_999_999_99
-
-
-class BahtField(Field):
-    """An amount as people write it; `data` is satang or None."""
-
-    widget = TextInput()
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        self.typed = valuelist[0].strip() if valuelist else ""
-        self.data: int | None = None
-        if self.typed:
-            try:
-                self.data = parse_baht(self.typed)
-            except AmountInvalid:
-                raise ValidationError(str(NOT_AN_AMOUNT)) from None
-            if self.data > _MOST_SATANG:
-                raise ValidationError(str(NOT_AN_AMOUNT))
-
-    def _value(self) -> str:
-        if self.data is None:
-            return getattr(self, "typed", "")
-        return f"{to_baht(self.data):,.2f}"
-
-
-def _baht(name: Any) -> BahtField:
-    return BahtField(name, [InputRequired(message=REQUIRED)])
-
-
-def the_amount(field: BahtField) -> int:
-    """The satang of a required field, after its form was found right."""
-    assert field.data is not None
-    return field.data
-
+from cbt.web.money_fields import baht
 
 # --- cash ----------------------------------------------------------------------------------------
 
 
 class CountForm(Form):
-    counted = _baht(_l("What we counted, in baht"))
+    counted = baht(_l("What we counted, in baht"))
     note = text(_l("Note"), most=200)
 
 
 class BankedForm(Form):
-    amount = _baht(_l("Brought to the bank, in baht"))
+    amount = baht(_l("Brought to the bank, in baht"))
     bank_reference = text(_l("Bank reference of the deposit"), most=60, required=True)
 
 
@@ -145,8 +105,8 @@ class MailForm(Form):
 
 
 class LimitsForm(Form):
-    two_people = _baht(_l("Two people look for a transfer from, in baht"))
-    approve = _baht(_l("A second person agrees to giving money back from, in baht"))
+    two_people = baht(_l("Two people look for a transfer from, in baht"))
+    approve = baht(_l("A second person agrees to giving money back from, in baht"))
 
 
 # --- after the sharing-out -----------------------------------------------------------------------
@@ -157,6 +117,6 @@ class CorrectionForm(Form):
 
     source = SelectField(_l("From"))
     target = SelectField(_l("To"))
-    amount = _baht(_l("Amount in baht"))
+    amount = baht(_l("Amount in baht"))
     concerns_on = DayField(_l("Day that it concerns"))
     reason = text(_l("What was wrong"), most=500, required=True)
