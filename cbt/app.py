@@ -16,6 +16,7 @@ from cbt.payments.provider import Provider
 from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.providers.promptpay import PromptPayProvider
+from cbt.web.cookies import SignedCookies
 from cbt.web.doors import init_doors
 
 SIGN_IN_LASTS = timedelta(hours=12)
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),  # their addresses change with their content
         WTF_CSRF_TIME_LIMIT=None,  # as long as the cookie: slow typists keep what they typed
     )
+    app.session_interface = SignedCookies()
     app.extensions["settings"] = settings
     app.extensions["providers"] = build_providers(settings)
     app.extensions["booking_links"] = BookingLinks(settings.secret_key)
@@ -86,6 +88,5 @@ def build_vouchers(settings: Settings) -> Vouchers:
 def _engine_options(settings: Settings) -> dict[str, object]:
     options: dict[str, object] = {"hide_parameters": True}  # errors must not print personal data
     if settings.database_url.startswith("postgresql"):
-        options["pool_pre_ping"] = True
         options["isolation_level"] = "READ COMMITTED"
     return options

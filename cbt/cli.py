@@ -16,6 +16,8 @@ from cbt.db import grants, snapshot
 from cbt.demo import load
 from cbt.errors import DemoFileInvalid, NotFound
 from cbt.i18n import LANGUAGES, use_language
+from cbt.ledger import queries as books
+from cbt.ledger.journal import Format
 from cbt.web.labels import finding_words, label, subject_words
 from cbt.worker import run_due, run_for_ever
 
@@ -84,6 +86,21 @@ def ledger_grants(role: str) -> None:
         raise click.ClickException("a role's name has letters, digits and underscores")
     for statement in grants(role):
         print(statement + ";")
+
+
+@ledger.command("journal")
+@click.option("--community", "slug", required=True, help="The community's slug.")
+@click.option("--format", "format_", default=Format.HLEDGER, type=click.Choice(list(Format)))
+@with_appcontext
+def ledger_journal(slug: str, format_: str) -> None:
+    """Print the books as a plain-text journal that hledger or beancount reads."""
+    with snapshot() as session:
+        try:
+            community = get_community(session, slug)
+        except NotFound:
+            raise click.ClickException(f"there is no community {slug}") from None
+        for line in books.journal(session, community.book_id, Format(format_)):
+            print(line)
 
 
 @click.group("demo")

@@ -179,6 +179,34 @@ class TurnInvalid(Invalid):
     """facts: problem. Something about turns that cannot be written down."""
 
 
+class FundUseInvalid(Invalid):
+    """facts: fund. Money of this fund is not for that, or not for nobody."""
+
+
+class LoanInvalid(Invalid):
+    """facts: problem (instalments, first_due_on). A loan cannot be paid back so."""
+
+
+class FundDayInvalid(Invalid):
+    """facts: latest. Money of a fund moved on a day within the last year, at the latest on that day."""
+
+
+class EvidenceMissing(Invalid):
+    """A request for money out of a fund shows its evidence."""
+
+
+class PayeeInvalid(Invalid):
+    """facts: field (kind, bank, number, holder). A household cannot be paid so."""
+
+
+class PayoutDayInvalid(Invalid):
+    """facts: earliest. Nothing is paid or sent back before that day, or on a day to come."""
+
+
+class CorrectionInvalid(Invalid):
+    """facts: problem (accounts, day). People may not move money so."""
+
+
 class PromptPayIdInvalid(Invalid):
     """facts: kind. Not a phone number, tax id, e-wallet or biller id that PromptPay knows."""
 
@@ -223,6 +251,10 @@ class DetailsIncomplete(Invalid):
 
 class NoteMissing(Invalid):
     """Whoever takes something off the work list writes what was done."""
+
+
+class ReasonMissing(Invalid):
+    """Whoever refuses what another person proposed writes why."""
 
 
 class WordsMissing(Invalid):
@@ -288,6 +320,10 @@ class AnswerWrong(Refused):
 
 class GoodwillWaits(Refused):
     """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
+
+
+class PromiseWaits(Refused):
+    """facts: reference. Whether cash that was promised was paid must be said before its split."""
 
 
 class AccountTaken(Refused):
@@ -386,6 +422,14 @@ class MethodClosed(Refused):
     """The community does not take payment this way."""
 
 
+class ProposalWaits(Refused):
+    """A change of this account waits for a second person already; one at a time."""
+
+
+class AccountChanged(Refused):
+    """The account is not the one that the proposal was to replace."""
+
+
 class AccountInUse(Refused):
     """Payments are looked up at this account, so another cannot take its place."""
 
@@ -400,6 +444,22 @@ class ReferenceDiffers(Refused):
 
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
+
+
+class CeilingExceeded(Refused):
+    """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
+
+
+class FreeTooLow(Refused):
+    """facts: free_satang. The fund has less than that which is neither promised nor lent out."""
+
+
+class BatchOpen(Refused):
+    """facts: number. A payout batch waits for a second person; until then no other is drafted."""
+
+
+class NothingToPay(Refused):
+    """No household has earned enough that is free to be paid out."""
 
 
 class RefundTooLarge(Refused):

@@ -15,6 +15,7 @@ from cbt.communities import chart
 from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
 from cbt.ledger.models import Entry, EntryLeg, LedgerAccount
+from cbt.ledger.queries import balances
 from cbt.payments.models import Capture, CaptureBalance, Credit, CreditUse, Refund
 from cbt.payments.provider import DisputeState, RefundState
 from cbt.payments.queries import list_money
@@ -34,7 +35,9 @@ from cbt.revenue.records import AdoptedPolicy
 def check_deposits(session: Session, community: CommunityCard) -> Outcome:
     """Per booking: captured and credit used = refunded + lost + credited + still on deposit + split.
 
-    Of each payment goes back what its refunds and disputes say, and never more than came. What counts as paid was bought, and its price is the sum of what its party pays.
+    Of each payment goes back what its refunds and disputes say, and never more than came; of each credit
+    is used what went into bookings. What counts as paid was bought, and its price is the sum of what
+    its party pays.
     """
     on_deposit = _deposits(session, community.book_id)
     expected = _expected_deposits(session, community.id)
@@ -52,6 +55,7 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
     ]
     findings += [
         *_unlike_their_refunds(session, community),
+        *_unlike_their_uses(session, community),
         *_unlike_their_payments(session, community),
         *_unlike_their_lines(session, community),
     ]
@@ -88,6 +92,38 @@ def _unlike_their_refunds(session: Session, community: CommunityCard) -> list[Fi
         )
         for reference, noted, total in rows
     ]
+
+
+def _unlike_their_uses(session: Session, community: CommunityCard) -> list[Finding]:
+    """Credits of which another amount counts as used than went into bookings; and all that guests
+    have left of them beside the books."""
+    summed = func.coalesce(func.sum(CreditUse.amount_satang), 0)
+    rows = session.execute(
+        select(Credit.id, Credit.used_satang, summed)
+        .outerjoin(CreditUse, CreditUse.credit_id == Credit.id)
+        .where(Credit.community_id == community.id)
+        .group_by(Credit.id, Credit.used_satang)
+        .having(Credit.used_satang != summed)
+        .order_by(Credit.id)
+    )
+    findings = [
+        Finding(
+            Fault.CREDIT_USE_DIFFERS,
+            f"credit:{credit_id}",
+            {"noted_satang": noted, "summed_satang": int(total)},
+        )
+        for credit_id, noted, total in rows
+    ]
+    left = session.scalar(
+        select(func.coalesce(func.sum(Credit.amount_satang - Credit.used_satang), 0)).where(
+            Credit.community_id == community.id
+        )
+    )
+    posted = balances(session, community.book_id).get(chart.GUEST_CREDIT, 0)
+    if posted != int(left or 0):
+        values = {"posted_satang": posted, "computed_satang": int(left or 0)}
+        findings.append(Finding(Fault.CREDITS_DIFFER, f"account:{chart.GUEST_CREDIT}", values))
+    return findings
 
 
 def _unlike_their_payments(session: Session, community: CommunityCard) -> list[Finding]:
@@ -154,7 +190,7 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     moved = union_all(
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
-            Refund.state == RefundState.SUCCEEDED
+            Refund.state == RefundState.SUCCEEDED, Refund.was_split.is_(False)
         ),
         select(Dispute.booking_id, -Dispute.reserved_satang).where(
             Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from cbt.db import Condition, Query
 from cbt.errors import NotFound
 from cbt.ledger.entries import Draft, Leg
+from cbt.ledger.journal import Format, write
 from cbt.ledger.models import CREDIT, AccountBalance, Book, Entry, EntryLeg, LedgerAccount
 
 _From = aliased(LedgerAccount, name="source")
@@ -111,6 +112,17 @@ def summed_balances(session: Session, book_id: int) -> dict[str, int]:
         .order_by(LedgerAccount.code)
     )
     return {code: int(total) for code, total in rows}
+
+
+def journal(session: Session, book_id: int, format_: Format) -> Iterator[str]:
+    """The lines of a book's plain-text journal, entry by entry. Its balances are our running ones."""
+    accounts = select(LedgerAccount.code, LedgerAccount.normal_side).where(
+        LedgerAccount.book_id == book_id
+    )
+    sides: dict[str, str] = {row.code: row.normal_side for row in session.execute(accounts)}
+    entries = ((each.seq, each.draft) for each in stream_entries(session, book_id))
+    code = get_book(session, book_id).code
+    return write(format_, code, entries, sides, balances(session, book_id))
 
 
 def list_may_go_negative(session: Session, book_id: int) -> set[str]:

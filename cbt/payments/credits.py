@@ -11,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
 from cbt.clock import village_day
 from cbt.db import db, transaction
 from cbt.errors import CreditSpent, DetailsIncomplete, HoldLapsed, StateForbids
 from cbt.ledger import services as ledger
 from cbt.payments import posting, queries
-from cbt.payments.models import Credit, CreditUse
+from cbt.payments.models import Attempt, Credit, CreditUse
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import CreditFacts, CreditUseFacts
+from cbt.payments.provider import AttemptState
+from cbt.payments.records import CASH, RECORDED_WITHIN
 
 _ACTOR = "payments"
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -134,10 +136,20 @@ def _note_use(session: Session, credit_id: int, payer: Payer, amount: int, now: 
 def return_stranded_credit(now: datetime) -> int:
     """Give guests a new credit for what they had put into holds that then lapsed. Returns how many."""
     session = db.session()
+    promised = (  # the party came with the rest in cash: it may still be written down
+        select(Attempt.booking_id)
+        .join(Booking, Booking.id == Attempt.booking_id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
+            Departure.ends_at > now - RECORDED_WITHIN,
+        )
+    )
     stranded = session.scalars(
         select(CreditUse.booking_id)
         .join(Booking, Booking.id == CreditUse.booking_id)
-        .where(Booking.state == BookingState.LAPSED)
+        .where(Booking.state == BookingState.LAPSED, Booking.id.not_in(promised))
         .distinct()
         .order_by(CreditUse.booking_id)
     ).all()

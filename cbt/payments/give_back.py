@@ -104,6 +104,7 @@ def request_refund(
         requested_at=now,
         requested_by=by,
         approved_at=now if state == RefundState.APPROVED else None,
+        was_split=session.get_one(Capture, capture_id).buys and is_split(session, payer.booking_id),
     )
     session.add(refund)
     session.flush()
@@ -206,7 +207,7 @@ def cancel_refund(community_id: int, refund_id: int, person_id: int) -> None:
         _require_move(refund, RefundState.CANCELLED)
         if refund.reason != RefundReason.GOODWILL:
             raise StateForbids(thing="refund", state=refund.state, wanted=RefundState.CANCELLED)
-        if is_split(session, refund.booking_id):
+        if is_split(session, refund.booking_id) and not refund.was_split:
             raise AlreadySettled
         refund.state = RefundState.CANCELLED
         refund.done_by = f"person:{person_id}"
@@ -597,7 +598,7 @@ def _complete(
     times = len(_came_back(session, refund.id))
     facts = refund_facts(
         (payer.reference, capture.provider, capture.payment_id),
-        refund.number,
+        refund,
         (refund.amount_satang, fee_returned),
         village_day(now, payer.zone),
         paid_from,

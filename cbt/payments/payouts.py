@@ -62,14 +62,27 @@ class PayoutCard:
         return 0 if self.checked_satang is None else self.checked_satang - self.amount_satang
 
 
-def list_payouts(session: Session, community_id: int, most: int) -> list[PayoutCard]:
-    """A community's payouts, the newest first."""
+def count_payouts(session: Session, community_id: int) -> int:
+    found = session.scalar(
+        select(func.count())
+        .select_from(ProviderPayout)
+        .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
+        .where(PaymentAccount.community_id == community_id)
+    )
+    return found or 0
+
+
+def list_payouts(
+    session: Session, community_id: int, most: int, first: int = 0
+) -> list[PayoutCard]:
+    """A community's payouts, the newest first; `most` of them after the `first` ones."""
     return _cards(
         session.execute(
             select(*columns(ProviderPayout, PayoutCard))
             .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
             .where(PaymentAccount.community_id == community_id)
             .order_by(ProviderPayout.created_at.desc(), ProviderPayout.id.desc())
+            .offset(first)
             .limit(most)
         )
     )

@@ -39,7 +39,8 @@ class RefundFacts:
     """Money given back, numbered within its payment, and what came back of the provider's fee.
 
     `paid_from` is another account than the one that took the payment, where a person transferred
-    it by hand; `returned` how often it had come back before.
+    it by hand; `returned` how often it had come back before; `was_split` is True where the booking's
+    money had been shared out before.
     """
 
     reference: str
@@ -51,6 +52,7 @@ class RefundFacts:
     made_on: date
     paid_from: str | None = None
     returned: int | None = None
+    was_split: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class RefundReturnFacts:
     amount_satang: int
     paid_from: str
     returned_on: date
+    was_split: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,16 @@ class CashBankedFacts:
     banked_on: date
 
 
+@dataclass(frozen=True)
+class CashClearedFacts:
+    """Cash on its way to the bank arrived there, or is back in the box."""
+
+    banked_id: int
+    amount_satang: int
+    is_back: bool
+    cleared_on: date
+
+
 BookingMoney = (
     CaptureFacts
     | FeeFacts
@@ -154,7 +167,7 @@ BookingMoney = (
     | CreditFacts
     | CreditUseFacts
 )
-BoxFacts = CashCountFacts | CashBankedFacts
+BoxFacts = CashCountFacts | CashBankedFacts | CashClearedFacts
 Facts = BookingMoney | BoxFacts
 
 
@@ -172,9 +185,13 @@ def fee_draft(facts: FeeFacts, actor: str) -> Draft:
 
 
 def refund_draft(facts: RefundFacts, actor: str) -> Draft:
-    """From guest deposits back to where the money came from, or out of another account by hand."""
+    """From guest deposits back to where the money came from, or out of another account by hand.
+
+    What was shared out lies in no deposit any more: the shares bear it by an entry of their own.
+    """
     account = chart.payment(facts.paid_from or facts.provider)
-    legs = [Leg(chart.GUEST_DEPOSIT, account, facts.amount_satang, "refunded")]
+    source = chart.GIVEN_BACK if facts.was_split else chart.GUEST_DEPOSIT
+    legs = [Leg(source, account, facts.amount_satang, "refunded")]
     if facts.fee_returned_satang:
         legs.append(Leg(account, chart.PAYMENT_FEE, facts.fee_returned_satang, "fee_returned"))
     name = f"{_payment(facts)}:{facts.number}"
@@ -183,9 +200,10 @@ def refund_draft(facts: RefundFacts, actor: str) -> Draft:
 
 
 def refund_return_draft(facts: RefundReturnFacts, actor: str) -> Draft:
-    """Back into guest deposits: it is owed again. What came back of a fee stays."""
+    """Back to where it left from: it is owed again. What came back of a fee stays."""
     account = chart.payment(facts.paid_from)
-    legs = (Leg(account, chart.GUEST_DEPOSIT, facts.amount_satang, "refund_came_back"),)
+    target = chart.GIVEN_BACK if facts.was_split else chart.GUEST_DEPOSIT
+    legs = (Leg(account, target, facts.amount_satang, "refund_came_back"),)
     name = f"{_payment(facts)}:{facts.number}:{facts.returned}"
     return _draft("refund_return", facts, name, facts.returned_on, legs, actor)
 
@@ -199,7 +217,7 @@ def dispute_draft(facts: DisputeFacts, actor: str) -> Draft:
 
 def dispute_fee_draft(facts: DisputeFeeFacts, actor: str) -> Draft:
     """A fee like any other, which the booking's split pays; once that is posted, it is lost."""
-    cost = chart.DISPUTE_LOSS if facts.was_split else chart.PAYMENT_FEE
+    cost = chart.GIVEN_BACK if facts.was_split else chart.PAYMENT_FEE
     legs = (Leg(cost, chart.payment(facts.provider), facts.fee_satang, "dispute_fee"),)
     return _draft("dispute_fee", facts, _dispute(facts), facts.opened_on, legs, actor)
 
@@ -214,7 +232,7 @@ def dispute_lost_draft(facts: DisputeEndFacts, actor: str) -> Draft:
     """What still lay in the booking's deposit goes with it; the rest is the community's loss."""
     parts = (
         (chart.GUEST_DEPOSIT, facts.deposit_satang),
-        (chart.DISPUTE_LOSS, facts.amount_satang - facts.deposit_satang),
+        (chart.GIVEN_BACK, facts.amount_satang - facts.deposit_satang),
     )
     legs = tuple(
         Leg(source, chart.DISPUTED, part, "dispute_lost") for source, part in parts if part
@@ -246,9 +264,16 @@ def cash_count_draft(facts: CashCountFacts, actor: str) -> Draft:
 
 
 def cash_banked_draft(facts: CashBankedFacts, actor: str) -> Draft:
-    """From the box to the community's bank account."""
-    legs = (Leg(chart.BANK, chart.CASH_BOX, facts.amount_satang, "banked"),)
+    """Out of the box, on its way to the community's bank account."""
+    legs = (Leg(chart.CASH_ON_THE_WAY, chart.CASH_BOX, facts.amount_satang, "banked"),)
     return _box_draft("cash_banked", facts, facts.banked_id, facts.banked_on, legs, actor)
+
+
+def cash_cleared_draft(facts: CashClearedFacts, actor: str) -> Draft:
+    """Into the bank account, where somebody else saw it; or back into the box."""
+    account, rule = (chart.CASH_BOX, "cash_back") if facts.is_back else (chart.BANK, "cash_arrived")
+    legs = (Leg(account, chart.CASH_ON_THE_WAY, facts.amount_satang, rule),)
+    return _box_draft("cash_cleared", facts, facts.banked_id, facts.cleared_on, legs, actor)
 
 
 def _box_draft(

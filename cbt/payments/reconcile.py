@@ -14,7 +14,8 @@ from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.errors import AnswerWrong, ProviderDown
 from cbt.payments import inbox
-from cbt.payments.bank_matching import list_confirmed_untaken, watch
+from cbt.payments.bank_matching import list_confirmed_untaken
+from cbt.payments.bank_watch import watch
 from cbt.payments.disputes import take_in_dispute
 from cbt.payments.models import Capture
 from cbt.payments.payouts import check_payouts, oldest_on_the_way, take_in_payouts

@@ -190,7 +190,7 @@ class StatementLine(Base):
         UniqueConstraint("community_id", "bank_key"),
         CheckConstraint("amount_satang <> 0", "moves"),
         one_of("state", LineState),
-        Index("ix_statement_line_community_id", "community_id", "state"),
+        Index("ix_statement_line_community_id", "community_id", "state", "booked_on"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -212,6 +212,22 @@ class StatementLine(Base):
     decided_at: Mapped[datetime | None]
 
 
+class StatementReopening(Base):
+    """A line that had been set aside waits again: a fact. What was `said` of it before stays here."""
+
+    __tablename__ = "statement_reopening"
+    __table_args__ = (Index("ix_statement_reopening_line_id", "line_id"), APPEND_ONLY)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[int] = mapped_column(ForeignKey("statement_line.id"))
+    said: Mapped[str]
+    said_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    said_at: Mapped[datetime | None]
+    reason: Mapped[str]
+    reopened_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reopened_at: Mapped[datetime]
+
+
 # --- the work list -------------------------------------------------------------------------------
 
 
@@ -224,6 +240,9 @@ class WorkKind(StrEnum):
     PAYOUT_FAILED = "payout_failed"
     PAYOUT_NOT_SEEN = "payout_not_seen"  # the bank statement does not show it
     TRANSFER_NOT_SEEN = "transfer_not_seen"  # confirmed, but the bank statement does not show it
+    REFUND_NOT_SEEN = "refund_not_seen"  # made by hand, but the bank statement does not show it
+    CASH_NOT_SEEN = "cash_not_seen"  # brought to the bank, but its statement does not show it
+    CASH_ON_THE_WAY = "cash_on_the_way"  # nobody else has seen it arrive yet
     ANSWER_WRONG = "answer_wrong"  # a provider's answer contradicts what we asked
     EVENT_FAILED = "event_failed"
     REFUND_FAILED = "refund_failed"

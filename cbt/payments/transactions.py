@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -64,6 +64,17 @@ class Account:
     receiver: dict[str, str]
     reconciled_until: datetime | None
     first_attempt_at: datetime
+
+
+class Place(Protocol):
+    """A payment account, as far as what moves there is found by it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def community_id(self) -> int: ...
+    @property
+    def provider(self) -> str: ...
 
 
 def list_accounts(providers: Providers) -> list[Account]:
@@ -167,7 +178,7 @@ def take_in_transactions(
     sound = [each for each in new if not problem_of(each)]
     _note_wrong(account, [each for each in new if problem_of(each)], now)
     references = _learn(account, sound, provider, providers, now)
-    sources = _list_sources(db.session(), account, {each.source_id for each in sound})
+    sources = list_sources(db.session(), account, {each.source_id for each in sound})
     unanswered = _list_unanswered(db.session(), account)
     db.session.rollback()
     waiting = {
@@ -230,7 +241,7 @@ def _learn(
 
     Returns the references of the bookings that payments we had not taken in are for, by movement.
     """
-    sources = _list_sources(db.session(), account, {each.source_id for each in new})
+    sources = list_sources(db.session(), account, {each.source_id for each in new})
     db.session.rollback()
     references = {}
     for each in new:
@@ -304,7 +315,7 @@ def _list_unanswered(session: Session, account: Account) -> list[int]:
     return list(rows)
 
 
-def _list_sources(session: Session, account: Account, ids: set[str]) -> dict[str, Source]:
+def list_sources(session: Session, account: Place, ids: set[str]) -> dict[str, Source]:
     """What our records say of some payments, refunds, disputes and payouts, by the provider's id."""
     found: dict[str, Source] = {}
     for chunk in _chunks(sorted(ids - {""})):
@@ -313,9 +324,7 @@ def _list_sources(session: Session, account: Account, ids: set[str]) -> dict[str
     return found
 
 
-def _read_sources(
-    session: Session, account: Account, ids: list[str]
-) -> Iterator[tuple[str, Source]]:
+def _read_sources(session: Session, account: Place, ids: list[str]) -> Iterator[tuple[str, Source]]:
     of = (Capture.community_id == account.community_id, Capture.provider == account.provider)
     captures = session.execute(
         select(

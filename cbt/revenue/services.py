@@ -26,11 +26,12 @@ from cbt.errors import (
     PolicyOverlaps,
     PolicyTooEarly,
     PreviewOutdated,
+    PromiseWaits,
     ResolutionInvalid,
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
-from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
+from cbt.payments.queries import find_open_dispute, find_open_promise, find_waiting_goodwill
 from cbt.revenue import posting, queries, work
 from cbt.revenue.adoption import ResolutionProblem
 from cbt.revenue.models import PolicyVersion, Preparation, Settlement
@@ -197,8 +198,9 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, WorkDisputed, WorkUnconfirmed, DisputeOpen,
-    FeeNotReported, or PreviewOutdated when something changed since; and then writes nothing.
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, WorkDisputed, WorkUnconfirmed, PromiseWaits,
+    DisputeOpen, FeeNotReported, or PreviewOutdated when something changed since; and then writes
+    nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
@@ -211,6 +213,9 @@ def settle(
         work.require_seen(session, trip, zone, now)
         number = next_settlement_number(session, community_id)
         close_departure(session, departure_id)
+        untold = find_open_promise(session, departure_id, now)
+        if untold is not None:  # cash that is written down after the split could never enter it
+            raise PromiseWaits(reference=untold)
         booked, sharing = _facts(session, community_id, departure_id, number)
         if Preview(tuple(booked), sharing).fingerprint != previewed:
             raise PreviewOutdated

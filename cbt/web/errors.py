@@ -50,6 +50,7 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
+    errors.ReasonMissing: _l("Please write why."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(
         "The payment service does not answer at the moment. Nothing was charged. Please try again in"
@@ -61,6 +62,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.GoodwillWaits: _l(
         "A second person must first agree to the goodwill for %(reference)s, or refuse it."
+    ),
+    errors.PromiseWaits: _l(
+        "The guest of %(reference)s promised to pay in cash. Please write down that it was taken, or"
+        " that they did not come, before this departure is settled."
     ),
     errors.AccountTaken: _l("This account is another community's already."),
     errors.SecondPersonNeeded: _l("A second person must do this, not the one who began it."),
@@ -96,6 +101,26 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
     errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
     errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
+    errors.FundUseInvalid: _l("The money of this fund is not for that."),
+    errors.LoanInvalid: _l(
+        "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
+    ),
+    errors.FundDayInvalid: _l("Please enter a day of the last year, at the latest today."),
+    errors.EvidenceMissing: _l("Please add the evidence: a receipt, a certificate or a photo."),
+    errors.CeilingExceeded: _l(
+        "The community set a ceiling for this purpose. At most %(most_satang)s can be asked for now."
+    ),
+    errors.FreeTooLow: _l("The fund has only %(free_satang)s that is free now."),
+    errors.PayeeInvalid: _l("Nobody can be paid that way. Please look at the number and the name."),
+    errors.PayoutDayInvalid: _l("Please enter a day from %(earliest)s until today."),
+    errors.BatchOpen: _l(
+        "Batch %(number)s waits for a second person. Approve it or give it up first."
+    ),
+    errors.NothingToPay: _l("No household has earned enough to be paid out now."),
+    errors.CorrectionInvalid: _l(
+        "People may move money only between funds and households, to end a difference of the cash"
+        " box, or to waive a debt at a fund's cost; and for a day that has come."
+    ),
     errors.PromptPayIdInvalid: _l("PromptPay does not know this kind of number."),
     errors.StatementUnreadable: _l("This bank statement cannot be read: %(problem)s."),
     errors.StatementLineUnreadable: _l(
@@ -187,6 +212,14 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The community has not adopted a split policy yet, so bookings are not open."
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.ProposalWaits: _l(
+        "A change of this account waits for a second person already. Withdraw it before you propose"
+        " another."
+    ),
+    errors.AccountChanged: _l(
+        "The account was changed since this was proposed, so nothing was changed now. Please propose"
+        " it again."
+    ),
     errors.AccountInUse: _l(
         "Payments were made to this account and are looked up there, so it cannot be replaced. It can"
         " be closed."

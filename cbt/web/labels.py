@@ -1,11 +1,12 @@
 """The words for every state, kind and code that pages show. A test walks them in both languages."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from cbt.audit.findings import Check, Fault, Finding, Result
-from cbt.bookings.feeds import Problem as FeedProblem
+from cbt.bookings.feed_lines import Problem as FeedProblem
 from cbt.bookings.parts import Part
 from cbt.bookings.states import BookingState, DepartureState, EndReason, WaitState
 from cbt.bookings.terms import TermsProblem
@@ -16,9 +17,11 @@ from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareKind,
 from cbt.experiences.pricing import OutsideCost, Unit
 from cbt.experiences.schedule import ScheduleProblem
 from cbt.i18n import _, _l, format_baht, format_bp, format_day
-from cbt.payments.accounts import AccountProblem
+from cbt.payments.account_rules import ProposalState
+from cbt.payments.accounts import PROMPTPAY, AccountProblem
 from cbt.payments.bank_lines import Column, StatementProblem
 from cbt.payments.matching import Certainty, Why
+from cbt.payments.promptpay import IdKind
 from cbt.payments.provider import (
     AttemptState,
     DisputeState,
@@ -235,6 +238,20 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         StatementProblem.DOCTYPE: _l("it holds definitions that we do not read"),
         StatementProblem.MESSAGE: _l("it is not a bank statement"),
     },
+    IdKind: {
+        IdKind.PHONE: _l("Telephone number"),
+        IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
+        IdKind.EWALLET: _l("E-wallet number, 15 digits"),
+        IdKind.BILLER: _l("Biller number, 15 digits"),
+    },
+    ProposalState: {
+        ProposalState.PROPOSED: _l("waits for a second person"),
+        ProposalState.APPROVED: _l("agreed to"),
+        ProposalState.ALONE: _l("in effect after a day, since nobody else could agree"),
+        ProposalState.REFUSED: _l("refused"),
+        ProposalState.WITHDRAWN: _l("withdrawn"),
+        ProposalState.LAPSED: _l("lapsed"),
+    },
     SlipProblem: {
         SlipProblem.TEXT: _l("it is not the code of a transfer slip"),
         SlipProblem.CHECKSUM: _l("it was not read completely"),
@@ -360,6 +377,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         WorkKind.PAYOUT_FAILED: _l("The bank refused a payout"),
         WorkKind.PAYOUT_NOT_SEEN: _l("A payout is not in the bank statement"),
         WorkKind.TRANSFER_NOT_SEEN: _l("A confirmed transfer is not in the bank statement"),
+        WorkKind.REFUND_NOT_SEEN: _l("A refund made by hand is not in the bank statement"),
+        WorkKind.CASH_NOT_SEEN: _l("Cash brought to the bank is not in its statement"),
+        WorkKind.CASH_ON_THE_WAY: _l("Cash on its way to the bank"),
         WorkKind.ANSWER_WRONG: _l("A payment service's answer cannot be right"),
         WorkKind.EVENT_FAILED: _l("A payment service's message could not be worked off"),
         WorkKind.REFUND_FAILED: _l("A refund did not reach its guest"),
@@ -492,6 +512,9 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.LOSSES: _l("What guests got back later is borne as the rule says"),
+        Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
+        Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
         Check.ENTRIES: _l("Every entry has its reason, and stands in the books once"),
         Check.POLICIES: _l("Policies are unchanged and were in force when sold"),
         Check.PLACES: _l("No departure is oversold, and the counts are right"),
@@ -547,6 +570,24 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "%(noted_satang)s of a payment is counted as going back, but its refunds and disputes sum to"
             " %(summed_satang)s."
         ),
+        Fault.CREDIT_USE_DIFFERS: _l(
+            "%(noted_satang)s of it is noted as used, but its uses sum to %(summed_satang)s."
+        ),
+        Fault.CREDITS_DIFFER: _l(
+            "What guests have left of their credits sums to %(computed_satang)s, but the books say"
+            " %(posted_satang)s."
+        ),
+        Fault.MOVEMENT_DIFFERS: _l(
+            "The payment service lists %(listed_satang)s for it, but its records say"
+            " %(computed_satang)s."
+        ),
+        Fault.MOVEMENT_MISSING: _l(
+            "The payment service does not list this payment of %(amount_satang)s."
+        ),
+        Fault.CLEARING_DIFFERS: _l(
+            "The books say %(posted_satang)s is there, but by the payment service's own list it is"
+            " %(computed_satang)s."
+        ),
         Fault.PAYMENT_MISSING: _l("It counts as paid, but no payment bought it."),
         Fault.PAYMENT_UNUSED: _l("A payment bought it, but it does not count as paid."),
         Fault.PRICE_DIFFERS: _l(
@@ -584,6 +625,20 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             "The dispute of household %(household)s was answered by who wrote the work down or who"
             " disputed it."
         ),
+        Fault.LOSS_DIFFERS: _l(
+            "By the books guests got %(posted_satang)s back that no share bears yet; by the records it"
+            " is %(computed_satang)s."
+        ),
+        Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.LOANS_DIFFER: _l(
+            "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
+        ),
+        Fault.TRANSIT_DIFFERS: _l(
+            "By the books %(posted_satang)s is under way to households; by the records it is"
+            " %(computed_satang)s."
+        ),
+        Fault.PAYOUT_STATE: _l("What happened to this payout does not fit what it is said to be."),
+        Fault.PAYOUT_ONE_PERSON: _l("The same person drafted and approved this batch."),
         Fault.UNREADABLE: _l("A record is so damaged that the check could not read it."),
     },
 }
@@ -607,6 +662,8 @@ _SUBJECTS = {
     "transaction": _l("Movement %(name)s at a payment service"),
     "cash_count": _l("Count %(name)s of the cash box"),
     "cash_banked": _l("Cash brought to the bank, number %(name)s"),
+    "cash_cleared": _l("Cash on its way to the bank, number %(name)s"),
+    "credit": _l("Credit %(name)s"),
 }
 _ENTRIES = {
     "capture": _l("payment"),
@@ -624,17 +681,33 @@ _ENTRIES = {
     "suspense": _l("money that nothing explains"),
     "suspense_cleared": _l("unexplained money cleared"),
     "split": _l("split"),
+    "contribution": _l("contribution to a fund"),
+    "claim_paid": _l("paid out of a fund"),
+    "loan_paid": _l("lent out of the revolving fund"),
+    "loan_repaid": _l("loan paid back"),
+    "loan_waived": _l("rest of a loan waived"),
+    "payout_ordered": _l("payout to a household ordered"),
+    "payout_paid": _l("payout to a household paid"),
+    "payout_stopped": _l("payout to a household stopped"),
+    "payout_returned": _l("payout to a household came back"),
+    "take_back": _l("loss borne by the shares"),
+    "recovery": _l("debt of a household paid back"),
+    "correction": _l("correction agreed by two people"),
     "sharing_out": _l("sharing-out"),
     "cash_count": _l("difference of the cash box"),
     "cash_banked": _l("cash brought to the bank"),
+    "cash_cleared": _l("cash arrived at the bank, or back in the box"),
 }
 _ACCOUNTS = {
     chart.GUEST_DEPOSIT: _l("Guests' deposits"),
     chart.GUEST_CREDIT: _l("Guests' credits"),
     chart.PAYMENT_FEE: _l("Payment fees"),
     chart.DISPUTED: _l("Taken back by banks until disputes are decided"),
-    chart.DISPUTE_LOSS: _l("Lost in disputes after it was shared out"),
+    chart.GIVEN_BACK: _l("Gone back to guests after it was shared out"),
     chart.CASH_DIFFERENCE: _l("Differences of the cash box"),
+    chart.CASH_ON_THE_WAY: _l("Cash on its way to the bank"),
+    chart.LOANS: _l("Lent out of the revolving fund"),
+    chart.PAYOUT_TRANSIT: _l("Under way to households"),
     chart.SUSPENSE: _l("Money that nothing explains yet"),
     chart.BANK: _l("The community's bank account"),
     chart.CASH_BOX: _l("Cash box"),
@@ -662,6 +735,13 @@ def bearer_words(bearer: str) -> str:
 
 def provider_words(name: str) -> str:
     return str(_PROVIDERS[name])
+
+
+def receiver_words(provider: str, receiver: Mapping[str, str]) -> str:
+    """Where a community's money goes, as a person says it; "" where nothing is to say."""
+    if provider == PROMPTPAY and receiver:
+        return f"{label(IdKind(receiver['kind']))}: {receiver['id']}"
+    return receiver.get("account", "")
 
 
 def finding_words(finding: Finding) -> str:
@@ -703,6 +783,8 @@ def account_words(code: str) -> str:
         return label(OutsideCost(name))
     if kind == "payment":
         return provider_words(name)
+    if kind == "receivable":
+        return _("What household %(name)s owes", name=name)
     return _("Household %(name)s", name=name)
 
 

@@ -169,7 +169,7 @@ def test_a_dispute_that_is_lost_before_the_split_is_the_bookings_loss(village):
     take_in(village, told(amount=50_000))
     take_in(village, told(LOST, amount=50_000), EVENING)
     after = books(village)
-    assert (after["disputed"], after["guest_deposit"], after["dispute_loss"]) == (0, 130_000, 0)
+    assert (after["disputed"], after["guest_deposit"], after["given_back"]) == (0, 130_000, 0)
     lost = money(reference)
     assert (lost.kept_satang, lost.disputed_satang, lost.frozen_satang) == (130_000, 50_000, 0)
     assert not the_dispute().was_split
@@ -200,7 +200,7 @@ def test_what_was_given_back_before_cannot_be_taken_out_of_the_deposit_again(far
     assert the_dispute().reserved_satang == 45_000
     take_in(far, told(LOST), EVENING)
     after = books(far)
-    assert (after["guest_deposit"], after["dispute_loss"], after["disputed"]) == (0, 45_000, 0)
+    assert (after["guest_deposit"], after["given_back"], after["disputed"]) == (0, 45_000, 0)
     assert faults(far) == []
 
 
@@ -211,7 +211,7 @@ def test_money_that_became_a_credit_is_not_taken_from_the_deposit(far):
     assert the_dispute().reserved_satang == 0
     take_in(far, told(LOST), EVENING)
     after = books(far)
-    assert (after["guest_credit"], after["dispute_loss"]) == (90_000, 90_000)
+    assert (after["guest_credit"], after["given_back"]) == (90_000, 90_000)
     assert faults(far) == []
 
 
@@ -391,10 +391,10 @@ def test_after_the_split_it_is_nobodys_share_but_a_loss(village, end):
     before = books(village)
     take_in(village, told(capture=0), EVENING)
     middle = books(village)
-    assert (middle["disputed"], middle["dispute_loss"]) == (135_000, FEE)
+    assert (middle["disputed"], middle["given_back"]) == (135_000, FEE)
     take_in(village, told(end, capture=0), EVENING + timedelta(days=1))
     after = books(village)
-    assert after["dispute_loss"] == FEE + (135_000 if end == LOST else 0)
+    assert after["given_back"] == FEE + (135_000 if end == LOST else 0)
     for code in before:
         if code.startswith(("fund:", "household:", "outside:", "guest_", "payment_fee")):
             assert after[code] == before[code], code

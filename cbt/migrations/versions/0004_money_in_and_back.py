@@ -20,11 +20,13 @@ Instant = sa.DateTime(timezone=True)
 NEW_FACTS = (
     "account_change",
     "cash_banked",
+    "cash_cleared",
     "cash_taken",
     "money_rule",
     "provider_transaction",
     "refund_return",
     "statement_import",
+    "statement_reopening",
     "suspense_move",
 )
 ALTERED_FACTS = ("capture", "capture_fee", "transfer_confirmation")
@@ -47,8 +49,9 @@ REFUND = (
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
-    ("dispute_loss", "debit", False),
+    ("given_back", "debit", False),
     ("cash_difference", "debit", True),
+    ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),
 )
 """(code, side, may go below zero) of the accounts that each book gets."""
@@ -172,7 +175,15 @@ def upgrade() -> None:
         sa.Column("before", sa.JSON(), nullable=False),
         sa.Column("after", sa.JSON(), nullable=False),
         sa.Column("changed_by", WholeNumber, nullable=False),
+        sa.Column("agreed_by", WholeNumber, nullable=True),
         sa.Column("changed_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "agreed_by IS NULL OR agreed_by <> changed_by",
+            name=op.f("ck_account_change_two_people"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["agreed_by"], ["person.id"], name=op.f("fk_account_change_agreed_by")
+        ),
         sa.ForeignKeyConstraint(
             ["payment_account_id"],
             ["payment_account.id"],
@@ -187,6 +198,62 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_account_change_payment_account_id", ["payment_account_id"], unique=False
         )
+
+    op.create_table(
+        "account_proposal",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("community_id", WholeNumber, nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("proposed_by", WholeNumber, nullable=False),
+        sa.Column("proposed_at", Instant, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decided_by", WholeNumber, nullable=True),
+        sa.Column("decided_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'approved', 'alone', 'refused', 'withdrawn', 'lapsed')",
+            name=op.f("ck_account_proposal_state"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'proposed') = (decided_at IS NULL)", name=op.f("ck_account_proposal_decided")
+        ),
+        sa.CheckConstraint(
+            "(state IN ('approved', 'refused', 'withdrawn')) = (decided_by IS NOT NULL)",
+            name=op.f("ck_account_proposal_decider"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('approved', 'refused') OR decided_by <> proposed_by",
+            name=op.f("ck_account_proposal_two_people"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'withdrawn' OR decided_by = proposed_by", name=op.f("ck_account_proposal_own")
+        ),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_account_proposal_community_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_account_proposal_decided_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], ["person.id"], name=op.f("fk_account_proposal_proposed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_proposal")),
+    )
+    with op.batch_alter_table("account_proposal") as batch_op:
+        batch_op.create_index("ix_account_proposal_community_id", ["community_id"], unique=False)
+        batch_op.create_index(
+            "uq_account_proposal_waiting",
+            ["community_id", "provider"],
+            unique=True,
+            sqlite_where=sa.text("state = 'proposed'"),
+            postgresql_where=sa.text("state = 'proposed'"),
+        )
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.add_column(sa.Column("mail", sa.Text(), server_default="", nullable=False))
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.alter_column("mail", server_default=None)
 
     op.create_table(
         "statement_import",
@@ -226,7 +293,7 @@ def upgrade() -> None:
         sa.Column("closed_by", WholeNumber, nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
+            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'refund_not_seen', 'cash_not_seen', 'cash_on_the_way', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
             name=op.f("ck_work_item_kind"),
         ),
         sa.CheckConstraint(
@@ -359,8 +426,60 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.create_index(
-            "ix_statement_line_community_id", ["community_id", "state"], unique=False
+            "ix_statement_line_community_id", ["community_id", "state", "booked_on"], unique=False
         )
+
+    op.create_table(
+        "cash_cleared",
+        sa.Column("banked_id", WholeNumber, nullable=False),
+        sa.Column("is_back", sa.Boolean(), nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=True),
+        sa.Column("banked_by", WholeNumber, nullable=False),
+        sa.Column("cleared_by", WholeNumber, nullable=False),
+        sa.Column("cleared_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "line_id IS NOT NULL OR cleared_by <> banked_by",
+            name=op.f("ck_cash_cleared_two_people"),
+        ),
+        sa.CheckConstraint("line_id IS NULL OR NOT is_back", name=op.f("ck_cash_cleared_one_end")),
+        sa.ForeignKeyConstraint(
+            ["banked_by"], ["person.id"], name=op.f("fk_cash_cleared_banked_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["banked_id"], ["cash_banked.id"], name=op.f("fk_cash_cleared_banked_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["cleared_by"], ["person.id"], name=op.f("fk_cash_cleared_cleared_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_cash_cleared_line_id")
+        ),
+        sa.PrimaryKeyConstraint("banked_id", name=op.f("pk_cash_cleared")),
+    )
+
+    op.create_table(
+        "statement_reopening",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("said_by", WholeNumber, nullable=True),
+        sa.Column("said_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reopened_by", WholeNumber, nullable=False),
+        sa.Column("reopened_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_statement_reopening_line_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reopened_by"], ["person.id"], name=op.f("fk_statement_reopening_reopened_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["said_by"], ["person.id"], name=op.f("fk_statement_reopening_said_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_statement_reopening")),
+    )
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.create_index("ix_statement_reopening_line_id", ["line_id"], unique=False)
 
     op.create_table(
         "suspense_move",
@@ -542,6 +661,7 @@ def upgrade() -> None:
     with op.batch_alter_table("transfer_confirmation") as batch_op:
         batch_op.add_column(sa.Column("bank", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("seen_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("paid_at", Instant, nullable=True))
         batch_op.drop_constraint(
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"), type_="unique"
         )
@@ -615,6 +735,7 @@ def downgrade() -> None:
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"),
             ["payment_account_id", "bank_reference"],
         )
+        batch_op.drop_column("paid_at")
         batch_op.drop_column("seen_by")
         batch_op.drop_column("bank")
 
@@ -666,6 +787,11 @@ def downgrade() -> None:
 
     op.drop_table("cash_taken")
     op.drop_table("suspense_move")
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.drop_index("ix_statement_reopening_line_id")
+
+    op.drop_table("statement_reopening")
+    op.drop_table("cash_cleared")
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.drop_index("ix_statement_line_community_id")
 
@@ -684,6 +810,9 @@ def downgrade() -> None:
 
     op.drop_table("work_item")
     op.drop_table("statement_import")
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.drop_column("mail")
+    op.drop_table("account_proposal")
     op.drop_table("account_change")
     op.drop_table("money_rule")
     with op.batch_alter_table("cash_count") as batch_op:

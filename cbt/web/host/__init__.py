@@ -4,6 +4,7 @@ Each module hangs its pages on the one blueprint of `views`.
 """
 
 from cbt.web.host import (
+    account_changes,
     accounts,
     assets,
     booking,
@@ -14,6 +15,7 @@ from cbt.web.host import (
     disputes,
     feeds,
     goodwill,
+    losses,
     money,
     offers,
     receipts,
@@ -22,6 +24,7 @@ from cbt.web.host import (
     rules,
     running,
     statements,
+    terms,
     things,
     turns,
     views,
@@ -29,6 +32,7 @@ from cbt.web.host import (
 )
 
 __all__ = [
+    "account_changes",
     "accounts",
     "assets",
     "booking",
@@ -39,6 +43,7 @@ __all__ = [
     "disputes",
     "feeds",
     "goodwill",
+    "losses",
     "money",
     "offers",
     "receipts",
@@ -47,6 +52,7 @@ __all__ = [
     "rules",
     "running",
     "statements",
+    "terms",
     "things",
     "turns",
     "views",

@@ -41,6 +41,18 @@ _SENTENCES: dict[WorkKind, Any] = {
         "A transfer of %(amount)s for booking %(reference)s was confirmed, but the bank statement does"
         " not show it. Ask whoever confirmed it what they saw."
     ),
+    WorkKind.REFUND_NOT_SEEN: _l(
+        "%(amount)s for the guest of booking %(reference)s was noted as given back by hand, but the"
+        " bank statement does not show it. Ask whoever noted it what they did."
+    ),
+    WorkKind.CASH_NOT_SEEN: _l(
+        "%(amount)s from the cash box should be in the bank since %(day)s (%(reference)s), but the"
+        " bank statement does not show it. Ask whoever brought it, and the bank."
+    ),
+    WorkKind.CASH_ON_THE_WAY: _l(
+        "%(amount)s from the cash box was brought to the bank on %(day)s (%(reference)s). A second"
+        " person sees whether it arrived, or the bank statement shows it."
+    ),
     WorkKind.EVENT_FAILED: _l(
         "A message of %(provider)s about %(object)s could not be worked off, after several tries."
     ),
@@ -74,6 +86,9 @@ _PLACES = {
     WorkKind.PAYOUT_NOT_SEEN: "host.payout_list",
     WorkKind.REFUND_FAILED: "host.refund_list",
     WorkKind.CASH_DIFFERS: "host.cash_page",
+    WorkKind.CASH_ON_THE_WAY: "host.cash_page",
+    WorkKind.CASH_NOT_SEEN: "host.cash_page",
+    WorkKind.REFUND_NOT_SEEN: "host.refund_list",
     WorkKind.STATEMENT_LINE: "host.match_list",
 }
 
