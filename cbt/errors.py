@@ -395,7 +395,7 @@ class WorkUnconfirmed(Refused):
 
 
 class NotYetBegun(Refused):
-    """The trip has not begun, so nothing of it can be confirmed."""
+    """The trip has not begun, so nothing of it can be confirmed or disputed."""
 
 
 class NoWorkRecorded(Refused):

@@ -505,12 +505,15 @@ def dispute(
     """A household says that a record is wrong about it; return the dispute's id.
 
     A coordinator or treasurer who did not record it has a week to answer. Raises DepartureUnknown,
-    AlreadySettled, NotFound, WordsMissing, or StateForbids while it disputes already.
+    AlreadySettled, NotYetBegun, NotFound, WordsMissing, or StateForbids while it disputes already.
     """
     words = _words(reason)
     with transaction() as session:
         lock_community(session, community_id)
-        require_open(bookings.get_trip(session, community_id, departure_id), None)
+        trip = bookings.get_trip(session, community_id, departure_id)
+        require_open(trip, None)
+        if trip.begins_at > now:
+            raise NotYetBegun
         own = get_household(session, community_id, household)
         record = get_record(session, departure_id)
         if record.dispute_of(household) is not None:

@@ -190,7 +190,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "Nobody has confirmed the work of %(households)s yet. Please ask the household or a second"
         " person to confirm it; without that it can be settled from %(day)s on."
     ),
-    errors.NotYetBegun: _l("This trip has not begun yet, so its work cannot be confirmed."),
+    errors.NotYetBegun: _l(
+        "This trip has not begun yet, so its work can neither be confirmed nor disputed."
+    ),
     errors.NotYetDelivered: _l("This departure is not over yet, so it cannot be settled."),
     errors.PreviewOutdated: _l(
         "Something changed since you looked: a payment came in, or the work record was changed."

@@ -148,10 +148,12 @@ def test_what_changed_since_it_was_read_is_not_confirmed(village):
     assert count(WorkConfirmation) == 0
 
 
-def test_a_trip_that_has_not_begun_is_not_confirmed(village):
+def test_a_trip_that_has_not_begun_is_neither_confirmed_nor_disputed(village):
     with pytest.raises(NotYetBegun):
         confirm(village, factories.make_person(), now=NOW)
-    assert count(WorkConfirmation) == 0
+    with pytest.raises(NotYetBegun):
+        dispute(village, now=NOW)
+    assert (count(WorkConfirmation), count(WorkDispute)) == (0, 0)
 
 
 def test_another_community_neither_confirms_nor_disputes_nor_answers(village):

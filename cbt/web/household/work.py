@@ -128,6 +128,7 @@ def _show_work(problem: str = "") -> str:
     ]
     found = records.list_records(db.session(), [*own, *others])
     trips = bookings.list_trips(db.session(), found)
+    others = [number for number in others if trips[number].begins_at <= now]
     said = [each for record in found.values() for each in record.disputes]
     ids = [each.recorded_by for record in found.values() for each in record.parts]
     ids += [each.confirmed_by for rec in found.values() for each in rec.parts if each.confirmed_by]
