@@ -11,11 +11,11 @@ from datetime import date
 from hashlib import sha256
 
 from cbt.communities import chart
-from cbt.errors import NobodyToShare
+from cbt.errors import DiscountTooLarge, NobodyToShare
 from cbt.ledger.entries import Draft, Leg
 from cbt.revenue.policy import Bucket, DividendRule, Policy, canonical, identity
 from cbt.revenue.sharing import PoolShare, Work, share, share_pool, weigh
-from cbt.revenue.split import Borne, Cost, Part, PartKind, split
+from cbt.revenue.split import Borne, Cost, Part, PartKind, intermediary_satang, split
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,29 @@ def split_booking(facts: BookingFacts) -> tuple[Part, ...]:
         discount=facts.discount,
         preparation_satang=facts.preparation_satang,
     )
+
+
+def of_what_is_left(facts: BookingFacts) -> BookingFacts:
+    """The split facts of a booking with less than was agreed: what is there pays what it can.
+
+    First the intermediary's share of it, then outside costs in their order, then fees, then what was
+    prepared; and a bucket bears a discount only out of what it has.
+    """
+    left = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
+    costs = []
+    for cost in facts.costs:
+        part = min(cost.amount_satang, left)
+        left -= part
+        if part:
+            costs.append(replace(cost, amount_satang=part))
+    fee = min(facts.payment_fee_satang, left)
+    prepared = min(facts.preparation_satang, left - fee)
+    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee, preparation_satang=prepared)
+    try:
+        split_booking(own)
+    except DiscountTooLarge:
+        return replace(own, discount=None)
+    return own
 
 
 def provider_satang(parts: Sequence[Part]) -> int:

@@ -55,8 +55,10 @@ def change_draft(
     uses_nature: UsesNature,
     agreement: str,
 ) -> None:
-    """Keep a draft as far as it is; it need not be valid yet. Raises NotFound, or PolicyInvalid
-    where its text could not be read again."""
+    """Keep a draft as far as it is; it need not be valid yet.
+
+    Raises NotFound, or PolicyInvalid where its text could not be read again.
+    """
     text = canonical(policy)
     read(text)
     with transaction() as session:

@@ -15,7 +15,7 @@ from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
 from cbt.communities.queries import list_households, list_share_register
 from cbt.db import Condition, columns, table_of
-from cbt.errors import DiscountTooLarge, NoPolicyInForce, NotFound
+from cbt.errors import NoPolicyInForce, NotFound
 from cbt.experiences.models import Option
 from cbt.experiences.pricing import CostLine
 from cbt.payments.models import Capture, CaptureFee, Refund
@@ -28,8 +28,8 @@ from cbt.revenue.posting import (
     BookingFacts,
     SharingFacts,
     dividends_of,
+    of_what_is_left,
     pools_of,
-    split_booking,
 )
 from cbt.revenue.preparation import allot
 from cbt.revenue.records import (
@@ -207,28 +207,6 @@ def _if_short(facts: BookingFacts, price_satang: int) -> BookingFacts:
     taken = facts.payment_fee_satang + sum(each.amount_satang for each in facts.costs)
     is_whole = facts.captured_satang >= price_satang and taken <= kept
     return facts if is_whole else of_what_is_left(facts)
-
-
-def of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking with less than was agreed: what is there pays what it can.
-
-    First the intermediary's share of it, then outside costs in their order, then fees; and a bucket
-    bears a discount only out of what it has.
-    """
-    left = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
-    costs = []
-    for cost in facts.costs:
-        part = min(cost.amount_satang, left)
-        left -= part
-        if part:
-            costs.append(replace(cost, amount_satang=part))
-    fee = min(facts.payment_fee_satang, left)
-    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee)
-    try:
-        split_booking(own)
-    except DiscountTooLarge:
-        return replace(own, discount=None)
-    return own
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:

@@ -13,11 +13,11 @@ from cbt.revenue.policy import Policy
 from cbt.revenue.posting import (
     BookingFacts,
     SharingFacts,
+    of_what_is_left,
     sharing_legs,
     split_booking,
     split_draft,
 )
-from cbt.revenue.split import intermediary_satang
 
 _ACTOR = "simulation"
 
@@ -76,25 +76,8 @@ def under(facts: BookingFacts, policy: Policy) -> tuple[BookingFacts, bool]:
     try:
         split_booking(own)
     except (CostsExceedIncome, DiscountTooLarge):
-        return _what_it_can(own), True
+        return of_what_is_left(own), True
     return own, False
-
-
-def _what_it_can(facts: BookingFacts) -> BookingFacts:
-    """The same booking paying what it can: first the intermediary, then costs, then fees."""
-    left = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
-    costs = []
-    for cost in facts.costs:
-        costs.append(replace(cost, amount_satang=min(cost.amount_satang, left)))
-        left -= costs[-1].amount_satang
-    fee = min(facts.payment_fee_satang, left)
-    prepared = min(facts.preparation_satang, left - fee)
-    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee, preparation_satang=prepared)
-    try:
-        split_booking(own)
-    except DiscountTooLarge:
-        return replace(own, discount=None)
-    return own
 
 
 def compare(

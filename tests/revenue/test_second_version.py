@@ -13,6 +13,7 @@ from cbt.db import db, transaction
 from cbt.errors import NobodyToShare
 from cbt.ledger.queries import balances, list_entries_about
 from cbt.revenue import posting, queries
+from cbt.revenue import services as revenue
 from cbt.revenue.frozen import shares_of
 from cbt.revenue.policy import DEFAULT, Bucket, DividendRule, Limits, ProviderRule
 from cbt.revenue.posting import SharingFacts, household_totals, share_dividends, sharing_legs
@@ -71,6 +72,17 @@ def test_money_flows_as_the_text_says_and_the_audit_agrees(village):
     assert standing[chart.fund("develop")] == 82_411 * 200 // 10_000 + surplus[0]
     findings = [each for outcome in verify(db.session(), village.card) for each in outcome.findings]
     assert findings == []
+
+
+def test_what_is_shown_before_settling_is_what_is_posted(village):
+    factories.book(village)
+    factories.record_work(village, ("H01", "boat", 1), ("H02", "guide", 1), ("H03", "cook", 2))
+    shown = revenue.preview_settlement(village.id, village.departure_id)
+    assert set(shown.surpluses) == {Bucket.DEVELOP}
+    assert shown.dividend_satang == 82_411 * 800 // 10_000
+    factories.settle(village, EVENING)
+    posted = sum(amount for *_way, amount, _rule in legs(village))
+    assert sum(shown.households.values()) + sum(shown.surpluses.values()) == posted
 
 
 def test_every_household_can_read_why(village):
