@@ -16,6 +16,8 @@ from cbt.db import grants, snapshot
 from cbt.demo import load
 from cbt.errors import DemoFileInvalid, NotFound
 from cbt.i18n import LANGUAGES, use_language
+from cbt.ledger import queries as books
+from cbt.ledger.journal import Format
 from cbt.web.labels import finding_words, label, subject_words
 from cbt.worker import run_due, run_for_ever
 
@@ -30,7 +32,9 @@ def init_app(app: Flask) -> None:
 def prepare() -> None:
     """Bring the database up to date and load the sample communities if it is empty."""
     upgrade()
-    if load.load_all(current_app.extensions["providers"], utc_now()):
+    if load.load_all(
+        current_app.extensions["providers"], utc_now(), current_app.extensions["period_key"]
+    ):
         print("Loaded the sample communities.")
     print("\nSample sign-ins (password for all: " + load.PASSWORD + ")")
     for name, what in load.list_sign_ins():
@@ -86,6 +90,21 @@ def ledger_grants(role: str) -> None:
         print(statement + ";")
 
 
+@ledger.command("journal")
+@click.option("--community", "slug", required=True, help="The community's slug.")
+@click.option("--format", "format_", default=Format.HLEDGER, type=click.Choice(list(Format)))
+@with_appcontext
+def ledger_journal(slug: str, format_: str) -> None:
+    """Print the books as a plain-text journal that hledger or beancount reads."""
+    with snapshot() as session:
+        try:
+            community = get_community(session, slug)
+        except NotFound:
+            raise click.ClickException(f"there is no community {slug}") from None
+        for line in books.journal(session, community.book_id, Format(format_)):
+            print(line)
+
+
 @click.group("demo")
 def demo() -> None:
     """Sample communities."""
@@ -97,7 +116,12 @@ def demo() -> None:
 def demo_load(file: Path) -> None:
     """Load one sample community from a file."""
     try:
-        slug = load.load_file(file, current_app.extensions["providers"], utc_now())
+        slug = load.load_file(
+            file,
+            current_app.extensions["providers"],
+            utc_now(),
+            current_app.extensions["period_key"],
+        )
     except DemoFileInvalid as error:
         raise click.ClickException(str(error)) from None
     print(f"Loaded {slug}.")

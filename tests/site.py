@@ -47,7 +47,7 @@ def load_samples(instance: Path, now: datetime = NOW) -> None:
     app = create_app(settings)
     with app.app_context():
         do_not_wait_for_the_disk()
-        load.load_all(app.extensions["providers"], now)
+        load.load_all(app.extensions["providers"], now, app.extensions["period_key"])
         _let_go()
 
 

@@ -12,8 +12,12 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from cbt.audit.clearing import list_unlike_their_lists
 from cbt.audit.compare import Row, compare_accounts, compare_entry, compare_facts
 from cbt.audit.findings import Check, Fault, Finding, Outcome
+from cbt.audit.funds import list_fund_drafts
+from cbt.audit.losses import list_loss_drafts
+from cbt.audit.payouts import list_payout_drafts
 from cbt.communities.records import CommunityCard
 from cbt.db import Condition
 from cbt.ledger import queries as ledger
@@ -31,9 +35,9 @@ Facts = TypeVar("Facts")
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
 _MONEY = (
-    *("capture", "fee", "refund", "refund_return", "credit", "credit_use"),
-    *("dispute", "dispute_fee", "dispute_won", "dispute_lost"),
-    *("cash_count", "cash_banked"),
+    *("capture", "fee", "refund", "refund_return", "refund_by_bank", "credit", "credit_use"),
+    *("dispute", "dispute_fee", "dispute_won", "dispute_lost", "dispute_reinstated"),
+    *("cash_count", "cash_banked", "cash_cleared"),
     *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )
 
@@ -42,7 +46,10 @@ _MONEY = (
 
 
 def check_money(session: Session, community: CommunityCard) -> Outcome:
-    """Each payment, fee, refund, dispute and credit stands in the books as its record calls for."""
+    """Each payment, fee, refund, dispute and credit stands in the books as its record calls for.
+
+    And the books of each payment service are what it lists itself.
+    """
     expected = list_money_drafts(session, community.id)
     posted = _posted(session, community, Entry.kind.in_(_MONEY))
     findings = [
@@ -50,6 +57,7 @@ def check_money(session: Session, community: CommunityCard) -> Outcome:
         for key, draft in expected.items()
         for finding in compare_entry(posted.get(key), draft)
     ]
+    findings += list_unlike_their_lists(session, community)
     return Outcome(Check.MONEY, len(expected), tuple(findings))
 
 
@@ -174,7 +182,9 @@ def _splits(session: Session, settlements: list[SettlementCard]) -> dict[str, Dr
 
 def _called_for(session: Session, community: CommunityCard) -> set[str]:
     """The keys of all entries that the records call for."""
-    keys = set(list_money_drafts(session, community.id))
+    keys = {*list_money_drafts(session, community.id), *list_loss_drafts(session, community)}
+    keys.update(list_payout_drafts(session, community))
+    keys.update(list_fund_drafts(session, community))
     for settlements in _settlements(session, community.id):
         ids = [each.departure_id for each in settlements]
         keys.update(posting.sharing_key(departure_id) for departure_id in ids)

@@ -1,9 +1,11 @@
 """The chart of accounts: how the accounts of a community's books are named. Pure.
 
-Owed by the community (credit side): guests' deposits and credits, the pool of provider money that waits for
-its sharing-out, the funds, what each household has earned, what outside suppliers are due.
+Owed by the community (credit side): guests' deposits and credits, the pools of provider
+money and of dividends that wait for their sharing-out, the funds, what each household has earned, what outside suppliers are due.
 Owned (debit side): the money at each payment provider and in the cash box, fees paid in advance for
-bookings, what a payer's bank has taken back until a dispute is decided. `suspense` holds money that
+bookings, cash on its way to the bank, what a payer's bank has taken back until a dispute is decided, what
+went back to guests after it was shared out until its shares bear it, and what households were paid beyond
+what stayed theirs. `suspense` holds money that
 nothing explains yet, on either side.
 """
 
@@ -11,10 +13,14 @@ GUEST_DEPOSIT = "guest_deposit"
 GUEST_CREDIT = "guest_credit"
 PAYMENT_FEE = "payment_fee"
 PROVIDER_POOL = "pool:provider"
+DIVIDEND_POOL = "pool:dividend"
 DISPUTED = "disputed"
-DISPUTE_LOSS = "dispute_loss"
+GIVEN_BACK = "given_back"
 CASH_DIFFERENCE = "cash_difference"
+CASH_ON_THE_WAY = "cash_on_the_way"
 SUSPENSE = "suspense"
+PAYOUT_TRANSIT = "payout_transit"
+LOANS = "loans"
 
 FUNDS = ("mgmt", "welfare", "conserve", "develop", "revolve")
 
@@ -39,6 +45,17 @@ def household(code: str) -> str:
     return f"household:{code}"
 
 
+def household_of(account: str) -> str | None:
+    """The household whose earnings an account holds, or None for any other account."""
+    kind, _, code = account.partition(":")
+    return code if kind == "household" else None
+
+
+def receivable(code: str) -> str:
+    """What a household owes: it was paid out, and then a guest got some of that back."""
+    return f"receivable:{code}"
+
+
 def outside(payee: str) -> str:
     """What is due to a supplier or intermediary outside the community."""
     return f"outside:{payee}"
@@ -49,4 +66,4 @@ INTERMEDIARY = outside("intermediary")
 
 def bucket(code: str) -> str:
     """The account that a bucket of the split policy flows into."""
-    return PROVIDER_POOL if code == "provider" else fund(code)
+    return {"provider": PROVIDER_POOL, "dividend": DIVIDEND_POOL}.get(code) or fund(code)

@@ -16,7 +16,6 @@ from cbt.bookings.models import Booking
 from cbt.bookings.states import BookingState
 from cbt.db import transaction
 from cbt.errors import (
-    AlreadySettled,
     AmountInvalid,
     BookingChanged,
     NotFound,
@@ -24,14 +23,15 @@ from cbt.errors import (
     StateForbids,
 )
 from cbt.payments import queries
-from cbt.payments.give_back import is_split, request_refund, returnable
+from cbt.payments.give_back import request_refund, returnable
 from cbt.payments.models import Refund
 from cbt.payments.money_rules import get_money_rules
 from cbt.payments.payer import get_payer
 from cbt.payments.provider import RefundReason, RefundState
+from cbt.payments.records import Money
 from cbt.payments.refund_rules import goodwill_satang, state_at_birth
 
-_MAY = (BookingState.CONFIRMED, BookingState.CANCELLED)
+_MAY = (BookingState.CONFIRMED, BookingState.SETTLED, BookingState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def quote_goodwill(
     """What goodwill would give back now. Writes nothing.
 
     Raises NotFound, AmountInvalid, RefundTooLarge for more than is there, StateForbids for a booking
-    that nothing was paid for, AlreadySettled once its money was shared out.
+    that nothing was paid for. Once its money was shared out, its shares bear what goes back.
     """
     with transaction() as session:
         return _quote(session, _lock(session, community_id, reference), wanted, now)
@@ -119,8 +119,6 @@ def _lock(session: Session, community_id: int, reference: str) -> Locked:
 
 
 def _quote(session: Session, booking: Locked, wanted: Goodwill, now: datetime) -> GoodwillQuote:
-    if is_split(session, booking.id):
-        raise AlreadySettled
     if booking.state not in _MAY:
         raise StateForbids(thing="booking", state=booking.state, wanted="goodwill")
     amount = wanted.amount_satang
@@ -134,7 +132,7 @@ def _quote(session: Session, booking: Locked, wanted: Goodwill, now: datetime) -
         raise RefundTooLarge(amount_satang=amount)
     limit = get_money_rules(session, booking.community_id, now).approve_from_satang
     state = state_at_birth(amount + _given_before(session, booking.id), limit)
-    return GoodwillQuote(amount, money.kept_satang, waits=state == RefundState.REQUESTED)
+    return GoodwillQuote(amount, _kept_of(money), waits=state == RefundState.REQUESTED)
 
 
 def _of_persons(session: Session, booking: Locked, wanted: Goodwill) -> int:
@@ -145,7 +143,12 @@ def _of_persons(session: Session, booking: Locked, wanted: Goodwill) -> int:
 
 
 def _kept(session: Session, booking_id: int) -> int:
-    return queries.get_money(session, booking_id).kept_satang
+    return _kept_of(queries.get_money(session, booking_id))
+
+
+def _kept_of(money: Money) -> int:
+    """What the guest has not got back, wherever it lies by now."""
+    return money.kept_satang - money.given_later_satang
 
 
 def _given_before(session: Session, booking_id: int) -> int:

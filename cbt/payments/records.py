@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
@@ -17,6 +18,10 @@ from cbt.payments.provider import (
 
 CASH = "cash"
 """The name of the provider that is a cash box: its account's receiver says whether guests may choose it."""
+
+
+RECORDED_WITHIN = timedelta(days=7)
+"""How long after a trip people may write down cash that was promised for it."""
 
 
 def allows_guests(receiver: Mapping[str, str]) -> bool:
@@ -52,6 +57,35 @@ class AccountCard:
     is_open: bool
     checked_at: datetime | None
     problem: str
+
+
+@dataclass(frozen=True)
+class ProposalCard:
+    """A proposed change of where the money goes: {"receiver": ..., "receiver_name": ...} each.
+
+    `before` is {} for a way to be paid that is new.
+    """
+
+    id: int
+    community_id: int
+    provider: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    proposed_by: int
+    proposed_at: datetime
+    state: str
+    decided_by: int | None
+    decided_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LastChange:
+    """Who changed an account last and who agreed (None: nobody had to)."""
+
+    name: str
+    agreed: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -162,7 +196,8 @@ class Money:
     `captured` bought it, `from_credit` came out of credits; `returning` goes or went back to the
     guest and `credited` became a credit. `retained` is what the terms kept of a price that fell: it
     stays with the community and buys nothing else. `goodwill` of what goes back the community gives
-    beyond its terms. `disputed` went back by a dispute that was lost; `frozen` may still.
+    beyond its terms. `disputed` went back by a dispute that was lost; `frozen` may still. `given_later`
+    goes or went back after the booking's money was shared out: its split stays, its shares bear that.
     """
 
     captured_satang: int = 0
@@ -173,6 +208,7 @@ class Money:
     goodwill_satang: int = 0
     disputed_satang: int = 0
     frozen_satang: int = 0
+    given_later_satang: int = 0
 
     @property
     def kept_satang(self) -> int:
@@ -188,7 +224,7 @@ class Money:
     @property
     def returnable_satang(self) -> int:
         """What is there and in no dispute: that much at most can go back."""
-        return max(0, self.kept_satang - self.frozen_satang)
+        return max(0, self.kept_satang - self.frozen_satang - self.given_later_satang)
 
     @property
     def of_terms_satang(self) -> int:
@@ -206,8 +242,10 @@ class CreditCard:
     booking_id: int
     amount_satang: int
     used_satang: int
+    frozen_satang: int
     issued_at: datetime
 
     @property
     def left_satang(self) -> int:
-        return self.amount_satang - self.used_satang
+        """What can be used: neither was before, nor is held or taken back by a dispute."""
+        return self.amount_satang - self.used_satang - self.frozen_satang

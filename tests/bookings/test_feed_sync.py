@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from cbt.bookings import hold as holding
 from cbt.bookings import shared
+from cbt.bookings.feed_lines import Problem
 from cbt.bookings.feed_sync import (
     MOST_AT_ONCE,
     READ_EVERY,
@@ -22,7 +23,7 @@ from cbt.bookings.feed_sync import (
     web_address,
 )
 from cbt.bookings.feed_watch import STALE_AFTER, list_conflicts, list_feeds, list_stale_feeds
-from cbt.bookings.feeds import Block, Problem
+from cbt.bookings.feeds import Block
 from cbt.bookings.fetch import fetch_calendar
 from cbt.bookings.models import Departure, Feed, FeedBlock, Slot
 from cbt.bookings.parts import HOURS, Part

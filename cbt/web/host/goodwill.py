@@ -18,6 +18,7 @@ from cbt.money import parse_baht
 from cbt.payments import goodwill as giving
 from cbt.payments.goodwill import Goodwill, GoodwillQuote
 from cbt.revenue import queries as revenue
+from cbt.revenue import take_back
 from cbt.revenue.posting import split_booking
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
@@ -104,6 +105,9 @@ def _show(reference: str, quoted: GoodwillQuote) -> str:
         chosen=[(name, value) for name, value in request.args.items() if _is_choice(name)],
         flow=flow,
         is_short=is_short,
+        borne=take_back.preview(
+            db.session(), the_community().id, reference, quoted.amount_satang, utc_now()
+        ),
     )
 
 

@@ -10,8 +10,10 @@ from cbt.errors import AmountInvalid
 from cbt.i18n import Localized, _l
 from cbt.money import parse_baht, to_baht
 from cbt.payments.promptpay import IdKind
-from cbt.web.forms import REQUIRED, Form, text, trim, typed
+from cbt.web import contact
+from cbt.web.forms import REQUIRED, DayField, Form, text, trim, typed
 from cbt.web.host.forms import required_text
+from cbt.web.labels import label
 
 NOT_AN_AMOUNT = _l("Please enter an amount in baht, for example 1,250.50.")
 _MOST_SATANG = 99_999_999_99
@@ -39,8 +41,8 @@ class BahtField(Field):
         return f"{to_baht(self.data):,.2f}"
 
 
-def _baht(label: Any) -> BahtField:
-    return BahtField(label, [InputRequired(message=REQUIRED)])
+def _baht(name: Any) -> BahtField:
+    return BahtField(name, [InputRequired(message=REQUIRED)])
 
 
 def the_amount(field: BahtField) -> int:
@@ -66,15 +68,7 @@ class BankedForm(Form):
 
 
 def _kinds() -> list[tuple[str, str]]:
-    return [(str(kind), str(name)) for kind, name in ID_KINDS.items()]
-
-
-ID_KINDS = {
-    IdKind.PHONE: _l("Telephone number"),
-    IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
-    IdKind.EWALLET: _l("E-wallet number, 15 digits"),
-    IdKind.BILLER: _l("Biller number, 15 digits"),
-}
+    return [(str(kind), label(kind)) for kind in IdKind]
 
 
 class _NamedForm(Form):
@@ -140,6 +134,29 @@ class ServiceForm(_NamedForm):
         self.account.data = receiver.get("account", "")
 
 
+class ReasonForm(Form):
+    reason = text(_l("Why"), most=300)
+
+
+class MailForm(Form):
+    """Where the reader is told of the community's money; left empty, nowhere."""
+
+    mail = contact.email()
+
+
 class LimitsForm(Form):
     two_people = _baht(_l("Two people look for a transfer from, in baht"))
     approve = _baht(_l("A second person agrees to giving money back from, in baht"))
+
+
+# --- after the sharing-out -----------------------------------------------------------------------
+
+
+class CorrectionForm(Form):
+    """Moving money between two accounts of the books; the page fills in which."""
+
+    source = SelectField(_l("From"))
+    target = SelectField(_l("To"))
+    amount = _baht(_l("Amount in baht"))
+    concerns_on = DayField(_l("Day that it concerns"))
+    reason = text(_l("What was wrong"), most=500, required=True)

@@ -1,1 +1,5 @@
-"""Everybody: finding an experience, and signing in."""
+"""Everybody: finding an experience, signing in, checking a statement."""
+
+from cbt.web.public import experience, verify, views
+
+__all__ = ["experience", "verify", "views"]
