@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cbt.clock import utc_now
 from cbt.people import passwords
 from tests import postgres
 from tests.databases import KeptPostgresql, KeptSqlite
@@ -197,6 +198,16 @@ def sample_instance(shared_folder: Path) -> Path:
     with made_once(folder) as ours:
         if ours:
             load_samples(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def instance_of_today(shared_folder: Path) -> Path:
+    """The same as of now, for what real servers and browsers do with it; each takes a copy."""
+    folder = shared_folder / "today"
+    with made_once(folder) as ours:
+        if ours:
+            load_samples(folder, utc_now())
     return folder
 
 

@@ -7,6 +7,7 @@ same satang on checkout, receipt, ledger, statement and audit.
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from cbt.clock import month_before, next_month, utc_now
 from cbt.config import ROOT
 from tests.browser import PHONE, a_browser, a_context
 from tests.reading import baht
-from tests.site import SECRET, load_samples, served
+from tests.site import SECRET, served
 from tests.walker import Walker
 
 LANGUAGES = ("th", "en")
@@ -73,9 +74,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(instance_of_today: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     instance = tmp_path_factory.mktemp("story")
-    load_samples(instance, utc_now())
+    shutil.copytree(instance_of_today, instance, dirs_exist_ok=True)
     with served(instance) as address:
         yield Site(address, instance)
 
