@@ -22,8 +22,13 @@ from cbt.payments.work import count_open_work
 from cbt.people.queries import list_grants_in
 from cbt.people.roles import Role
 from cbt.revenue import close_rules, periods, queries
+from cbt.revenue import paying_out as payouts
 from cbt.revenue.close_rules import Answer, CloseFacts, Fund
 from cbt.revenue.closed import LineDispute
+from cbt.revenue.fund_models import FundClaim
+from cbt.revenue.funds import Purpose
+from cbt.revenue.losses import list_open_losses
+from cbt.revenue.payout_models import PayoutLine, PayoutStep
 from cbt.revenue.period_queries import (
     RECEIVABLES,
     closing_of,
@@ -37,6 +42,7 @@ from cbt.revenue.period_queries import (
     stream_period,
 )
 from cbt.revenue.periods import Span
+from cbt.revenue.policy import Bucket
 from cbt.revenue.statement_text import (
     Balance,
     Head,
@@ -62,6 +68,7 @@ class StepCode(StrEnum):
     NOTHING_OPEN = "nothing_open"
     CASH_COUNTED = "cash_counted"
     DISPUTES_ANSWERED = "disputes_answered"
+    LOSSES_BORNE = "losses_borne"
     AUDIT_CLEAN = "audit_clean"
 
 
@@ -178,6 +185,8 @@ def list_steps(
     open_work = count_open_work(session, community.id)
     fees = _count_unknown_fees(session, community.id, ends_at)
     counted = _is_cash_counted(session, community, month, ends_at)
+    open_losses = list_open_losses(session, Booking.community_id == community.id)
+    losses = [each for each in open_losses if each.is_ready]
     latest = _latest_entry(session, community, month)
     is_audited = audit.is_clean and audit.audited_seq >= latest
     return (
@@ -187,6 +196,7 @@ def list_steps(
         Step(StepCode.NOTHING_OPEN, not open_work, open_work),
         Step(StepCode.CASH_COUNTED, counted),
         Step(StepCode.DISPUTES_ANSWERED, not disputes, len(disputes), tuple(disputes[:MOST_NAMED])),
+        Step(StepCode.LOSSES_BORNE, not losses, len(losses)),
         Step(StepCode.AUDIT_CLEAN, is_audited, audit.faults),
     )
 
@@ -312,14 +322,14 @@ def get_answers(
         households=households,
         closed_months=min(close_rules.WINDOW_MONTHS, len(closes) + 1),
         committee_known=bool(seats),
-        mgmt_paid=(),
+        mgmt_paid=_management_paid(session, community, _window(month)),
         funds=tuple(_fund(each) for each in figures.funds),
         net_satang=sum(leg.amount_satang for leg in legs),
         kept_satang=sum(leg.amount_satang for leg in legs if leg.target.startswith(_IS_LOCAL)),
         wages=(),
         daily_wage_satang=None,
         statements_days=0 if closes else None,
-        unpaid_days=None,
+        unpaid_days=_unpaid_days(session, community, closes[-1], now) if closes else None,
         gross_year_satang=_gross(session, community, month),
         exemption_until=exemption_until,
     )
@@ -402,6 +412,58 @@ def _window(month: date) -> date:
     for _ in range(close_rules.WINDOW_MONTHS - 1):
         month = month_before(month)
     return month
+
+
+def _management_paid(
+    session: Session, community: CommunityCard, since: date
+) -> tuple[tuple[str, int], ...]:
+    """(household, satang) that the management fund paid for work since a day."""
+    rows = session.execute(
+        select(Household.code, func.sum(FundClaim.amount_satang))
+        .join(Household, Household.id == FundClaim.household_id)
+        .where(
+            FundClaim.community_id == community.id,
+            FundClaim.fund == Bucket.MGMT,
+            FundClaim.purpose == Purpose.PAY,
+            FundClaim.paid_on >= since,
+        )
+        .group_by(Household.code)
+        .order_by(Household.code)
+    )
+    return tuple((code, int(total)) for code, total in rows)
+
+
+def _unpaid_days(
+    session: Session, community: CommunityCard, close: periods.Close, now: datetime
+) -> int:
+    """How many days after the close before somebody still waits for a payout of what it closed with.
+
+    Nobody waits who had less than the least payout, or was paid since.
+    """
+    before = get_period(session, community.id, close.month)
+    closing = closing_of(list_snapshot(session, before.id))
+    balances = ledger.balances(session, community.book_id)
+    paid = set(
+        session.scalars(
+            select(Household.code)
+            .join(PayoutLine, PayoutLine.household_id == Household.id)
+            .join(PayoutStep, PayoutStep.line_id == PayoutLine.id)
+            .where(
+                PayoutStep.community_id == community.id,
+                PayoutStep.step == payouts.Step.PAID,
+                PayoutStep.done_at >= before.closed_at,
+            )
+        )
+    )
+    waiting = [
+        account
+        for account, amount in closing.items()
+        if (code := chart.household_of(account)) is not None
+        and code not in paid
+        and min(amount, balances.get(account, 0)) >= payouts.LEAST_SATANG
+    ]
+    closed_on = village_day(before.closed_at, community.zone)
+    return (village_day(now, community.zone) - closed_on).days if waiting else 0
 
 
 def _gross(session: Session, community: CommunityCard, month: date) -> int:

@@ -327,9 +327,9 @@ def prd_13(facts: CloseFacts) -> Answer:
 def prd_14(facts: CloseFacts) -> Answer:
     """Statements are out within 7 days after the close before, and its payouts paid within 15."""
     threshold = "7 / 15 / 45 days"
-    if facts.statements_days is None:
+    if facts.statements_days is None or facts.unpaid_days is None:
         return Answer("PRD-14", Verdict.NO_DATA, Severity.WARNING, threshold, {})
-    unpaid = facts.unpaid_days or 0
+    unpaid = facts.unpaid_days
     values = {"statements_days": facts.statements_days, "unpaid_days": unpaid}
     if unpaid > 45:
         return Answer("PRD-14", Verdict.FAIL, Severity.ERROR, threshold, values)

@@ -30,7 +30,7 @@ class ItemKind(StrEnum):
 
 def kind_of(other_account: str, amount_satang: int) -> ItemKind:
     """What a leg between a household's account and another one is to the household."""
-    if other_account == "payout_transit":
+    if other_account == "payout_transit" or other_account.startswith("payment:"):
         return ItemKind.PAID_OUT  # a payout that came back stands among them with the other sign
     if amount_satang > 0:
         is_pool = other_account.startswith("pool:")

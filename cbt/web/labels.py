@@ -552,6 +552,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         StepCode.NOTHING_OPEN: _l("Nothing about money is left to look at"),
         StepCode.CASH_COUNTED: _l("The cash box was counted after the last day"),
         StepCode.DISPUTES_ANSWERED: _l("Every household that asked about a line has an answer"),
+        StepCode.LOSSES_BORNE: _l("What guests got back after the sharing-out is borne"),
         StepCode.AUDIT_CLEAN: _l("The audit finds nothing wrong"),
     },
     SignerRole: {

@@ -61,6 +61,7 @@ WHERE = {
     StepCode.NOTHING_OPEN: "host.work_list",
     StepCode.CASH_COUNTED: "host.cash_page",
     StepCode.DISPUTES_ANSWERED: "host.line_list",
+    StepCode.LOSSES_BORNE: "host.loss_page",
 }
 """Where each step of the checklist is done."""
 
