@@ -270,6 +270,7 @@ def addresses(sample_app):
         "option_id": 1,
         "feed_id": 1,
         "payee_id": 1,
+        "correction_id": 1,
         "fund": "welfare",
         "claim_id": 1,
         "loan_id": 1,
