@@ -197,18 +197,27 @@ def test(rest):
     pytest = [PYTHON, "-m", "pytest", *rest]
     if rest:  # somebody is after certain tests: run just those
         return subprocess.call([str(part) for part in pytest], cwd=ROOT, env=environment)
+    workers = str(max(2, os.cpu_count() or 2))
     steps = {
         "lint": [PYTHON, "-m", "ruff", "check", "."],
         "format": [PYTHON, "-m", "ruff", "format", "--check", "."],
         "types": [PYTHON, "-m", "mypy"],
         "import contracts": [VENV / "bin" / "lint-imports"],
-        "tests": [*pytest, "-n", str(max(2, os.cpu_count() or 2))],
+        "tests": [*pytest, "-n", workers, "--dist", "worksteal"],
     }
     failed = []
-    for name, command in steps.items():
-        print("\n== " + name, flush=True)
-        if subprocess.call([str(part) for part in command], cwd=ROOT, env=environment):
-            failed.append(name)
+    with tempfile.TemporaryFile("w+") as said:  # types take as long as they need beside the tests
+        types = [str(part) for part in steps.pop("types")]
+        typing = subprocess.Popen(types, cwd=ROOT, env=environment, stdout=said, stderr=said)
+        for name, command in steps.items():
+            print("\n== " + name, flush=True)
+            if subprocess.call([str(part) for part in command], cwd=ROOT, env=environment):
+                failed.append(name)
+        print("\n== types", flush=True)
+        if typing.wait():
+            failed.append("types")
+        said.seek(0)
+        print(said.read(), end="")
     print("\n" + ("FAILED: " + ", ".join(failed) if failed else "All green."))
     return 1 if failed else 0
 

@@ -40,7 +40,7 @@ from cbt.payments.provider import (
 )
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.queries import get_attempt_of
-from cbt.payments.take_in import take_in
+from cbt.payments.take_in import ask_anew
 from tests import factories, postgres
 from tests.site import SECRET, free_port, make_settings, migrate
 
@@ -161,7 +161,7 @@ def book_whole(village: factories.Village) -> None:
     now = utc_now()
     reference = factories.hold(village, now=now, key=_key())
     number = start_attempt(reference, "demo", _PROVIDERS, now)
-    take_in(get_attempt_of(db.session(), reference, number).id, _PROVIDERS, now)
+    ask_anew(get_attempt_of(db.session(), reference, number), _PROVIDERS, now)
 
 
 def _key() -> str:

@@ -1,5 +1,6 @@
 """A browser without script: it follows redirects, keeps cookies and sends the forms it was shown."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.client import HTTPConnection
@@ -106,7 +107,11 @@ class _Reader(HTMLParser):
                 form.fields.setdefault(given["name"], "") if given["type"] == "radio" else None
 
 
+_OF_FORMS = re.compile(r"<(?:form|input|textarea|select|button)\b[^>]*>")
+
+
 def read_forms(page: str) -> list[ShownForm]:
+    """A page's forms. Nothing else is read: what a visitor does with a page is not the server's."""
     reader = _Reader()
-    reader.feed(page)
+    reader.feed("".join(_OF_FORMS.findall(page)))
     return reader.forms

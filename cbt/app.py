@@ -16,6 +16,8 @@ from cbt.payments.provider import Provider
 from cbt.payments.providers.cash import CashProvider
 from cbt.payments.providers.demo import DemoProvider
 from cbt.payments.providers.promptpay import PromptPayProvider
+from cbt.revenue.signing import PlatformKey, make_platform_key, read_platform_key
+from cbt.web.cookies import SignedCookies
 from cbt.web.doors import init_doors
 
 SIGN_IN_LASTS = timedelta(hours=12)
@@ -38,10 +40,12 @@ def create_app(settings: Settings) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),  # their addresses change with their content
         WTF_CSRF_TIME_LIMIT=None,  # as long as the cookie: slow typists keep what they typed
     )
+    app.session_interface = SignedCookies()
     app.extensions["settings"] = settings
     app.extensions["providers"] = build_providers(settings)
     app.extensions["booking_links"] = BookingLinks(settings.secret_key)
     app.extensions["vouchers"] = build_vouchers(settings)
+    app.extensions["period_key"] = build_period_key(settings)
     db.init_app(app)
     Migrate(app, db, directory=str(app.root_path) + "/migrations", render_as_batch=True)
     CSRFProtect(app)
@@ -83,9 +87,16 @@ def build_vouchers(settings: Settings) -> Vouchers:
         raise SettingInvalid("VOUCHER_KEY: expected a file with a P-256 key in PEM") from None
 
 
+def build_period_key(settings: Settings) -> PlatformKey:
+    """What signs closed months for the platform. Raises SettingInvalid when the key is not one."""
+    try:
+        return read_platform_key(kept(settings.period_key, make_platform_key))
+    except (OSError, ValueError):
+        raise SettingInvalid("PERIOD_KEY: expected a file with an Ed25519 key in PEM") from None
+
+
 def _engine_options(settings: Settings) -> dict[str, object]:
     options: dict[str, object] = {"hide_parameters": True}  # errors must not print personal data
     if settings.database_url.startswith("postgresql"):
-        options["pool_pre_ping"] = True
         options["isolation_level"] = "READ COMMITTED"
     return options

@@ -32,7 +32,9 @@ def init_app(app: Flask) -> None:
 def prepare() -> None:
     """Bring the database up to date and load the sample communities if it is empty."""
     upgrade()
-    if load.load_all(current_app.extensions["providers"], utc_now()):
+    if load.load_all(
+        current_app.extensions["providers"], utc_now(), current_app.extensions["period_key"]
+    ):
         print("Loaded the sample communities.")
     print("\nSample sign-ins (password for all: " + load.PASSWORD + ")")
     for name, what in load.list_sign_ins():
@@ -114,7 +116,12 @@ def demo() -> None:
 def demo_load(file: Path) -> None:
     """Load one sample community from a file."""
     try:
-        slug = load.load_file(file, current_app.extensions["providers"], utc_now())
+        slug = load.load_file(
+            file,
+            current_app.extensions["providers"],
+            utc_now(),
+            current_app.extensions["period_key"],
+        )
     except DemoFileInvalid as error:
         raise click.ClickException(str(error)) from None
     print(f"Loaded {slug}.")

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,6 +104,16 @@ class Settings:
         _folder,
         "{instance}/voucher_key",
         "File with the private key (P-256, PEM) that signs voucher codes. When there is none, a key is made once; whoever has it can forge vouchers.",
+    )
+    period_key: Path = _setting(
+        _folder,
+        "{instance}/period_key",
+        "File with the private key (Ed25519, PEM) that signs closed months for the platform. When there is none, a key is made once; a new file is a new key, and what the old one signed keeps proving.",
+    )
+    tax_exemption_until: date = _setting(
+        date.fromisoformat,
+        "2025-12-31",
+        "Last day of the income tax exemption of community enterprises, as the law stands; after it each close warns until it is renewed here.",
     )
     public_url: str = _setting(
         _web_address,

@@ -13,6 +13,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -32,10 +33,14 @@ from sqlalchemy import (
     TypeDecorator,
     event,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.pool import Pool
 
 BUSY_SECONDS = 15
+RESTED_SECONDS = 5
+"""After so long without work a connection to a server is asked whether it still stands."""
+
 _WRITING = "cbt_writing"
 
 
@@ -88,7 +93,18 @@ class Base(DeclarativeBase):
     registry = registry(metadata=MetaData(naming_convention=_NAMES), type_annotation_map=_TYPES)
 
 
-db = SQLAlchemy(model_class=Base)
+class OneDatabase(FlaskSession):
+    """A session of the one database that there is, looked up once and not for every statement."""
+
+    _engine: Engine | None = None
+
+    def get_bind(self, *_arguments: Any, **_named: Any) -> Engine:
+        if self._engine is None:
+            self._engine = self._db.engine
+        return self._engine
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": OneDatabase})
 
 APPEND_ONLY = {"info": {"append_only": True}}
 """Ends the `__table_args__` of a table of facts or books; triggers refuse to change its rows."""
@@ -184,6 +200,24 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+@event.listens_for(Pool, "checkin")
+def _note_rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _ask_if_rested(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask before use, where a server may have gone meanwhile; a busy connection needs no asking."""
+    rested = monotonic() - record.info.get("rests_since", monotonic())
+    if rested < RESTED_SECONDS or isinstance(connection, sqlite3.Connection):
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:  # whatever the driver says: the pool makes a new one
+        raise DisconnectionError from error
+
+
 @event.listens_for(Engine, "begin")
 def _begin_sqlite(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
@@ -202,17 +236,33 @@ def _begin_writing(connection: Connection) -> None:
     """
     own = connection.connection.driver_connection
     assert isinstance(own, sqlite3.Connection)
-    until = monotonic() + BUSY_SECONDS
     own.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except OperationalError as error:
-                if "locked" not in str(error.orig) or monotonic() > until:
-                    raise
-                sleep(uniform(0.0005, 0.002))  # noqa: S311  (keeps rivals apart, no secret)
-            else:
-                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if not _is_locked(error.orig) or not _wait_for_turn(own):
+            raise
     finally:
         own.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+def _wait_for_turn(own: sqlite3.Connection) -> bool:
+    """Begin as soon as nobody else writes; False when that takes too long.
+
+    It asks the driver itself: who waits must not take from the writer the time it waits for.
+    """
+    until = monotonic() + BUSY_SECONDS
+    while monotonic() < until:
+        sleep(uniform(0.0005, 0.002))  # noqa: S311  (keeps rivals apart, no secret)
+        try:
+            own.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error):
+                raise
+        else:
+            return True
+    return False
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return "locked" in str(error)

@@ -143,6 +143,10 @@ class PolicyTooEarly(Invalid):
     """facts: earliest. A policy applies from the day after it is recorded, never to past sales."""
 
 
+class PolicyOverlaps(Invalid):
+    """facts: earliest. Another policy starts on that day or later, and two cannot be in force."""
+
+
 class ResolutionInvalid(Invalid):
     """facts: problem. The members' meeting, as recorded, cannot have adopted a policy."""
 
@@ -161,6 +165,18 @@ class HouseholdUnknown(Invalid):
 
 class WorkInvalid(Invalid):
     """facts: row, problem. A row of the work record cannot be right."""
+
+
+class ShareInvalid(Invalid):
+    """facts: problem, household, on. A change of a share register that cannot be."""
+
+
+class AssetInvalid(Invalid):
+    """facts: problem. A co-owned asset, or what it earns from, that cannot be."""
+
+
+class TurnInvalid(Invalid):
+    """facts: problem. Something about turns that cannot be written down."""
 
 
 class FundUseInvalid(Invalid):
@@ -241,6 +257,18 @@ class NoteMissing(Invalid):
     """Whoever takes something off the work list writes what was done."""
 
 
+class ReasonMissing(Invalid):
+    """Whoever refuses what another person proposed writes why."""
+
+
+class WordsMissing(Invalid):
+    """A dispute and its answer need words, not too many of them."""
+
+
+class ExplanationMissing(Invalid):
+    """facts: rule. A rule warns, and nobody wrote why the period may be closed all the same."""
+
+
 class EventRefused(Invalid):
     """facts: problem. What came to a webhook is not a provider's event, or not for us."""
 
@@ -298,8 +326,16 @@ class AnswerWrong(Refused):
     """facts: problem. A provider's answer contradicts what it was asked. Nothing was booked."""
 
 
+class AnswerUnknown(AnswerWrong):
+    """facts: problem. Whether a provider did what it was asked cannot be told: it is to be looked up."""
+
+
 class GoodwillWaits(Refused):
     """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
+
+
+class PromiseWaits(Refused):
+    """facts: reference. Whether cash that was promised was paid must be said before its split."""
 
 
 class AccountTaken(Refused):
@@ -354,8 +390,36 @@ class NothingToSettle(Refused):
     """No paid booking stands on this departure."""
 
 
+class PeriodClosed(Refused):
+    """facts: on. The month up to that day is closed; what belongs to it is not changed any more."""
+
+
+class WorkChanged(Refused):
+    """A work record reads otherwise than when the person looked at it."""
+
+
+class WorkDisputed(Refused):
+    """facts: household, day. A household disputes its part; somebody must answer by that day."""
+
+
+class WorkUnconfirmed(Refused):
+    """facts: households, day. Nobody confirmed parts of the record; they lie open until that day."""
+
+
+class NotYetBegun(Refused):
+    """The trip has not begun, so nothing of it can be confirmed or disputed."""
+
+
 class NoWorkRecorded(Refused):
     """No service record says who worked, so the pool waits."""
+
+
+class PolicyOvertaken(Refused):
+    """Another policy was adopted since this one was proposed, or this one already is."""
+
+
+class NobodyToShare(Refused):
+    """No household was a member on the day of service, so the dividend waits."""
 
 
 class FeeNotReported(Refused):
@@ -368,6 +432,14 @@ class NoPolicyInForce(Refused):
 
 class MethodClosed(Refused):
     """The community does not take payment this way."""
+
+
+class ProposalWaits(Refused):
+    """A change of this account waits for a second person already; one at a time."""
+
+
+class AccountChanged(Refused):
+    """The account is not the one that the proposal was to replace."""
 
 
 class AccountInUse(Refused):
@@ -440,6 +512,32 @@ class NotByNote(Refused):
 
 class FundTooLow(Refused):
     """facts: amount_satang. The management fund does not hold what a cost would take from it."""
+
+
+class NothingToClose(Refused):
+    """The books hold nothing yet, so there is no period to close."""
+
+
+class PeriodNotNext(Refused):
+    """facts: next. Periods close in their order: only the oldest open one can be."""
+
+
+class PeriodNotOver(Refused):
+    """facts: last_day. A period can be closed only after its last day."""
+
+
+class CloseBlocked(Refused):
+    """facts: step. Something of the period is still open, or a rule stops its close."""
+
+
+class SignerInside(Refused):
+    """Whoever co-signs from outside has no other part in the community or in this close."""
+
+
+class KeyLocked(Refused):
+    """The password does not open the key that it should."""
+
+    status = 422
 
 
 class SignInFailed(Refused):

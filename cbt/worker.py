@@ -32,23 +32,26 @@ from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
 from cbt.config import Settings
 from cbt.db import db
-from cbt.i18n import use_language
+from cbt.i18n import _, pick, use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
+from cbt.payments.account_changes import settle_proposals
+from cbt.payments.account_rules import ProposalState, takes_effect_alone_at
 from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, refund_undecided
 from cbt.payments.credits import return_stranded_credit
 from cbt.payments.give_back import look_up_refunds, remind_refunds, send_refunds
 from cbt.payments.inbox import forget_bodies, work_off
 from cbt.payments.provider import Providers, RefundReason
-from cbt.payments.queries import get_money, list_credits_of
+from cbt.payments.queries import get_money, get_proposal, list_credits_of
 from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
+from cbt.people.queries import list_money_people, list_names
 from cbt.pulse import beat
 from cbt.revenue.queries import get_policy_in_force
 from cbt.revenue.take_back import take_back_losses
 from cbt.web.health import WORKER
-from cbt.web.labels import LABELS, label
+from cbt.web.labels import LABELS, label, provider_words, receiver_words
 
 log = logging.getLogger("cbt.worker")
 
@@ -86,6 +89,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of balances", timedelta(hours=1), remind_of_balances),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
+        Duty("change accounts", timedelta(minutes=10), partial(settle_proposals, providers)),
         Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
@@ -113,6 +117,9 @@ def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
     def complete(facts: dict[str, Any]) -> dict[str, Any]:
         session = db.session()
+        if "proposal_id" in facts:
+            with use_language(facts["in_language"]):
+                return {**facts, **_account_facts(session, facts, settings)}
         if "reference" not in facts:
             full = {**facts, **_trip_facts(session, facts["departure_id"], settings)}
             if "waiting_id" in facts:
@@ -152,6 +159,33 @@ def _trip_facts(session: Session, departure_id: int, settings: Settings) -> dict
         "why_words": LABELS[EndReason][why] if why else "",
         "public_url": settings.public_url,
     }
+
+
+def _account_facts(session: Session, facts: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """What is said of a change of where a community's money goes, to one of its people."""
+    proposal = get_proposal(session, facts["proposal_id"])
+    community = get_community_by_id(session, proposal.community_id)
+    people = [each.id for each in list_money_people(session, community.id)]
+    names = list_names(session, [proposal.proposed_by, proposal.decided_by or 0])
+    page = f"/{facts['in_language']}/host/{community.slug}/money/accounts"
+    return {
+        "community": community,
+        "way": provider_words(proposal.provider),
+        "before": _account_words(proposal.provider, proposal.before) or _("nowhere: it is new"),
+        "after": _account_words(proposal.provider, proposal.after),
+        "who": names[proposal.proposed_by],
+        "decider": names.get(proposal.decided_by or 0),
+        "how": label(ProposalState(proposal.state)),
+        "reason": proposal.reason,
+        "alone_at": takes_effect_alone_at(proposal.proposed_at, proposal.proposed_by, people),
+        "address": settings.public_url + page,
+    }
+
+
+def _account_words(provider: str, told: dict[str, Any]) -> str:
+    if not told:
+        return ""
+    return f"{receiver_words(provider, told['receiver'])} ({pick(told['receiver_name'])})"
 
 
 def _words(facts: dict[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,27 @@
 """Fixtures of all tests: applications on fresh databases, and what could not run named at the end."""
 
+import fcntl
+import gc
 import os
-import shutil
 from collections.abc import Iterator
-from contextvars import Context
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cbt.app import create_app
-from cbt.db import db
+from cbt.clock import utc_now
+from cbt.people import passwords
 from tests import postgres
+from tests.databases import KeptPostgresql, KeptSqlite
 from tests.site import load_samples, make_settings, migrate
 
 DEEP = bool(os.environ.get("CBT_DEEP"))
 IN_CI = bool(os.environ.get("CI"))
+TEMPLATE = "CBT_TEST_TEMPLATE"  # tells the workers of a run its PostgreSQL database to clone
 _skipped: list[str] = []
 
 
@@ -28,16 +32,21 @@ class _Started:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and postgres.URL not in os.environ:
+    if hasattr(config, "workerinput"):
+        return
+    os.environ[TEMPLATE] = f"cbt_template_{uuid4().hex[:12]}"
+    if postgres.URL not in os.environ:
         _Started.server = postgres.start()
         if _Started.server:
             os.environ[postgres.URL] = _Started.server.address("postgres")
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     if _Started.server:
         os.environ.pop(postgres.URL, None)
         _Started.server.stop()
+    elif postgres.URL in os.environ and not hasattr(config, "workerinput"):
+        postgres.drop(postgres.with_database(os.environ[postgres.URL], os.environ[TEMPLATE]))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,6 +68,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             tried.add(test)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays, so the garbage collector need not look through it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 # --- what could not run is named at the end, and fails where CI is set ---------------------------
@@ -88,39 +104,85 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 # --- databases and applications ------------------------------------------------------------------
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[PasswordHasher]:
+    """Argon2id with the least memory; gives the hasher of a server, for the test that looks at it.
+
+    Servers that tests start in processes of their own hash in full.
+    """
+    serving = passwords._hasher
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield serving
+    passwords._hasher = serving
+
+
 @pytest.fixture(scope="session")
-def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what one worker makes for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether it is ours to make; whoever comes second waits until it is made."""
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not folder.exists()
+
+
+@pytest.fixture(scope="session")
+def prepared_file(shared_folder: Path) -> Path:
     """A migrated, empty SQLite file; a test gets a copy of it."""
-    folder = tmp_path_factory.mktemp("prepared")
-    migrate(make_settings(folder))
+    folder = shared_folder / "sqlite"
+    with made_once(folder) as ours:
+        if ours:
+            migrate(make_settings(folder))
     return folder / "cbt.db"
 
 
 @pytest.fixture(scope="session")
-def prepared_template(tmp_path_factory: pytest.TempPathFactory) -> str:
+def prepared_template(shared_folder: Path) -> str:
     """The name of a migrated, empty PostgreSQL database; a test gets a clone of it."""
     if postgres.URL not in os.environ:
         pytest.skip("no PostgreSQL server: install postgresql, or set CBT_TEST_POSTGRESQL")
-    name = f"cbt_template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    url = postgres.sqlalchemy_url(postgres.create(name))
-    migrate(make_settings(tmp_path_factory.mktemp("prepared"), DATABASE_URL=url))
+    name = os.environ[TEMPLATE]
+    folder = shared_folder / "postgresql"
+    with made_once(folder) as ours:
+        if ours:
+            url = postgres.sqlalchemy_url(postgres.create(name))
+            migrate(make_settings(folder, DATABASE_URL=url))
     return name
 
 
+@pytest.fixture(scope="session")
+def kept_sqlite(tmp_path_factory: pytest.TempPathFactory) -> KeptSqlite:
+    return KeptSqlite(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture(scope="session")
+def kept_postgresql(
+    prepared_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KeptPostgresql]:
+    kept = KeptPostgresql(prepared_template, tmp_path_factory.mktemp("kept"))
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def sqlite_app(prepared_file: Path, tmp_path: Path) -> Iterator[Flask]:
+def sqlite_app(kept_sqlite: KeptSqlite, prepared_file: Path) -> Iterator[Flask]:
     """An application on an empty SQLite database."""
-    shutil.copy(prepared_file, tmp_path / "cbt.db")
-    yield from _in_context(create_app(make_settings(tmp_path)))
+    with kept_sqlite.on_copy_of(prepared_file) as app:
+        yield app
 
 
 @pytest.fixture
-def postgresql_app(prepared_template: str, tmp_path: Path) -> Iterator[Flask]:
+def postgresql_app(kept_postgresql: KeptPostgresql) -> Iterator[Flask]:
     """An application on an empty PostgreSQL database."""
-    address = postgres.clone(prepared_template)
-    url = postgres.sqlalchemy_url(address)
-    yield from _in_context(create_app(make_settings(tmp_path, DATABASE_URL=url)))
-    postgres.drop(address)
+    with kept_postgresql.on_empty() as app:
+        yield app
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -129,35 +191,31 @@ def app(request: pytest.FixtureRequest) -> Flask:
     return request.getfixturevalue(f"{request.param}_app")
 
 
-class Visitor(FlaskClient):
-    """A browser whose requests know nothing of the context in which a test reads the database."""
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.setdefault("buffered", True)  # read files to their end and close them
-        return Context().run(super().open, *args, **kwargs)
-
-
-def _in_context(app: Flask) -> Iterator[Flask]:
-    app.test_client_class = Visitor
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
+@pytest.fixture(scope="session")
+def sample_instance(shared_folder: Path) -> Path:
+    """An instance folder with the sample communities, loaded as of tests.site.NOW."""
+    folder = shared_folder / "samples"
+    with made_once(folder) as ours:
+        if ours:
+            load_samples(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def sample_instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An instance folder with the sample communities, loaded as of tests.site.NOW."""
-    folder = tmp_path_factory.mktemp("samples")
-    load_samples(folder)
+def instance_of_today(shared_folder: Path) -> Path:
+    """The same as of now, for what real servers and browsers do with it; each takes a copy."""
+    folder = shared_folder / "today"
+    with made_once(folder) as ours:
+        if ours:
+            load_samples(folder, utc_now())
     return folder
 
 
 @pytest.fixture
-def sample_app(sample_instance: Path, tmp_path: Path) -> Iterator[Flask]:
+def sample_app(kept_sqlite: KeptSqlite, sample_instance: Path) -> Iterator[Flask]:
     """An application on a copy of the sample communities (SQLite)."""
-    shutil.copytree(sample_instance, tmp_path, dirs_exist_ok=True)
-    yield from _in_context(create_app(make_settings(tmp_path)))
+    with kept_sqlite.on_copy_of(sample_instance / "cbt.db") as app:
+        yield app
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from cbt.payments.records import AttemptCard
 from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from cbt.revenue import services as revenue
+from cbt.revenue import work
 from cbt.revenue.policy import DEFAULT, Policy, canonical
 from cbt.revenue.records import NewPreparation, NewWork, Resolution
 from tests.site import NOW
@@ -298,11 +299,22 @@ def book(
 
 
 def record_work(village: Village, *rows: tuple[str, str, int], now: datetime = NOW) -> None:
-    work = [NewWork(code, task, units, 60) for code, task, units in rows]
-    revenue.record_work(village.id, village.departure_id, work, village.person_id, now)
+    recorded = [NewWork(code, task, units, 60) for code, task, units in rows]
+    revenue.record_work(village.id, village.departure_id, recorded, village.person_id, now)
+
+
+def confirm_work(village: Village, now: datetime) -> None:
+    """A second person says that what is recorded and not confirmed yet is right."""
+    record = work.get_record(db.session(), village.departure_id)
+    if record.unconfirmed:
+        other = people.add_person(f"second-{next(_numbers)}", "Second", "long enough", "th", NOW)
+        shown = record.content_sha256
+        work.confirm(village.id, village.departure_id, shown, other, now)
 
 
 def settle(village: Village, now: datetime) -> int:
+    """Settle a departure whose work a second person confirmed."""
+    confirm_work(village, now)
     previewed = revenue.preview_settlement(village.id, village.departure_id).fingerprint
     return revenue.settle(village.id, village.departure_id, previewed, village.person_id, now)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from cbt.clock import utc_now
+from cbt.clock import month_before, utc_now
 from cbt.demo.load import PASSWORD
 from tests.browser import DESK, PHONE, a_browser, a_context
 from tests.site import load_samples, served
@@ -252,6 +252,14 @@ def household(camera: Camera, root: str) -> None:
     camera.shoot("household-month-before")
     camera.page.locator(".statement a").first.click()
     camera.shoot("household-line")
+    closed = f"{month_before(utc_now().date()):%Y-%m}"
+    camera.visit(f"{root}/household/buna-dara/H03?month={closed}", "household-closed")
+    camera.page.locator("a[href*='/lines/']").first.click()
+    camera.shoot("household-ask")
+    camera.visit(f"{root}/household/buna-dara/H03/proof?month={closed}", "household-proof")
+    camera.page.locator("a[href*='/verify/']").click()
+    camera.page.locator("[data-good]").wait_for()
+    camera.shoot("verified")
 
 
 def mentor(camera: Camera, root: str) -> None:
@@ -262,6 +270,9 @@ def mentor(camera: Camera, root: str) -> None:
     camera.shoot("mentor-departure")
     camera.page.locator("a[href*=bookings]").first.click()
     camera.shoot("mentor-booking")
+    closed = f"{month_before(utc_now().date()):%Y-%m}"
+    camera.visit(f"{root}/mentor/buna-dara/months/{closed}", "mentor-month")
+    camera.visit(f"{root}/mentor/buna-dara/lines", "mentor-lines")
 
 
 def sign_in(camera: Camera, root: str, name: str) -> None:

@@ -19,7 +19,6 @@ from uuid import uuid4
 import psycopg
 
 URL = "CBT_TEST_POSTGRESQL"
-_TEMPLATE = "cbt_template"
 
 
 class Server:
@@ -148,6 +147,91 @@ def drop(address: str) -> None:
     match = re.search(r"/(cbt_[0-9a-z_]+)", address)
     assert match is not None
     _run(f"DROP DATABASE IF EXISTS {match[1]} WITH (FORCE)")
+
+
+class Emptied:
+    """A clone of a prepared, empty database that is emptied after each test, not dropped.
+
+    That takes a tenth of the time of cloning, and spares the connections. Triggers that a test
+    dropped are made again. Any other change of the database's shape, even one taken back, and
+    anybody left at work in it cost a fresh clone: the watcher counts every change of shape.
+    """
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._name = f"cbt_{uuid4().hex[:12]}"
+        self.address = with_database(os.environ[URL], self._name)
+        self._open()
+
+    def _open(self) -> None:
+        _run(f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        self._owner = psycopg.connect(self.address, autocommit=True)
+        self._triggers = {row[:2]: row[2:] for row in self._owner.execute(_TRIGGERS)}
+        tables = "\n".join(self._emptying(name) for (name,) in self._owner.execute(_TABLES))
+        self._owner.execute(_WATCHER.replace("TABLES", tables))
+
+    def _emptying(self, table: str) -> str:
+        """The triggers of the books fire always; the owner of a table can still put them aside."""
+        back = [enable for (of, _), (_, enable) in self._triggers.items() if of == table]
+        aside = f"ALTER TABLE {table} DISABLE TRIGGER USER;" if back else ""
+        return f"""
+            IF EXISTS (SELECT FROM {table}) THEN
+                {aside} DELETE FROM {table}; {" ".join(back)}
+            END IF;"""
+
+    def empty(self) -> bool:
+        """Whether it could be emptied; if not, it was made anew, and who was connected is so no more."""
+        reshaped, busy, triggers = self._owner.execute(_SEEN).fetchone() or (True, True, 0)
+        if reshaped or busy:
+            self.drop()
+            self._open()
+            return False
+        if triggers != len(self._triggers):
+            left = {row[:2] for row in self._owner.execute(_TRIGGERS)}
+            for dropped in self._triggers.keys() - left:
+                self._owner.execute("; ".join(self._triggers[dropped]))
+        self._owner.execute("SELECT test_watcher.empty()")
+        return True
+
+    def drop(self) -> None:
+        self._owner.close()
+        drop(self.address)
+
+
+_TABLES = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+"""
+_TRIGGERS = """
+SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid),
+    format('ALTER TABLE %s ENABLE %s TRIGGER %I;', tgrelid::regclass,
+           CASE tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname)
+FROM pg_trigger WHERE NOT tgisinternal
+"""
+_WATCHER = """
+CREATE SCHEMA test_watcher;
+CREATE SEQUENCE test_watcher.reshaped;
+CREATE FUNCTION test_watcher.empty() RETURNS void LANGUAGE plpgsql
+SET session_replication_role = replica AS $$ BEGIN
+    TABLES
+    PERFORM setval(format('public.%I', sequencename)::regclass, start_value, false)
+        FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+    PERFORM setval('test_watcher.reshaped', 1, false);
+END $$;
+CREATE FUNCTION test_watcher.note() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF tg_tag <> 'DROP TRIGGER' THEN PERFORM nextval('test_watcher.reshaped'); END IF;
+END $$;
+CREATE EVENT TRIGGER test_watcher ON ddl_command_start EXECUTE FUNCTION test_watcher.note();
+ALTER EVENT TRIGGER test_watcher ENABLE ALWAYS;
+"""
+_SEEN = """
+SELECT is_called,
+    EXISTS (SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'
+            AND pid <> pg_backend_pid() AND state <> 'idle'),
+    (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal)
+FROM test_watcher.reshaped
+"""
 
 
 def _run(statement: str) -> None:

@@ -52,6 +52,11 @@ class Scripted(DemoProvider):
             raise ConnectionError
         return self.refunds[ref]
 
+    def find_refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund | None:
+        if self.is_down:
+            raise ProviderDown(method="demo")
+        return self.refunds.get(f"re-{asked.key}")
+
     def tell(self, ref: str, state: RefundState, now: datetime, failure: str = "") -> None:
         until = now + timedelta(days=10) if state == RefundState.ACTION_REQUIRED else None
         self.refunds[ref] = NormalisedRefund(state, 0, ref, until, failure)

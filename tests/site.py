@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from flask_migrate import upgrade
+from sqlalchemy import event
 
 from cbt.app import create_app
 from cbt.config import ROOT, Settings
@@ -32,6 +35,7 @@ def migrate(settings: Settings) -> None:
     """Bring a fresh database up to the newest migration."""
     app = create_app(settings)
     with app.app_context():
+        do_not_wait_for_the_disk()
         upgrade()
         _let_go()
 
@@ -42,8 +46,19 @@ def load_samples(instance: Path, now: datetime = NOW) -> None:
     migrate(settings)
     app = create_app(settings)
     with app.app_context():
-        load.load_all(app.extensions["providers"], now)
+        do_not_wait_for_the_disk()
+        load.load_all(app.extensions["providers"], now, app.extensions["period_key"])
         _let_go()
+
+
+def do_not_wait_for_the_disk() -> None:
+    """As our PostgreSQL of the tests does not: no test cuts the power of its own process."""
+
+    def relax(connection: Any, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(db.engine, "connect", relax)
 
 
 def _let_go() -> None:

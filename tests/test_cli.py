@@ -44,7 +44,7 @@ def test_audit_verify_prints_a_line_a_check_and_exits_0_when_clean(run):
     result = run("audit", "verify", "--community", "buna-dara")
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 14
     assert all(line.startswith("pass ") for line in lines)
     assert "Every booking's split recomputed from the facts" in result.output
 

@@ -1,6 +1,7 @@
 """Checks of the facts that the books rest on: deposits, policies, places, receipts."""
 
 from datetime import date
+from hashlib import sha256
 
 from sqlalchemy import ColumnElement, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
@@ -14,11 +15,18 @@ from cbt.communities import chart
 from cbt.communities.models import Community
 from cbt.communities.records import CommunityCard
 from cbt.ledger.models import Entry, EntryLeg, LedgerAccount
+from cbt.ledger.queries import balances
 from cbt.payments.models import Capture, CaptureBalance, Credit, CreditUse, Refund
 from cbt.payments.provider import DisputeState, RefundState
 from cbt.payments.queries import list_money
 from cbt.payments.reported import Dispute
-from cbt.revenue.models import Settlement
+from cbt.revenue.models import (
+    MinutesFile,
+    PolicyProposal,
+    PolicyResolution,
+    PolicyVersion,
+    Settlement,
+)
 from cbt.revenue.policy import identity
 from cbt.revenue.queries import list_policies
 from cbt.revenue.records import AdoptedPolicy
@@ -27,7 +35,9 @@ from cbt.revenue.records import AdoptedPolicy
 def check_deposits(session: Session, community: CommunityCard) -> Outcome:
     """Per booking: captured and credit used = refunded + lost + credited + still on deposit + split.
 
-    Of each payment goes back what its refunds and disputes say, and never more than came. What counts as paid was bought, and its price is the sum of what its party pays.
+    Of each payment goes back what its refunds and disputes say, and never more than came; of each credit
+    is used what went into bookings. What counts as paid was bought, and its price is the sum of what
+    its party pays.
     """
     on_deposit = _deposits(session, community.book_id)
     expected = _expected_deposits(session, community.id)
@@ -45,6 +55,7 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
     ]
     findings += [
         *_unlike_their_refunds(session, community),
+        *_unlike_their_uses(session, community),
         *_unlike_their_payments(session, community),
         *_unlike_their_lines(session, community),
     ]
@@ -58,9 +69,7 @@ def _unlike_their_refunds(session: Session, community: CommunityCard) -> list[Fi
         select(Refund.capture_id.label("capture_id"), Refund.amount_satang.label("amount")).where(
             Refund.state != RefundState.CANCELLED
         ),
-        select(Dispute.capture_id, Dispute.reserved_satang).where(
-            Dispute.state != DisputeState.WON
-        ),
+        select(Dispute.capture_id, _held_by_dispute()),
     ).subquery()
     summed = func.coalesce(func.sum(taken.c.amount), 0)
     rows = session.execute(
@@ -81,6 +90,51 @@ def _unlike_their_refunds(session: Session, community: CommunityCard) -> list[Fi
         )
         for reference, noted, total in rows
     ]
+
+
+def _unlike_their_uses(session: Session, community: CommunityCard) -> list[Finding]:
+    """Credits of which another amount counts as used than went into bookings; and all that guests
+    have left of them beside the books."""
+    summed = func.coalesce(func.sum(CreditUse.amount_satang), 0)
+    rows = session.execute(
+        select(Credit.id, Credit.used_satang, summed)
+        .outerjoin(CreditUse, CreditUse.credit_id == Credit.id)
+        .where(Credit.community_id == community.id)
+        .group_by(Credit.id, Credit.used_satang)
+        .having(Credit.used_satang != summed)
+        .order_by(Credit.id)
+    )
+    findings = [
+        Finding(
+            Fault.CREDIT_USE_DIFFERS,
+            f"credit:{credit_id}",
+            {"noted_satang": noted, "summed_satang": int(total)},
+        )
+        for credit_id, noted, total in rows
+    ]
+    left = session.scalar(
+        select(func.coalesce(func.sum(Credit.amount_satang - Credit.used_satang), 0)).where(
+            Credit.community_id == community.id
+        )
+    )
+    lost = session.scalar(
+        select(func.coalesce(func.sum(Dispute.credit_satang), 0)).where(
+            Dispute.community_id == community.id, Dispute.state == DisputeState.LOST
+        )
+    )
+    computed = int(left or 0) - int(lost or 0)
+    posted = balances(session, community.book_id).get(chart.GUEST_CREDIT, 0)
+    if posted != computed:
+        values = {"posted_satang": posted, "computed_satang": computed}
+        findings.append(Finding(Fault.CREDITS_DIFFER, f"account:{chart.GUEST_CREDIT}", values))
+    return findings
+
+
+def _held_by_dispute() -> ColumnElement[int]:
+    """What a dispute keeps from going back; of one that was won, what came too late for its booking."""
+    return case(
+        (Dispute.state == DisputeState.WON, Dispute.fund_satang), else_=Dispute.reserved_satang
+    )
 
 
 def _unlike_their_payments(session: Session, community: CommunityCard) -> list[Finding]:
@@ -147,10 +201,11 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     moved = union_all(
         select(Capture.booking_id.label("booking_id"), Capture.amount_satang.label("amount")),
         select(Refund.booking_id, -Refund.amount_satang).where(
-            Refund.state == RefundState.SUCCEEDED, Refund.was_split.is_(False)
+            Refund.state.in_((RefundState.SUCCEEDED, RefundState.BY_BANK)),
+            Refund.was_split.is_(False),
         ),
-        select(Dispute.booking_id, -Dispute.reserved_satang).where(
-            Dispute.state == DisputeState.LOST, Dispute.was_split.is_(False)
+        select(Dispute.booking_id, -_held_by_dispute()).where(
+            Dispute.state != DisputeState.OPEN, Dispute.was_split.is_(False)
         ),
         select(Credit.booking_id, -Credit.amount_satang),
         select(CreditUse.booking_id, CreditUse.amount_satang),
@@ -196,13 +251,17 @@ def _deposits(session: Session, book_id: int) -> dict[str, int]:
 
 
 def check_policies(session: Session, community: CommunityCard) -> Outcome:
-    """Each policy still hashes to its identity, and each booking carries the one then in force."""
+    """Each policy still hashes to its identity, and each booking carries the one then in force.
+
+    Where a meeting's resolution is kept, the policy is what was proposed to it and the minutes are whole.
+    """
     policies = list_policies(session, community.id)
     findings = [
         Finding(Fault.POLICY_CHANGED, f"policy:{policy.number}", {})
         for policy in policies
         if identity(policy.text) != policy.sha256
     ]
+    findings += _unlike_their_resolutions(session, community.id)
     rows = session.execute(
         select(Booking.reference, Booking.created_at, Booking.policy_version_id).where(
             Booking.community_id == community.id
@@ -214,6 +273,32 @@ def check_policies(session: Session, community: CommunityCard) -> Outcome:
         if in_force is None or in_force.id != version_id:
             findings.append(Finding(Fault.POLICY_NOT_IN_FORCE, f"booking:{reference}", {}))
     return Outcome(Check.POLICIES, len(policies) + len(rows), tuple(findings))
+
+
+def _unlike_their_resolutions(session: Session, community_id: int) -> list[Finding]:
+    """Policies that are not what their meeting was shown, or whose minutes are not as handed in."""
+    rows = session.execute(
+        select(
+            PolicyVersion.number,
+            PolicyVersion.text,
+            PolicyProposal.text,
+            PolicyProposal.sha256,
+            MinutesFile.sha256,
+            MinutesFile.body,
+        )
+        .join(PolicyResolution, PolicyResolution.policy_version_id == PolicyVersion.id)
+        .join(PolicyProposal, PolicyProposal.id == PolicyResolution.proposal_id)
+        .join(MinutesFile, MinutesFile.id == PolicyResolution.minutes_id)
+        .where(PolicyVersion.community_id == community_id)
+        .order_by(PolicyVersion.number)
+    )
+    findings = []
+    for number, adopted, proposed, digest, minutes_digest, body in rows:
+        if adopted != proposed or identity(proposed) != digest:
+            findings.append(Finding(Fault.PROPOSAL_DIFFERS, f"policy:{number}", {}))
+        if sha256(body).hexdigest() != minutes_digest:
+            findings.append(Finding(Fault.MINUTES_CHANGED, f"policy:{number}", {}))
+    return findings
 
 
 def _in_force(policies: list[AdoptedPolicy], day: date) -> AdoptedPolicy | None:

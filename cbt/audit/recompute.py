@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from cbt.audit.clearing import list_unlike_their_lists
 from cbt.audit.compare import Row, compare_accounts, compare_entry, compare_facts
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.audit.funds import list_fund_drafts
@@ -34,9 +35,9 @@ Facts = TypeVar("Facts")
 _AT_ONCE = 200  # settlements held in memory at a time
 _ACTOR = "audit"
 _MONEY = (
-    *("capture", "fee", "refund", "refund_return", "credit", "credit_use"),
-    *("dispute", "dispute_fee", "dispute_won", "dispute_lost"),
-    *("cash_count", "cash_banked"),
+    *("capture", "fee", "refund", "refund_return", "refund_by_bank", "credit", "credit_use"),
+    *("dispute", "dispute_fee", "dispute_won", "dispute_lost", "dispute_reinstated"),
+    *("cash_count", "cash_banked", "cash_cleared"),
     *("payout", "payout_failed", "suspense", "suspense_cleared"),
 )
 
@@ -45,7 +46,10 @@ _MONEY = (
 
 
 def check_money(session: Session, community: CommunityCard) -> Outcome:
-    """Each payment, fee, refund, dispute and credit stands in the books as its record calls for."""
+    """Each payment, fee, refund, dispute and credit stands in the books as its record calls for.
+
+    And the books of each payment service are what it lists itself.
+    """
     expected = list_money_drafts(session, community.id)
     posted = _posted(session, community, Entry.kind.in_(_MONEY))
     findings = [
@@ -53,6 +57,7 @@ def check_money(session: Session, community: CommunityCard) -> Outcome:
         for key, draft in expected.items()
         for finding in compare_entry(posted.get(key), draft)
     ]
+    findings += list_unlike_their_lists(session, community)
     return Outcome(Check.MONEY, len(expected), tuple(findings))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cbt.audit import books, facts, funds, losses, payouts, recompute
+from cbt.audit import books, closed_periods, facts, funds, losses, payouts, recompute, work
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.communities.records import CommunityCard
 
@@ -27,6 +27,10 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.PLACES: facts.check_places,
     Check.SLOTS: facts.check_slots,
     Check.RECEIPTS: facts.check_receipts,
+    Check.SHARES: work.check_shares,
+    Check.WORK: work.check_work,
+    Check.PERIODS: closed_periods.check_periods,
+    Check.STATEMENTS: closed_periods.check_statements,
 }
 
 

@@ -149,3 +149,7 @@ def list_no_shows(session: Session, booking_ids: Iterable[int]) -> dict[int, NoS
         select(*columns(NoShow, NoShowCard)).where(NoShow.booking_id.in_(list(booking_ids)))
     )
     return {row[0]: NoShowCard(*row) for row in rows}
+
+
+def find_no_show(session: Session, booking_id: int) -> NoShowCard | None:
+    return list_no_shows(session, [booking_id]).get(booking_id)

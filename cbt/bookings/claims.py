@@ -71,6 +71,15 @@ _CLAIM = (
     )
     .values(claimed=_DEPARTURE.c.claimed + _PLACES)
 )
+_RECLAIM = (
+    update(_DEPARTURE)
+    .where(
+        _DEPARTURE.c.id == bindparam("wanted"),
+        _DEPARTURE.c.state.in_((DepartureState.OPEN, DepartureState.CLOSED)),
+        _DEPARTURE.c.claimed + _PLACES <= _DEPARTURE.c.capacity,
+    )
+    .values(claimed=_DEPARTURE.c.claimed + _PLACES)
+)
 _RELEASE = (
     update(_DEPARTURE)
     .where(_DEPARTURE.c.id == bindparam("wanted"))
@@ -155,6 +164,15 @@ def claim_places(session: Session, departure_id: int, wanted: int) -> None:
     """
     taken = session.execute(_CLAIM, {"wanted": departure_id, "places": wanted})
     if _count(taken) == 0:
+        _refuse(session, departure_id, wanted)
+
+
+def reclaim_places(session: Session, departure_id: int, wanted: int) -> None:
+    """Take places again for a party that had them and came; sales may be closed by then. A step.
+
+    Raises DepartureFull, DepartureGone or DepartureCalledOff.
+    """
+    if _count(session.execute(_RECLAIM, {"wanted": departure_id, "places": wanted})) == 0:
         _refuse(session, departure_id, wanted)
 
 

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import parts
 from cbt.bookings.claims import ensure_slots
-from cbt.bookings.feeds import HORIZON, Block, Problem, read_blocks
+from cbt.bookings.feed_lines import Problem
+from cbt.bookings.feeds import HORIZON, Block, read_blocks
 from cbt.bookings.feeds import Feed as ReadFeed
 from cbt.bookings.models import Feed, FeedBlock, Slot, Thing
 from cbt.bookings.parts import HOURS, Part

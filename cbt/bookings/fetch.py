@@ -19,7 +19,7 @@ from threading import Thread
 from typing import NoReturn
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from cbt.bookings.feeds import MOST_BYTES, Problem
+from cbt.bookings.feed_lines import MOST_BYTES, Problem
 from cbt.errors import FeedInvalid
 
 SECONDS = 10.0

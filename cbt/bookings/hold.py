@@ -17,6 +17,7 @@ from cbt.bookings.claims import (
     lapse,
     lapse_every,
     move_places,
+    reclaim_places,
     with_lapsed_holds_ended,
 )
 from cbt.bookings.models import Booking, BookingAddOn, BookingCost, BookingLine, Departure
@@ -383,6 +384,25 @@ def extend_hold(session: Session, booking_id: int, until: datetime, now: datetim
         session.execute(update(Booking).where(Booking.id == booking_id).values(held_until=until))
 
 
+def hold_again(session: Session, booking: "Locked", until: datetime, now: datetime) -> None:
+    """Hold the places of a booking whose time was over once more, for money that is there. A step.
+
+    Raises DepartureFull or SlotFull when others have them, DepartureGone or DepartureCalledOff.
+    """
+    values = {"state": BookingState.HELD, "held_until": until}
+    if booking.state == BookingState.HELD:  # nobody has swept it yet
+        session.execute(update(Booking).where(Booking.id == booking.id).values(values))
+        return
+    require_step(booking.state, BookingState.HELD)
+
+    def claim() -> None:
+        reclaim_places(session, booking.departure_id, booking.places)
+        session.execute(update(Booking).where(Booking.id == booking.id).values(values))
+        follow_with_slots(session, [booking.departure_id])
+
+    with_lapsed_holds_ended(session, booking.community_id, now, [booking.departure_id], claim)
+
+
 def extend_once(reference: str, now: datetime) -> None:
     """Give the guest EXTEND_BY more, once. Raises HoldLapsed, ExtensionUsed or NotFound."""
     with transaction() as session:
@@ -546,17 +566,24 @@ def has_details(session: Session, booking_id: int) -> bool:
 
 
 def confirm(
-    session: Session, booking: Locked, now: datetime, paid_at: datetime | None = None
+    session: Session,
+    booking: Locked,
+    now: datetime,
+    paid_at: datetime | None = None,
+    *,
+    was_promised: bool = False,
 ) -> bool:
     """Confirm a paid booking; a lapsed one claims its places again, if it was paid before the start.
 
+    Cash that `was_promised` before the start is paid on the trip, so for it that does not count.
     False when there is no place for it. Raises StateForbids for one that is confirmed already, or
     that the community has not agreed to. A step.
     """
     require_step(booking.state, BookingState.CONFIRMED)
     if booking.state == BookingState.LAPSED:
         begins_at = queries.get_departure(session, booking.departure_id).begins_at
-        return begins_at > (paid_at or now) and _claim_again(session, booking, now)
+        is_in_time = was_promised or begins_at > (paid_at or now)
+        return is_in_time and _claim_again(session, booking, now, was_promised=was_promised)
     _mark_confirmed(session, booking, now)
     return True
 
@@ -565,11 +592,14 @@ def _mark_confirmed(session: Session, booking: Locked, now: datetime) -> None:
     session.execute(_CONFIRM, {"wanted": booking.id, "at": now})
 
 
-def _claim_again(session: Session, booking: Locked, now: datetime) -> bool:
+def _claim_again(session: Session, booking: Locked, now: datetime, *, was_promised: bool) -> bool:
     """Claim for a lapsed booking and confirm it, or leave everything as it was."""
 
     def claim() -> None:
-        move_places(session, {booking.departure_id: booking.places})
+        if was_promised:
+            reclaim_places(session, booking.departure_id, booking.places)
+        else:
+            move_places(session, {booking.departure_id: booking.places})
         _mark_confirmed(session, booking, now)  # first: slots follow live bookings' extras
         follow_with_slots(session, [booking.departure_id])
 

@@ -3,6 +3,7 @@
 requested ──the community agrees──> held ──paid──> confirmed ──settled──> settled
     │                                │                 │
     ├──declined or not answered      ├──time over──> lapsed ──paid late, places free──> confirmed
+    │                                │<──promised cash that was taken on the trip──┘
     └──withdrawn──> cancelled        └──withdrawn──> cancelled
                                                        │
 confirmed ──called off by the community──> choosing ───┤ (refund or credit; or another day: confirmed)
@@ -55,7 +56,7 @@ _S = BookingState
 STEPS = {
     _S.REQUESTED: {_S.HELD, _S.DECLINED, _S.LAPSED, _S.CANCELLED},
     _S.HELD: {_S.CONFIRMED, _S.LAPSED, _S.CANCELLED},
-    _S.LAPSED: {_S.CONFIRMED},
+    _S.LAPSED: {_S.CONFIRMED, _S.HELD},
     _S.DECLINED: set(),
     _S.CONFIRMED: {_S.SETTLED, _S.CANCELLED, _S.CHOOSING},
     _S.CHOOSING: {_S.CONFIRMED, _S.CANCELLED},

@@ -158,6 +158,33 @@ def meets_floor(terms: Terms) -> bool:
     return all(_refund_bp(terms, least.days_before) >= least.refund_bp for least in FLOOR)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a cancellation exactly so many days before the start keeps of what was paid."""
+
+    days_before: int
+    refund_bp: int
+    kept_satang: int
+
+
+_LOOKED_AT = (30, 15, 10, 7, 3, 1, 0)
+
+
+def preview(terms: Terms, paid_satang: int) -> list[Kept]:
+    """What these terms keep of `paid_satang`, on the days that people ask about and at each step.
+
+    The day after a step's last stands beside it, since that is where more is kept.
+    """
+    steps = {tier.days_before for tier in terms.tiers}
+    days = {*_LOOKED_AT, *steps, *(each - 1 for each in steps if each)}
+    begins_at = datetime(2000, 1, 1, tzinfo=UTC)  # whatever day: only the distance counts
+    kept = []
+    for each in sorted(days, reverse=True):
+        quote = quote_refund(terms, paid_satang, begins_at, begins_at - timedelta(days=each))
+        kept.append(Kept(each, quote.refund_bp, quote.retained_satang))
+    return kept
+
+
 def _refund_bp(terms: Terms, days_before: int) -> int:
     """What comes back for a cancellation exactly so many days before the start."""
     return next((tier.refund_bp for tier in terms.tiers if tier.days_before <= days_before), 0)

@@ -1,10 +1,11 @@
 """The chart of accounts: how the accounts of a community's books are named. Pure.
 
-Owed by the community (credit side): guests' deposits and credits, the pool of provider money that waits for
-its sharing-out, the funds, what each household has earned, what outside suppliers are due.
+Owed by the community (credit side): guests' deposits and credits, the pools of provider
+money and of dividends that wait for their sharing-out, the funds, what each household has earned, what outside suppliers are due.
 Owned (debit side): the money at each payment provider and in the cash box, fees paid in advance for
-bookings, what a payer's bank has taken back until a dispute is decided, what went back to guests after it
-was shared out until its shares bear it, and what households were paid beyond what stayed theirs. `suspense` holds money that
+bookings, cash on its way to the bank, what a payer's bank has taken back until a dispute is decided, what
+went back to guests after it was shared out until its shares bear it, and what households were paid beyond
+what stayed theirs. `suspense` holds money that
 nothing explains yet, on either side.
 """
 
@@ -12,9 +13,11 @@ GUEST_DEPOSIT = "guest_deposit"
 GUEST_CREDIT = "guest_credit"
 PAYMENT_FEE = "payment_fee"
 PROVIDER_POOL = "pool:provider"
+DIVIDEND_POOL = "pool:dividend"
 DISPUTED = "disputed"
 GIVEN_BACK = "given_back"
 CASH_DIFFERENCE = "cash_difference"
+CASH_ON_THE_WAY = "cash_on_the_way"
 SUSPENSE = "suspense"
 PAYOUT_TRANSIT = "payout_transit"
 LOANS = "loans"
@@ -63,4 +66,4 @@ INTERMEDIARY = outside("intermediary")
 
 def bucket(code: str) -> str:
     """The account that a bucket of the split policy flows into."""
-    return PROVIDER_POOL if code == "provider" else fund(code)
+    return {"provider": PROVIDER_POOL, "dividend": DIVIDEND_POOL}.get(code) or fund(code)

@@ -1,11 +1,12 @@
 """Communities and the households that own them together."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cbt.db import Base
+from cbt.communities.shares import AssetKind, Decision, ShareKind
+from cbt.db import APPEND_ONLY, Base, one_of
 
 
 class Community(Base):
@@ -71,3 +72,105 @@ class Member(Base):
     name: Mapped[dict[str, str]]
     joined_on: Mapped[date]
     left_on: Mapped[date | None]
+
+
+# --- what households own together ----------------------------------------------------------------
+
+
+class Asset(Base):
+    """Something that households of a community own together by shares, from its first day on.
+
+    An experience owned as such names it. Append-only: what it earns from is said by `AssetUse`.
+    """
+
+    __tablename__ = "asset"
+    __table_args__ = (
+        UniqueConstraint("community_id", "code"),
+        UniqueConstraint("experience_id"),
+        one_of("kind", AssetKind),
+        CheckConstraint("(kind = 'experience') = (experience_id IS NOT NULL)", "experience"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    code: Mapped[str]
+    kind: Mapped[str]
+    title: Mapped[dict[str, str]]
+    begins_on: Mapped[date]
+    experience_id: Mapped[int | None] = mapped_column(ForeignKey("experience.id"))
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class AssetUse(Base):
+    """From a day on, an experience's dividend goes by the shares of an asset, or of none again.
+
+    Counts once confirmed.
+    """
+
+    __tablename__ = "asset_use"
+    __table_args__ = (
+        Index("ix_asset_use_experience_id", "experience_id", "effective_on"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    experience_id: Mapped[int] = mapped_column(ForeignKey("experience.id"))
+    asset_id: Mapped[int | None] = mapped_column(ForeignKey("asset.id"))
+    effective_on: Mapped[date]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class ShareChange(Base):
+    """One event of a share register, with the document that proves it. Counts once confirmed."""
+
+    __tablename__ = "share_event"
+    __table_args__ = (
+        CheckConstraint("shares > 0", "positive"),
+        CheckConstraint(
+            "(kind = 'issue') = (from_household_id IS NULL)"
+            " AND (kind = 'redeem') = (to_household_id IS NULL)"
+            " AND (from_household_id IS NULL OR to_household_id IS NULL"
+            " OR from_household_id <> to_household_id)",
+            "parties",
+        ),
+        CheckConstraint("length(document_sha256) = 64", "document"),
+        one_of("kind", ShareKind),
+        Index("ix_share_event_asset_id", "asset_id"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    asset_id: Mapped[int] = mapped_column(ForeignKey("asset.id"))
+    kind: Mapped[str]
+    from_household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))
+    to_household_id: Mapped[int | None] = mapped_column(ForeignKey("household.id"))
+    shares: Mapped[int]
+    effective_on: Mapped[date]
+    document: Mapped[str]
+    document_sha256: Mapped[str]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class OwnershipDecision(Base):
+    """What a second person said to a recorded share event or use: only what is confirmed counts."""
+
+    __tablename__ = "ownership_decision"
+    __table_args__ = (
+        UniqueConstraint("event_id"),
+        UniqueConstraint("use_id"),
+        CheckConstraint("(event_id IS NULL) <> (use_id IS NULL)", "about_one"),
+        one_of("decision", Decision),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("share_event.id"))
+    use_id: Mapped[int | None] = mapped_column(ForeignKey("asset_use.id"))
+    decision: Mapped[str]
+    decided_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime]

@@ -23,13 +23,17 @@ def found_community(founding: Founding) -> int:
             chart.GUEST_DEPOSIT,
             chart.GUEST_CREDIT,
             chart.PROVIDER_POOL,
+            chart.DIVIDEND_POOL,
             chart.INTERMEDIARY,
             chart.PAYOUT_TRANSIT,
         ):
             ledger.open_account(session, book_id, code, CREDIT)
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
-        for code in (chart.PAYMENT_FEE, chart.DISPUTED, chart.GIVEN_BACK, chart.LOANS):
+        for code in (
+            *(chart.PAYMENT_FEE, chart.DISPUTED, chart.GIVEN_BACK, chart.LOANS),
+            chart.CASH_ON_THE_WAY,
+        ):
             ledger.open_account(session, book_id, code, DEBIT)
         # more may leave the bank than came in there first; what nothing explains has either side
         for code, side in (

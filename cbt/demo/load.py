@@ -26,7 +26,7 @@ from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
-from cbt.demo import extras, scenes
+from cbt.demo import extras, months, owning, scenes
 from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.demo.scenes import Deed
@@ -51,16 +51,22 @@ from cbt.payments.take_in import take_in
 from cbt.people.models import Person
 from cbt.people.roles import Grant, Role
 from cbt.people.services import add_person, grant_role
+from cbt.revenue import proposals, work
 from cbt.revenue import services as revenue
+from cbt.revenue.adoption import UsesNature
 from cbt.revenue.policy import DEFAULT, Bucket, Policy, Task, canonical
 from cbt.revenue.records import NewWork, Resolution
+from cbt.revenue.signing import PlatformKey
+from cbt.revenue.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent / "communities"
 KIND = "cbt-demo-community/1"
 PASSWORD = "mangrove-2569"  # noqa: S105  (sample data, shown to whoever starts it)
 DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
+_BEFORE_THE_MEETING = timedelta(days=3)
 _MENTORED = ("buna-dara", "ban-thep-fai")
+_EXPLAINED = "ที่ประชุมรับทราบแล้ว (ตัวอย่าง)"
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, IndexError, KeyError),
     *(OSError, TypeError, ValueError),
@@ -89,10 +95,11 @@ class Loaded:
     promo_code: str
 
 
-def load_all(providers: Providers, now: datetime) -> bool:
+def load_all(providers: Providers, now: datetime, key: PlatformKey | None = None) -> bool:
     """Load every sample community and the mentor and caretaker, unless people exist already.
 
-    Their guests pay with pretended money, so nothing is loaded where that is switched off.
+    Their guests pay with pretended money, so nothing is loaded where that is switched off. With the
+    platform's `key` their past months are closed and signed.
     """
     if "demo" not in providers or db.session.scalar(select(Person.id).limit(1)) is not None:
         return False
@@ -100,10 +107,14 @@ def load_all(providers: Providers, now: datetime) -> bool:
     admin = add_person("admin", "ผู้ดูแลตัวอย่าง / Sample caretaker", PASSWORD, "th", now)
     grant_role(admin, Grant(Role.ADMIN, None), now)
     for file in sorted(FOLDER.glob("*.toml")):
-        slug = load_file(file, providers, now)
+        slug = load_file(file, providers, now, key)
         if slug in _MENTORED:
-            community_id = db.session.scalar(select(Community.id).where(Community.slug == slug))
+            community_id = db.session.scalars(
+                select(Community.id).where(Community.slug == slug)
+            ).one()
             grant_role(mentor, Grant(Role.MENTOR, community_id), now)
+            if key is not None:
+                months.co_sign_all_but_last(community_id, mentor, PASSWORD, key, now)
     return True
 
 
@@ -118,14 +129,26 @@ def list_sign_ins() -> list[tuple[str, str]]:
     ]
 
 
-def load_file(file: Path, providers: Providers, now: datetime) -> str:
+def load_file(
+    file: Path, providers: Providers, now: datetime, key: PlatformKey | None = None
+) -> str:
     """Load one community; return its slug. Raises DemoFileInvalid, and then writes nothing."""
     if "demo" not in providers:
         raise DemoFileInvalid(file=file.name, problem="pretended payments are switched off here")
     plan, read = _read(file, now)
     loaded = _found(plan, read, providers, now)
-    _play(loaded, providers, now)
+    _play(loaded, providers, now, key)
+    if "proposal" in plan["policy"]:
+        _propose(loaded, plan["policy"]["proposal"], now - _BEFORE_THE_MEETING)
     return loaded.slug
+
+
+def _propose(loaded: Loaded, template: str, at: datetime) -> None:
+    """Let the coordinator put another policy before the members; nobody has decided yet."""
+    policy = TEMPLATES[template]
+    draft_id = proposals.begin_draft(loaded.id, policy, loaded.host_id, at)
+    proposals.change_draft(loaded.id, draft_id, policy, UsesNature.YES, "")
+    proposals.propose(loaded.id, draft_id, loaded.host_id, at)
 
 
 def _read(file: Path, now: datetime) -> tuple[dict[str, Any], Extras]:
@@ -180,6 +203,8 @@ def _found(plan: dict[str, Any], read: Extras, providers: Providers, now: dateti
     for name, receiver in receivers.items():
         open_payment_account(community_id, providers[name], receiver, payment["receiver_name"])
     options = _publish(community_id, plan, read, first_day, now)
+    owning.take_turns(community_id, register, staff[0], founded_on, founded_at)
+    owning.own_together(community_id, register, staff, founded_on, founded_at)
     by_code = dict(zip(dict(options_of(plan)), options, strict=True))
     return Loaded(
         community_id,
@@ -311,7 +336,7 @@ class Event:
     do: Deed = field(compare=False)
 
 
-def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
+def _play(loaded: Loaded, providers: Providers, now: datetime, key: PlatformKey | None) -> None:
     """Let guests book, pay and come, households work, and the treasurer settle."""
     today = village_day(now, loaded.zone)
     departures = list_departures(
@@ -325,13 +350,17 @@ def _play(loaded: Loaded, providers: Providers, now: datetime) -> None:
         if random.random() > (0.45 if departure.starts_on.weekday() >= 4 else 0.25):
             continue
         parties = list(_parties(loaded, departure, random, now))
-        for at, party, key in parties:
-            deeds.append((at, partial(_book, loaded, departure.id, party, key, providers)))
+        for at, party, request in parties:
+            deeds.append((at, partial(_book, loaded, departure.id, party, request, providers)))
         if parties:
             booked.append(departure)
     over = [each for each in booked if each.ends_at <= now]
     deeds.extend(_deliveries(loaded, over, now))
     deeds.extend(_stories(loaded, departures, over, providers, now))
+    if key is not None:
+        staff = (loaded.treasurer_id, loaded.host_id)
+        office = months.Office(loaded.id, *staff, PASSWORD, _EXPLAINED)
+        deeds.extend(months.deeds(office, key, now))
     events = [Event(at, number, do) for number, (at, do) in enumerate(deeds) if at <= now]
     for event in sorted(events):
         event.do(event.at)
@@ -498,6 +527,8 @@ def _work(loaded: Loaded, departure_id: int, turns: dict[str, int], at: datetime
 def _settle(loaded: Loaded, departure_id: int, at: datetime) -> None:
     if not get_departure(db.session(), departure_id).claimed:
         return
+    shown = work.get_record(db.session(), departure_id).content_sha256
+    work.confirm(loaded.id, departure_id, shown, loaded.treasurer_id, at)
     previewed = revenue.preview_settlement(loaded.id, departure_id).fingerprint
     revenue.settle(loaded.id, departure_id, previewed, loaded.treasurer_id, at)
 

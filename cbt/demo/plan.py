@@ -13,8 +13,9 @@ from cbt.i18n import LANGUAGES, SOURCE_LANGUAGE
 from cbt.payments.promptpay import IdKind, Receiver, normalise
 from cbt.payments.providers.demo import DemoProvider
 from cbt.revenue.policy import Policy, Task, canonical, parse
-from cbt.revenue.services import MOST_MINUTES, MOST_ROWS
 from cbt.revenue.split import Cost, split
+from cbt.revenue.templates import TEMPLATES
+from cbt.revenue.work import MOST_MINUTES, MOST_ROWS
 
 PICTURES = Path(__file__).parent.parent / "static" / "pictures"
 MOST_ADULTS = 4
@@ -42,6 +43,8 @@ def require_whole(plan: dict[str, Any], listings: list[NewExperience], policy: P
     parse(canonical(policy))
     require_number(plan["policy"]["present"], 1, len(plan["households"]))
     require_number(plan["policy"]["voted_for"], 1, plan["policy"]["present"])
+    if "proposal" in plan["policy"]:
+        parse(canonical(TEMPLATES[plan["policy"]["proposal"]]))
     _require_payment(plan["payment"])
     _require_households(plan["households"])
     _require_different(each.slug for each in listings)

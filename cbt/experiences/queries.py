@@ -37,6 +37,7 @@ from cbt.experiences.records import (
     AddOnCard,
     Listing,
     OptionCard,
+    OptionTerms,
     PromoCard,
     RuleCard,
     SeasonCard,
@@ -44,6 +45,7 @@ from cbt.experiences.records import (
     Texts,
 )
 from cbt.experiences.schedule import from_rrule_text
+from cbt.i18n import Localized
 
 _EXPERIENCE, _COMMUNITY = table_of(Experience), table_of(Community)
 _TEXTS = [_EXPERIENCE.c[each.name] for each in fields(Texts)]
@@ -78,19 +80,34 @@ def get_option(session: Session, option_id: int) -> OptionCard:
     return options[0]
 
 
-def _named(prefix: str, model: type[Base]) -> list[Any]:
-    """A table's columns under names of their own, so that rows of several tables stay apart."""
-    return [column.label(f"{prefix}_{column.name}") for column in table_of(model).c]
+def list_option_terms(session: Session, community_id: int) -> list[OptionTerms]:
+    """The terms of everything that a community sells, in its own order."""
+    rows = session.execute(
+        select(Option.id, Experience.title, Option.title, Experience.refund, Option.terms)
+        .join(Experience, Experience.id == Option.experience_id)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position, Option.starts_at, Option.id)
+    )
+    return [OptionTerms(*row) for row in rows]
+
+
+def _named(prefix: str, model: type[Base], names: str) -> list[Any]:
+    """Some of a table's columns under names of their own, so that rows of several stay apart."""
+    table = table_of(model)
+    return [table.c[name].label(f"{prefix}_{name}") for name in names.split()]
 
 
 _OPTION, _PRICE = table_of(Option), table_of(OptionPrice)
 _SEASON, _COST = table_of(Season), table_of(OptionCost)
 OPTIONS = (  # of tables, not of models: whoever looks at or books anything comes through here
     select(
-        *_named("option", Option),
-        *_named("price", OptionPrice),
-        *_named("season", Season),
-        *_named("cost", OptionCost),
+        *_named("option", Option, "id code title starts_at duration_minutes nights"),
+        *_named("option", Option, "min_party max_party request_hours terms add_ons"),
+        *_named("option", Option, "group_seats group_satang group_steps"),
+        *_named("price", OptionPrice, "line unit price_satang places min_age max_age"),
+        *_named("price", OptionPrice, "season_id needs steps"),
+        *_named("season", Season, "id code first_on last_on"),
+        *_named("cost", OptionCost, "line code per_guest amount_satang"),
     )
     .select_from(_OPTION)
     .join(_PRICE, _PRICE.c.option_id == _OPTION.c.id)
@@ -176,6 +193,16 @@ def _with_price(known: SeasonPrices | None, row: Row[Any]) -> SeasonPrices:
     else:
         prices[Unit(row.price_unit)] = row.price_price_satang
     return SeasonPrices(row.season_code, row.season_first_on, row.season_last_on, prices, group)
+
+
+def list_titles(session: Session, community_id: int) -> dict[int, Localized]:
+    """The title of every experience of a community, by id, in their order."""
+    rows = session.execute(
+        select(Experience.id, Experience.title)
+        .where(Experience.community_id == community_id)
+        .order_by(Experience.position)
+    )
+    return {row.id: row.title for row in rows}
 
 
 def list_teasers(session: Session, community_id: int) -> list[Teaser]:

@@ -62,6 +62,20 @@ class OptionCard:
 
 
 @dataclass(frozen=True)
+class OptionTerms:
+    """What an option's next bookings freeze: `terms` is their canonical text, "" for the usual ones.
+
+    `refund` is what the listing says of it in its own words.
+    """
+
+    option_id: int
+    experience_title: Localized
+    title: Localized
+    refund: Localized
+    terms: str
+
+
+@dataclass(frozen=True)
 class Texts:
     """What a listing says, in the community's words."""
 

@@ -64,29 +64,6 @@ def list_entries_about(session: Session, book_id: int, *subjects: str) -> list[P
     return list(stream_entries(session, book_id, Entry.subject.in_(subjects)))
 
 
-def list_entries_of_account(
-    session: Session, book_id: int, account: str, starts_on: date, ends_before: date
-) -> list[Posted]:
-    """Entries that touch an account, by effective day in [starts_on, ends_before)."""
-    account_id = (
-        select(LedgerAccount.id)
-        .where(LedgerAccount.book_id == book_id, LedgerAccount.code == account)
-        .scalar_subquery()
-    )
-    touched = select(EntryLeg.entry_id).where(
-        or_(EntryLeg.from_account_id == account_id, EntryLeg.to_account_id == account_id)
-    )
-    return list(
-        stream_entries(
-            session,
-            book_id,
-            Entry.id.in_(touched),
-            Entry.effective_on >= starts_on,
-            Entry.effective_on < ends_before,
-        )
-    )
-
-
 def balances(session: Session, book_id: int) -> dict[str, int]:
     """The running balance of every account of a book on its normal side, in satang."""
     rows = session.execute(
@@ -186,8 +163,8 @@ def list_stray_legs(session: Session, book_id: int) -> list[StrayLeg]:
     return [StrayLeg(*row) for row in session.execute(union_all(*queries))]
 
 
-def account_movement(session: Session, book_id: int, account: str, ends_before: date) -> int:
-    """What an account gained (credits minus debits) by entries effective before a day, in satang."""
+def account_movement(session: Session, book_id: int, account: str, *conditions: Condition) -> int:
+    """What an account gained (credits minus debits) by the entries that fit, in satang."""
     account_id = select(LedgerAccount.id).where(
         LedgerAccount.book_id == book_id, LedgerAccount.code == account
     )
@@ -197,11 +174,77 @@ def account_movement(session: Session, book_id: int, account: str, ends_before: 
         select(func.coalesce(func.sum(signed), 0))
         .join(Entry, Entry.id == EntryLeg.entry_id)
         .where(
-            or_(EntryLeg.from_account_id == target, EntryLeg.to_account_id == target),
-            Entry.effective_on < ends_before,
+            or_(EntryLeg.from_account_id == target, EntryLeg.to_account_id == target), *conditions
         )
     )
     return int(total or 0)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What some entries moved on an account: satang on either side, and which side it grows on."""
+
+    account_id: int
+    account: str
+    side: str
+    debits_satang: int
+    credits_satang: int
+
+
+def list_movements(session: Session, book_id: int, *conditions: Condition) -> list[Movement]:
+    """What the entries that fit moved on each account of a book, in the order of the codes.
+
+    Accounts that nothing moved are there with nothing.
+    """
+    sums = []
+    for side in (EntryLeg.from_account_id, EntryLeg.to_account_id):
+        moved = (
+            select(side.label("id"), func.sum(EntryLeg.amount_satang).label("sum"))
+            .join(Entry, Entry.id == EntryLeg.entry_id)
+            .where(Entry.book_id == book_id, *conditions)
+            .group_by(side)
+        )
+        sums.append(moved.subquery())
+    debits, credits_ = sums
+    rows = session.execute(
+        select(
+            LedgerAccount.id,
+            LedgerAccount.code,
+            LedgerAccount.normal_side,
+            func.coalesce(debits.c.sum, 0),
+            func.coalesce(credits_.c.sum, 0),
+        )
+        .outerjoin(debits, debits.c.id == LedgerAccount.id)
+        .outerjoin(credits_, credits_.c.id == LedgerAccount.id)
+        .where(LedgerAccount.book_id == book_id)
+        .order_by(LedgerAccount.code)
+    )
+    return [Movement(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows]
+
+
+def find_late(session: Session, book_id: int, up_to: int, moment: datetime) -> int | None:
+    """The first entry numbered up to `up_to` that was recorded after a moment, if there is one."""
+    return session.scalar(
+        select(func.min(Entry.seq)).where(
+            Entry.book_id == book_id, Entry.seq <= up_to, Entry.recorded_at > moment
+        )
+    )
+
+
+def find_first_day(session: Session, book_id: int) -> date | None:
+    """The earliest day that any entry of a book is effective on."""
+    return session.scalar(select(func.min(Entry.effective_on)).where(Entry.book_id == book_id))
+
+
+def is_touching(book_id: int, prefix: str) -> Condition:
+    """That an entry moves an account of a book whose code begins with `prefix`."""
+    accounts = select(LedgerAccount.id).where(
+        LedgerAccount.book_id == book_id, LedgerAccount.code.startswith(prefix, autoescape=True)
+    )
+    touched = select(EntryLeg.entry_id).where(
+        or_(EntryLeg.from_account_id.in_(accounts), EntryLeg.to_account_id.in_(accounts))
+    )
+    return Entry.id.in_(touched)
 
 
 def _entry_legs(book_id: int, *conditions: Condition) -> Query:

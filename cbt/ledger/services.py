@@ -40,6 +40,12 @@ def open_account(
     session.flush()
 
 
+def lock_book(session: Session, book_id: int) -> tuple[str, int, str]:
+    """Lock a book and tell its code, last number and hash: nothing is posted until we commit."""
+    code, seq, digest = session.execute(_LOCK, {"of_book": book_id}).one()
+    return code, seq, digest
+
+
 def lock_balance(session: Session, book_id: int, account: str) -> int:
     """Lock a book and tell an account's balance, in satang: nothing is posted until we commit."""
     session.execute(_LOCK, {"of_book": book_id})

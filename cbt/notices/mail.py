@@ -31,6 +31,9 @@ _SUBJECTS = {
     "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
     "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
+    "account_proposed": i18n._l("A change of where the community's money goes"),
+    "account_changed": i18n._l("The community's money goes to another account now"),
+    "account_kept": i18n._l("The community's money goes where it went before"),
 }
 KINDS = tuple(_SUBJECTS)
 _WITH_CALENDAR = {"booking_confirmed", "booking_changed", "booking_cancelled", "called_off"}

@@ -45,48 +45,87 @@ class AccountProblem(StrEnum):
 def open_payment_account(
     community_id: int, provider: Provider, receiver: Mapping[str, str], receiver_name: Localized
 ) -> None:
-    """Let a community be paid by a provider.
+    """Let a community be paid by a provider, as whoever founds it says; later `account_changes` does.
 
     Raises CommunityNotSample for a pretended provider at a real community, PromptPayIdInvalid for
     an id that PromptPay does not know, NameTaken when it is paid so already, AccountTaken when the
     account is another community's.
     """
+    with one_owner(), transaction() as session:
+        lock_community(session, community_id)
+        add_account(session, community_id, provider, receiver, receiver_name)
+
+
+def add_account(
+    session: Session,
+    community_id: int,
+    provider: Provider,
+    receiver: Mapping[str, str],
+    receiver_name: Localized,
+) -> PaymentAccount:
+    """What `open_payment_account` does, under the community's lock. A step."""
+    require_openable(session, community_id, provider, receiver)
+    book_id = session.get_one(Community, community_id).book_id
+    position = session.scalar(
+        select(func.count()).where(PaymentAccount.community_id == community_id)
+    )
+    added = PaymentAccount(
+        community_id=community_id,
+        provider=provider.name,
+        position=position,
+        receiver=dict(receiver),
+        receiver_name=receiver_name,
+        account=_account_of(provider, receiver),
+        is_open=True,
+    )
+    session.add(added)
+    session.flush()
+    account = chart.payment(provider.name)
+    if account != chart.BANK:  # that one every community has
+        # a provider that keeps its fee when money goes back leaves it short for a while; a box
+        # of cash cannot hold less than nothing
+        can_be_short = account != chart.CASH_BOX
+        ledger.open_account(session, book_id, account, DEBIT, may_go_negative=can_be_short)
+    return added
+
+
+def require_openable(
+    session: Session, community_id: int, provider: Provider, receiver: Mapping[str, str]
+) -> None:
+    """Raise what `open_payment_account` does. A step that writes nothing."""
     _require_receiver(provider.name, receiver)
-    with _one_owner(), transaction() as session:
-        book_id = lock_community(session, community_id)
-        community = session.get_one(Community, community_id)
-        if provider.capabilities.is_pretended and not community.is_sample:
-            raise CommunityNotSample
-        if queries.find_method(session, community_id, provider.name) is not None:
-            raise NameTaken(code=provider.name)
-        position = session.scalar(
-            select(func.count()).where(PaymentAccount.community_id == community_id)
-        )
-        session.add(
-            PaymentAccount(
-                community_id=community_id,
-                provider=provider.name,
-                position=position,
-                receiver=dict(receiver),
-                receiver_name=receiver_name,
-                account=_account_of(provider, receiver),
-            )
-        )
-        account = chart.payment(provider.name)
-        if account != chart.BANK:  # that one every community has
-            # a provider that keeps its fee when money goes back leaves it short for a while; a box
-            # of cash cannot hold less than nothing
-            can_be_short = account != chart.CASH_BOX
-            ledger.open_account(session, book_id, account, DEBIT, may_go_negative=can_be_short)
+    community = session.get_one(Community, community_id)
+    if provider.capabilities.is_pretended and not community.is_sample:
+        raise CommunityNotSample
+    if queries.find_method(session, community_id, provider.name) is not None:
+        raise NameTaken(code=provider.name)
+    _require_free(session, community_id, provider, receiver)
+
+
+def _require_free(
+    session: Session, community_id: int, provider: Provider, receiver: Mapping[str, str]
+) -> None:
+    """Raise AccountTaken now rather than when it takes effect; `one_owner` stands behind it."""
+    account = _account_of(provider, receiver)
+    if account is None:
+        return
+    taken = select(PaymentAccount.id).where(
+        PaymentAccount.provider == provider.name,
+        PaymentAccount.account == account,
+        PaymentAccount.community_id != community_id,
+    )
+    if session.scalar(taken) is not None:
+        raise AccountTaken
 
 
 @contextmanager
-def _one_owner() -> Iterator[None]:
+def one_owner() -> Iterator[None]:
     """Two communities cannot have one account at a provider: each would read the other's money."""
     try:
         yield
     except IntegrityError as error:
-        if "account" in str(error.orig):
+        names = ("uq_payment_account_provider_account", "payment_account.account")
+        if any(name in str(error.orig) for name in names):
             raise AccountTaken from None
         raise
 
@@ -96,49 +135,56 @@ def _account_of(provider: Provider, receiver: Mapping[str, str]) -> str | None:
     return receiver.get("account", "") if provider.capabilities.tells_us else None
 
 
-def change_account(
-    community_id: int,
+def replace_account(
+    session: Session,
+    account: PaymentAccount,
     provider: Provider,
     receiver: Mapping[str, str],
     receiver_name: Localized,
-    person_id: int,
-    now: datetime,
 ) -> None:
-    """Let later payments go to another receiver, or under another name.
+    """Let later payments go to another receiver, or under another name. A step.
 
-    Codes that guests have before them pay the receiver that they were drawn for. Who changed what
-    is kept. Raises NotFound, PromptPayIdInvalid, AccountInUse where payments are looked up at the
-    account they went to, or AccountTaken when it is another community's.
+    Codes that guests have before them pay the receiver that they were drawn for. Raises what
+    `require_replaceable` does.
+    """
+    require_replaceable(session, account, provider, receiver)
+    changed = account.receiver != dict(receiver)
+    account.receiver, account.receiver_name = dict(receiver), receiver_name
+    account.account = _account_of(provider, receiver)
+    if changed:
+        account.checked_at, account.problem = None, ""
+
+
+def require_replaceable(
+    session: Session, account: PaymentAccount, provider: Provider, receiver: Mapping[str, str]
+) -> None:
+    """Raise PromptPayIdInvalid, AccountInUse where payments are looked up at the account they went
+    to, or AccountTaken when it is another community's. A step that writes nothing.
     """
     _require_receiver(provider.name, receiver)
-    with _one_owner(), transaction() as session:
-        lock_community(session, community_id)
-        account = _get(session, community_id, provider.name)
-        changed = account.receiver != dict(receiver)
-        if changed and provider.capabilities.tells_us and _has_attempts(session, account.id):
-            raise AccountInUse
-        before = _told(account)
-        account.receiver, account.receiver_name = dict(receiver), receiver_name
-        account.account = _account_of(provider, receiver)
-        _note_change(session, account, before, person_id, now)
-        if changed:
-            account.checked_at, account.problem = None, ""
+    changed = account.receiver != dict(receiver)
+    if changed and provider.capabilities.tells_us and _has_attempts(session, account.id):
+        raise AccountInUse
+    _require_free(session, account.community_id, provider, receiver)
 
 
-def _told(account: PaymentAccount) -> dict[str, Any]:
+def told(account: PaymentAccount) -> dict[str, Any]:
     """What a change of an account is about."""
     names = ("receiver", "receiver_name", "is_open")
     return {name: getattr(account, name) for name in names}
 
 
-def _note_change(
+def note_change(
     session: Session,
     account: PaymentAccount,
     before: dict[str, Any],
     person_id: int,
     now: datetime,
+    *,
+    agreed_by: int | None = None,
 ) -> None:
-    after = _told(account)
+    """Keep who changed what, and who agreed to it. A step."""
+    after = told(account)
     if after != before:
         session.add(
             AccountChange(
@@ -146,6 +192,7 @@ def _note_change(
                 before=before,
                 after=after,
                 changed_by=person_id,
+                agreed_by=agreed_by,
                 changed_at=now,
             )
         )
@@ -160,17 +207,17 @@ def set_open(
     """
     with transaction() as session:
         lock_community(session, community_id)
-        account = _get(session, community_id, provider)
-        before = _told(account)
+        account = get_account(session, community_id, provider)
+        before = told(account)
         account.is_open = is_open
-        _note_change(session, account, before, person_id, now)
+        note_change(session, account, before, person_id, now)
 
 
 def move_up(community_id: int, provider: str) -> None:
     """Offer a way to pay one place earlier. Raises NotFound."""
     with transaction() as session:
         lock_community(session, community_id)
-        wanted = _get(session, community_id, provider)
+        wanted = get_account(session, community_id, provider)
         accounts = session.scalars(
             select(PaymentAccount)
             .where(PaymentAccount.community_id == community_id)
@@ -223,7 +270,8 @@ def _require_receiver(provider: str, receiver: Mapping[str, str]) -> None:
         assert receiver.get("guests", "no") in ("yes", "no")
 
 
-def _get(session: Session, community_id: int, provider: str) -> PaymentAccount:
+def get_account(session: Session, community_id: int, provider: str) -> PaymentAccount:
+    """Raises NotFound."""
     account = session.scalars(
         select(PaymentAccount).where(
             PaymentAccount.community_id == community_id, PaymentAccount.provider == provider

@@ -1,14 +1,13 @@
-"""What the lines of the bank's statement are: proposals by the rule, and a person's decision on each.
+"""What the lines of the bank's statement are: a person's decision on each.
 
 A line is a transfer that paid an attempt, a provider's payout, a refund that was made by hand, or cash
-that was carried to the bank; a person accepts what it is, or sets it aside with a word on it. Only what
-the bank shows twice over is certain, and even that a person accepts.
+that was carried to the bank; a person accepts what it is, or sets it aside with a word on it, and may
+take that word back. Only what the bank shows twice over is certain, and even that a person accepts.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import String, exists, func, insert, select, update
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from cbt.bookings.models import Booking
 from cbt.clock import village_day
 from cbt.communities.records import CommunityCard
-from cbt.db import columns, db, transaction
+from cbt.db import columns, transaction
 from cbt.errors import (
     CbtError,
     LineAmountDiffers,
@@ -27,382 +26,22 @@ from cbt.errors import (
     SecondPersonNeeded,
     StateForbids,
 )
-from cbt.payments import matching, transfers
+from cbt.payments import cash_box, transfers
 from cbt.payments.bank_lines import BankLine
-from cbt.payments.bank_statements import line_key, list_covered
-from cbt.payments.matching import (
-    Certainty,
-    OpenPayment,
-    OutgoingRefund,
-    Payout,
-    Proposal,
-    Why,
-)
-from cbt.payments.models import (
-    Attempt,
-    Capture,
-    CashBanked,
-    PaymentAccount,
-    Refund,
-    TransferConfirmation,
-    TransferLook,
-)
+from cbt.payments.bank_statements import line_key
+from cbt.payments.bank_targets import BANK, Target, TargetCard, TargetKind
+from cbt.payments.models import Attempt, Capture, PaymentAccount, Refund, TransferConfirmation
+from cbt.payments.money_rules import get_money_rules
+from cbt.payments.open_lines import list_lines, list_those
 from cbt.payments.payouts import payout_key
-from cbt.payments.promptpay import IdKind
 from cbt.payments.provider import PayoutState, RefundState
 from cbt.payments.reported import (
     LineState,
     ProviderPayout,
     StatementLine,
-    WorkItem,
-    WorkKind,
+    StatementReopening,
 )
-from cbt.payments.work import close_work_about
-
-BANK = "promptpay"
-"""The provider whose money lies in the community's own bank account."""
-
-PAYOUT_LATE_BY = timedelta(days=3)
-"""How long after its day a payout may be missing in the bank's statement."""
-
-WATCHED_FOR = timedelta(days=60)
-"""How far back the bank's statements are searched for what they ought to show."""
-
-_REACH = matching.AMOUNT_IS_OWN_FOR + matching.LATE_FOR + timedelta(days=2)
-"""How long before a line the code may have been opened that it pays."""
-
-
-class TargetKind(StrEnum):
-    """What a line of the statement can be."""
-
-    ATTEMPT = "attempt"
-    PAYOUT = "payout"
-    REFUND = "refund"
-    CASH = "cash"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a line is said to be: an attempt, payout, refund or cash brought to the bank, by its id."""
-
-    kind: TargetKind
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.id}"
-
-
-def read_target(text: str) -> Target:
-    """Read "attempt:7". Raises NotFound for what names nothing that a line can be."""
-    kind, _colon, number = text.partition(":")
-    if kind not in list(TargetKind) or not (number.isascii() and number.isdigit()):
-        raise NotFound(thing="target")
-    if len(number) > 18:
-        raise NotFound(thing="target")
-    return Target(TargetKind(kind), int(number))
-
-
-@dataclass(frozen=True)
-class TargetCard:
-    """Something that a line can be, as a person reads it; `amount_satang` is above zero.
-
-    `on` is the day on which it was opened, should arrive, was asked for or was brought. `seen_by`
-    tells that the first of two people has accepted it.
-    """
-
-    target: Target
-    amount_satang: int
-    on: date
-    reference: str = ""
-    name: str = ""
-    provider: str = ""
-    seen_by: int | None = None
-
-
-@dataclass(frozen=True)
-class OpenLine:
-    """A line that nobody has decided on, and what it probably is: the first card, if any."""
-
-    id: int
-    line: BankLine
-    why: Why | None
-    certainty: Certainty | None
-    target: TargetCard | None
-    others: tuple[TargetCard, ...]
-
-    @property
-    def is_certain(self) -> bool:
-        return self.certainty == Certainty.CERTAIN and self.target is not None
-
-
-# --- what the lines could be ---------------------------------------------------------------------
-
-
-@dataclass
-class _Known:
-    """What lines can be, for the rule and for people."""
-
-    payments: list[OpenPayment] = field(default_factory=list)
-    payouts: list[Payout] = field(default_factory=list)
-    refunds: list[OutgoingRefund] = field(default_factory=list)
-    cash: list[Payout] = field(default_factory=list)
-    cards: dict[Target, TargetCard] = field(default_factory=dict)
-
-
-def list_open_lines(session: Session, community: CommunityCard) -> list[OpenLine]:
-    """Every line that waits, the oldest first, with the rule's proposal. A handful of statements."""
-    lines = _list_lines(session, community.id)
-    if not lines:
-        return []
-    known = _list_known(session, community, min(line.booked_on for line in lines.values()))
-    proposals = _propose(list(lines.values()), known, community.zone)
-    return [_open_line(line_id, line, proposals, known) for line_id, line in lines.items()]
-
-
-def _list_lines(session: Session, community_id: int, *ids: int) -> dict[int, BankLine]:
-    wanted = [StatementLine.id.in_(ids)] if ids else []
-    rows = session.execute(
-        select(StatementLine.id, *columns(StatementLine, BankLine))
-        .where(
-            StatementLine.community_id == community_id,
-            StatementLine.state == LineState.OPEN,
-            *wanted,
-        )
-        .order_by(StatementLine.booked_on, StatementLine.id)
-    )
-    return {row[0]: BankLine(*row[1:]) for row in rows}
-
-
-_Proposals = dict[str, tuple[TargetKind, Proposal]]
-_BY_CERTAINTY = [Certainty.CERTAIN, Certainty.LIKELY, Certainty.UNSURE]
-
-
-def _propose(lines: Sequence[BankLine], known: _Known, zone: str) -> _Proposals:
-    """The surest proposal for each line; of two that are as sure, a guest's payment goes first."""
-    found: _Proposals = {}
-    for kind, matched in (
-        (TargetKind.ATTEMPT, matching.match_payments(lines, known.payments, zone)),
-        (TargetKind.PAYOUT, matching.match_payouts(lines, known.payouts, zone)),
-        (TargetKind.CASH, matching.match_payouts(lines, known.cash, zone)),
-        (TargetKind.REFUND, matching.match_outgoing(lines, known.refunds, zone)),
-    ):
-        for each in matched.proposals:
-            before = found.get(each.line.bank_key)
-            if before is None or _is_surer(each, before[1]):
-                found[each.line.bank_key] = (kind, each)
-    return found
-
-
-def _is_surer(each: Proposal, other: Proposal) -> bool:
-    return _BY_CERTAINTY.index(each.certainty) < _BY_CERTAINTY.index(other.certainty)
-
-
-def _open_line(line_id: int, line: BankLine, proposals: _Proposals, known: _Known) -> OpenLine:
-    found = proposals.get(line.bank_key)
-    if found is None:
-        return OpenLine(line_id, line, None, None, None, ())
-    kind, proposal = found
-    target = None
-    if proposal.target_id is not None:
-        target = known.cards.get(Target(kind, proposal.target_id))
-    others = [
-        known.cards[Target(kind, each)]
-        for each in proposal.candidates
-        if each != proposal.target_id and Target(kind, each) in known.cards
-    ]
-    return OpenLine(line_id, line, proposal.why, proposal.certainty, target, tuple(others))
-
-
-def _list_known(session: Session, community: CommunityCard, first_on: date) -> _Known:
-    """Everything that lines from some day on can be."""
-    since = datetime.combine(first_on, datetime.min.time(), tzinfo=UTC) - _REACH
-    seen = _list_seen(session, community.id, first_on - _REACH)
-    known = _Known()
-    _add_payments(session, community, since, seen, known)
-    _add_payouts(session, community, since, seen, known)
-    _add_refunds(session, community, since, seen, known)
-    _add_cash(session, community, since, seen, known)
-    return known
-
-
-def _list_seen(session: Session, community_id: int, since: date) -> set[str]:
-    """What matched lines are, from some day on."""
-    rows = session.scalars(
-        select(StatementLine.matched_to).where(
-            StatementLine.community_id == community_id,
-            StatementLine.state == LineState.MATCHED,
-            StatementLine.booked_on >= since,
-        )
-    )
-    return {each for each in rows if each is not None}
-
-
-def _add_payments(
-    session: Session, community: CommunityCard, since: datetime, seen: set[str], known: _Known
-) -> None:
-    """Codes into the community's bank account: paid ones as well, for they can be paid twice."""
-    first = (
-        select(
-            TransferConfirmation.attempt_id,
-            func.min(TransferConfirmation.id).label("id"),
-            func.max(TransferConfirmation.confirmed_at).label("last_at"),
-        )
-        .group_by(TransferConfirmation.attempt_id)
-        .subquery()
-    )
-    rows = session.execute(
-        select(
-            Attempt.id,
-            Attempt.amount_satang,
-            Attempt.created_at,
-            Attempt.expires_at,
-            Booking.reference,
-            Booking.guest_name,
-            PaymentAccount.receiver,
-            TransferConfirmation.confirmed_at,
-            TransferConfirmation.bank_reference,
-            TransferConfirmation.amount_satang.label("confirmed_satang"),
-            TransferLook.looked_by,
-        )
-        .join(Booking, Booking.id == Attempt.booking_id)
-        .join(PaymentAccount, PaymentAccount.id == Attempt.payment_account_id)
-        .outerjoin(first, first.c.attempt_id == Attempt.id)
-        .outerjoin(TransferConfirmation, TransferConfirmation.id == first.c.id)
-        .outerjoin(
-            TransferLook,
-            (TransferLook.attempt_id == Attempt.id)
-            & TransferLook.dismissed_at.is_(None)
-            & (first.c.last_at.is_(None) | (TransferLook.looked_at > first.c.last_at)),
-        )
-        .where(
-            PaymentAccount.community_id == community.id,
-            PaymentAccount.provider == BANK,
-            Attempt.provider_ref.is_not(None),
-            Attempt.created_at >= since,
-        )
-        .order_by(Attempt.id)
-    )
-    for row in rows:
-        target = Target(TargetKind.ATTEMPT, row.id)
-        has_reference = row.receiver.get("kind") == IdKind.BILLER
-        known.payments.append(
-            OpenPayment(
-                attempt_id=row.id,
-                reference=row.reference,
-                amount_satang=row.confirmed_satang or row.amount_satang,
-                opened_at=row.created_at,
-                expires_at=row.expires_at,
-                references=(row.reference, f"A{row.id}") if has_reference else (),
-                guest_name=row.guest_name or "",
-                needs_own_amount=not has_reference,
-                confirmed_at=row.confirmed_at,
-                bank_reference=row.bank_reference or "",
-                is_seen=str(target) in seen,
-            )
-        )
-        known.cards[target] = TargetCard(
-            target,
-            row.amount_satang,
-            village_day(row.created_at, community.zone),
-            row.reference,
-            row.guest_name or "",
-            seen_by=row.looked_by,
-        )
-
-
-def _add_payouts(
-    session: Session, community: CommunityCard, since: datetime, seen: set[str], known: _Known
-) -> None:
-    rows = session.execute(
-        select(
-            ProviderPayout.id,
-            ProviderPayout.payout_id,
-            ProviderPayout.amount_satang,
-            ProviderPayout.arrives_on,
-            ProviderPayout.provider,
-        )
-        .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
-        .where(
-            PaymentAccount.community_id == community.id,
-            ProviderPayout.state != PayoutState.FAILED,
-            ProviderPayout.arrives_on >= since.date(),
-        )
-        .order_by(ProviderPayout.id)
-    )
-    for row in rows:
-        target = Target(TargetKind.PAYOUT, row.id)
-        is_seen = str(target) in seen
-        known.payouts.append(
-            Payout(row.id, row.payout_id, row.amount_satang, row.arrives_on, is_seen)
-        )
-        known.cards[target] = TargetCard(
-            target, row.amount_satang, row.arrives_on, row.payout_id, provider=row.provider
-        )
-
-
-def _add_refunds(
-    session: Session, community: CommunityCard, since: datetime, seen: set[str], known: _Known
-) -> None:
-    """Refunds that a person made from the bank account, as they noted."""
-    rows = session.execute(
-        select(
-            Refund.id,
-            Refund.amount_satang,
-            Refund.requested_at,
-            Refund.done_at,
-            Refund.proof,
-            Booking.reference,
-            Booking.guest_name,
-        )
-        .join(Booking, Booking.id == Refund.booking_id)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(
-            Refund.community_id == community.id,
-            Refund.state == RefundState.SUCCEEDED,
-            func.coalesce(Refund.paid_from, Capture.provider) == BANK,
-            Refund.done_at >= since,
-        )
-        .order_by(Refund.id)
-    )
-    for row in rows:
-        target = Target(TargetKind.REFUND, row.id)
-        known.refunds.append(
-            OutgoingRefund(
-                refund_id=row.id,
-                amount_satang=row.amount_satang,
-                requested_at=row.requested_at,
-                done_at=row.done_at,
-                proof=row.proof or "",
-                guest_name=row.guest_name or "",
-                is_seen=str(target) in seen,
-            )
-        )
-        on = village_day(row.done_at, community.zone)
-        known.cards[target] = TargetCard(
-            target, row.amount_satang, on, row.reference, row.guest_name or ""
-        )
-
-
-def _add_cash(
-    session: Session, community: CommunityCard, since: datetime, seen: set[str], known: _Known
-) -> None:
-    """Cash that was carried to the bank comes in there like a payout does."""
-    rows = session.execute(
-        select(
-            CashBanked.id,
-            CashBanked.amount_satang,
-            CashBanked.bank_reference,
-            CashBanked.banked_at,
-        )
-        .where(CashBanked.community_id == community.id, CashBanked.banked_at >= since)
-        .order_by(CashBanked.id)
-    )
-    for row in rows:
-        target = Target(TargetKind.CASH, row.id)
-        on = village_day(row.banked_at, community.zone)
-        is_seen = str(target) in seen
-        known.cash.append(Payout(row.id, row.bank_reference, row.amount_satang, on, is_seen))
-        known.cards[target] = TargetCard(target, row.amount_satang, on, row.bank_reference)
+from cbt.payments.work import close_work_about, reopen_work_about
 
 
 def list_lines_of(session: Session, community_id: int, names: Sequence[str]) -> dict[str, date]:
@@ -444,10 +83,14 @@ def accept(
         return _accept(session, community_id, line_id, target, person_id, now)
 
 
-def accept_all_certain(community: CommunityCard, person_id: int, now: datetime) -> Accepted:
-    """Accept every certain proposal, each by itself: one that is refused meanwhile leaves the others."""
+def accept_certain(
+    community: CommunityCard, line_ids: Collection[int], person_id: int, now: datetime
+) -> Accepted:
+    """Accept what is certain of some lines, each by itself: one that is refused leaves the others."""
     with transaction() as session:
-        certain = [each for each in list_open_lines(session, community) if each.is_certain]
+        certain = [each for each in list_those(session, community, line_ids) if each.is_certain]
+        # guests' payments lock their account, banked cash the book, which comes after it
+        certain.sort(key=lambda each: each.target is None or each.target.target.kind in _LAST)
         done: list[Accepted] = []
         for each in certain:
             assert each.target is not None
@@ -466,6 +109,9 @@ def accept_all_certain(community: CommunityCard, person_id: int, now: datetime) 
         )
 
 
+_LAST = (TargetKind.CASH,)
+
+
 def _accept(
     session: Session,
     community_id: int,
@@ -474,21 +120,53 @@ def _accept(
     person_id: int,
     now: datetime,
 ) -> Accepted:
-    line = _list_lines(session, community_id, line_id).get(line_id)
+    line = list_lines(session, community_id, 0, 1, StatementLine.id == line_id).get(line_id)
     if line is None:
-        raise _why_not_open(session, community_id, line_id)
+        raise _why_not(session, community_id, line_id, LineState.MATCHED)
     if target.kind == TargetKind.ATTEMPT:
         return _accept_payment(session, community_id, line_id, line, target, person_id, now)
-    _require_amount(session, community_id, line, target)
+    key = f"not_seen:{target}"
+    if target.kind == TargetKind.CASH:
+        _accept_cash(session, community_id, line_id, line, target, person_id, now)
+    else:
+        _require_amount(session, community_id, line, target)
     _decide(session, line_id, str(target), person_id, now)
     if target.kind == TargetKind.PAYOUT:
         payout = session.get_one(ProviderPayout, target.id)
         key = f"not_seen:{payout_key(payout.provider, payout.payout_id)}"
-        close_work_about(session, key, str(target), now, person_id)
+    close_work_about(session, key, str(target), now, person_id)
     return Accepted(lines=1)
 
 
-def _why_not_open(session: Session, community_id: int, line_id: int) -> CbtError:
+def _accept_cash(
+    session: Session,
+    community_id: int,
+    line_id: int,
+    line: BankLine,
+    target: Target,
+    person_id: int,
+    now: datetime,
+) -> None:
+    """The bank shows cash that was brought to it, so it is not on its way any more.
+
+    From the community's limit on whoever brought it cannot be the one who accepts the line as well.
+    """
+    banked = cash_box.get_banked(session, community_id, target.id)
+    is_back = cash_box.find_cleared(session, banked.id)
+    if is_back:
+        raise NotFound(thing="cash")
+    if banked.amount_satang != line.amount_satang:
+        known = banked.amount_satang
+        raise LineAmountDiffers(line_satang=line.amount_satang, known_satang=known)
+    if is_back is not None:
+        return
+    limit = get_money_rules(session, community_id, now).two_people_from_satang
+    if banked.amount_satang >= limit and banked.banked_by == person_id:
+        raise SecondPersonNeeded
+    cash_box.clear_banked(session, banked, person_id, now, line_id=line_id)
+
+
+def _why_not(session: Session, community_id: int, line_id: int, wanted: LineState) -> CbtError:
     state = session.scalar(
         select(StatementLine.state).where(
             StatementLine.id == line_id, StatementLine.community_id == community_id
@@ -496,7 +174,7 @@ def _why_not_open(session: Session, community_id: int, line_id: int) -> CbtError
     )
     if state is None:
         return NotFound(thing="line")
-    return StateForbids(thing="line", state=state, wanted=LineState.MATCHED)
+    return StateForbids(thing="line", state=state, wanted=wanted)
 
 
 def _accept_payment(
@@ -512,7 +190,7 @@ def _accept_payment(
         raise LineAmountDiffers(line_satang=line.amount_satang, known_satang=0)
     time = 1 + _times_seen(session, target)
     is_confirmed = transfers.confirm_by_statement(
-        session, community_id, target.id, line.amount_satang, time, person_id, now
+        session, community_id, target.id, line, time, person_id, now
     )
     if not is_confirmed:
         return Accepted(waiting=1)
@@ -550,9 +228,6 @@ def _require_amount(session: Session, community_id: int, line: BankLine, target:
             Refund.community_id == community_id,
             Refund.state == RefundState.SUCCEEDED,
             func.coalesce(Refund.paid_from, Capture.provider) == BANK,
-        ),
-        TargetKind.CASH: select(CashBanked.amount_satang).where(
-            CashBanked.id == target.id, CashBanked.community_id == community_id
         ),
     }
     amount = session.scalar(wanted[target.kind])
@@ -611,6 +286,78 @@ def set_aside(
         return len(done)
 
 
+@dataclass(frozen=True)
+class AsideLine:
+    """A line that somebody set aside: it concerns no booking."""
+
+    id: int
+    booked_on: date
+    amount_satang: int
+    reference: str
+    payer: str
+    text: str
+    note: str
+    decided_by: int | None
+    decided_at: datetime | None
+
+
+def list_aside(session: Session, community_id: int, first: int, most: int) -> list[AsideLine]:
+    """Lines that were set aside, the newest decision first."""
+    rows = session.execute(
+        select(*columns(StatementLine, AsideLine))
+        .where(
+            StatementLine.community_id == community_id,
+            StatementLine.state == LineState.SET_ASIDE,
+        )
+        .order_by(StatementLine.decided_at.desc(), StatementLine.id.desc())
+        .offset(first)
+        .limit(most)
+    )
+    return [AsideLine(*row) for row in rows]
+
+
+def count_aside(session: Session, community_id: int) -> int:
+    found = session.scalar(
+        select(func.count()).where(
+            StatementLine.community_id == community_id,
+            StatementLine.state == LineState.SET_ASIDE,
+        )
+    )
+    return found or 0
+
+
+def reopen(community_id: int, line_id: int, reason: str, person_id: int, now: datetime) -> None:
+    """A line that was set aside is work again; what was said of it, and why no more, is kept.
+
+    Raises NoteMissing without a reason, NotFound, or StateForbids for a line that is not set aside.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise NoteMissing
+    with transaction() as session:
+        said = session.execute(
+            select(StatementLine.note, StatementLine.decided_by, StatementLine.decided_at).where(
+                StatementLine.id == line_id, StatementLine.community_id == community_id
+            )
+        ).one_or_none()
+        done = session.scalar(
+            update(StatementLine)
+            .where(
+                StatementLine.id == line_id,
+                StatementLine.community_id == community_id,
+                StatementLine.state == LineState.SET_ASIDE,
+            )
+            .values(state=LineState.OPEN, note="", decided_by=None, decided_at=None)
+            .returning(StatementLine.id)
+        )
+        if done is None or said is None:
+            raise _why_not(session, community_id, line_id, LineState.OPEN)
+        values = {"line_id": line_id, "reason": reason, "reopened_by": person_id}
+        told = {"said": said.note, "said_by": said.decided_by, "said_at": said.decided_at}
+        session.execute(insert(StatementReopening), {**values, **told, "reopened_at": now})
+        reopen_work_about(session, line_key(line_id), now)
+
+
 def find_payment(session: Session, community: CommunityCard, reference: str) -> TargetCard | None:
     """The newest code into the bank account of a booking, by the reference that a person typed."""
     row = session.execute(
@@ -646,95 +393,3 @@ def list_confirmed_untaken(session: Session, since: datetime) -> list[int]:
         .distinct()
     )
     return list(rows)
-
-
-# --- what the bank ought to show -----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Missing:
-    """Something that the bank's statement does not show though it covers its days."""
-
-    kind: WorkKind
-    key: str
-    facts: dict[str, object]
-
-
-def watch(community: CommunityCard, now: datetime) -> int:
-    """Open work for confirmed transfers and payouts that the bank's statements do not show.
-
-    Only days that a statement covers are held against it, and what an undecided line could be is not
-    missed. Returns how many were new; where none is, nothing is written.
-    """
-    session = db.session()
-    today = village_day(now, community.zone)
-    covered = list_covered(session, community.id, today - WATCHED_FOR)
-    if not covered:
-        db.session.rollback()
-        return 0
-    missing = _list_missing(session, community, covered)
-    keys = [each.key for each in missing]
-    known = set(session.scalars(select(WorkItem.key).where(WorkItem.key.in_(keys))))
-    db.session.rollback()
-    new = [each for each in missing if each.key not in known]
-    if new:
-        with transaction() as writing:
-            writing.execute(
-                insert(WorkItem),
-                [
-                    {
-                        "community_id": community.id,
-                        "kind": each.kind,
-                        "key": each.key,
-                        "facts": each.facts,
-                        "opened_at": now,
-                    }
-                    for each in new
-                ],
-            )
-    return len(new)
-
-
-def _list_missing(
-    session: Session, community: CommunityCard, covered: Iterable[Any]
-) -> list[_Missing]:
-    spans = list(covered)
-    lines = list(_list_lines(session, community.id).values())
-    known = _list_known(session, community, spans[0].first_on)
-    confirmed = [each for each in known.payments if each.confirmed_at is not None]
-    possible = _propose(lines, known, community.zone)
-    maybe = {
-        Target(kind, each)
-        for kind, proposal in possible.values()
-        for each in (proposal.target_id, *proposal.candidates)
-        if each is not None
-    }
-    found = []
-    for span in spans:
-        within = [each for each in lines if span.first_on <= each.booked_on <= span.last_on]
-        zone = community.zone
-        for each in matching.unseen(confirmed, within, span.first_on, span.last_on, zone):
-            target = Target(TargetKind.ATTEMPT, each.attempt_id)
-            if target not in maybe:
-                card = known.cards[target]
-                found.append(_missing(WorkKind.TRANSFER_NOT_SEEN, f"not_seen:{target}", card))
-        for payout in known.payouts:
-            target = Target(TargetKind.PAYOUT, payout.payout_id)
-            is_due = payout.expected_on + PAYOUT_LATE_BY <= span.last_on
-            if payout.is_seen or target in maybe or not is_due:
-                continue
-            if payout.expected_on >= span.first_on:
-                card = known.cards[target]
-                key = f"not_seen:{payout_key(card.provider, card.reference)}"
-                found.append(_missing(WorkKind.PAYOUT_NOT_SEEN, key, card))
-    return found
-
-
-def _missing(kind: WorkKind, key: str, card: TargetCard) -> _Missing:
-    is_payout = kind == WorkKind.PAYOUT_NOT_SEEN
-    facts: dict[str, object] = {
-        "amount_satang": card.amount_satang,
-        "on": card.on.isoformat(),
-        "name" if is_payout else "reference": card.reference,
-    }
-    return _Missing(kind, key, {**facts, "provider": card.provider} if is_payout else facts)

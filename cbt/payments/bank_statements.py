@@ -5,6 +5,8 @@ what it is (`bank_matching.py`).
 """
 
 import logging
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -39,6 +41,7 @@ from cbt.payments.reported import (
 log = logging.getLogger("cbt.payments")
 
 _LAYOUTS_TRIED = 10
+_LONGEST_NAME = 200
 _AT_ONCE = 5_000
 _OTHER_LAYOUT = (StatementProblem.COLUMN, StatementProblem.MAPPING)
 
@@ -92,7 +95,7 @@ def import_statement(
         new = _new_lines(session, community_id, statement.lines)
         made = StatementImport(
             community_id=community_id,
-            file_name=file_name[:200],
+            file_name=clean_name(file_name),
             sha256=digest,
             lines=len(statement.lines),
             new_lines=len(new),
@@ -108,6 +111,13 @@ def import_statement(
         session.flush()
         _store_lines(session, community_id, made.id, new, now)
         return Imported(made.id, made.lines, made.new_lines)
+
+
+def clean_name(sent: str) -> str:
+    """The name of a file as its reader may keep it: without folders and what no name shows."""
+    last = re.split(r"[/\\]", sent)[-1]
+    shown = "".join(each for each in last if unicodedata.category(each)[0] != "C")
+    return " ".join(shown.split())[:_LONGEST_NAME] or "statement"
 
 
 def list_imports(session: Session, community_id: int, most: int) -> list[ImportCard]:

@@ -44,9 +44,10 @@ def take_cash(
 ) -> None:
     """A person of the community took what is due in cash: all of it, or what the deposit lacks.
 
+    What was promised may be written down some days after the trip as well (`promises.py`).
     `shown_satang` is what was due on the page that the person had before them. Raises NotFound,
     MethodClosed where the community has no cash box, StateForbids when nothing is due any more,
-    HoldLapsed, DetailsIncomplete, PreviewOutdated when another sum is due by now, AmountInvalid; and
+    HoldLapsed, DepartureFull or SlotFull when others have its places by now, DetailsIncomplete, PreviewOutdated when another sum is due by now, AmountInvalid; and
     then writes nothing.
     """
     attempt_id, is_first = _write_down(
@@ -74,7 +75,7 @@ def _write_down(
             return unfinished, False
         paid = queries.get_money(session, locked.id).paid_satang
         due = locked.price_satang - paid
-        _require_due(session, locked, due, now)
+        is_late = _require_due(session, locked, due, now)
         if shown_satang is not None and shown_satang != due:
             raise PreviewOutdated
         amount = due if amount_satang is None else amount_satang
@@ -90,7 +91,9 @@ def _write_down(
                 taken_at=now,
             )
         )
-        if locked.state == BookingState.HELD:
+        if is_late:
+            bookings.hold_again(session, locked, now + _TO_THE_BOOKS, now)
+        elif locked.state == BookingState.HELD:
             bookings.extend_hold(session, locked.id, now + _TO_THE_BOOKS, now)
         return attempt_id, True
 
@@ -113,14 +116,23 @@ def _lock(session: Session, community_id: int, reference: str) -> Locked:
     return bookings.lock_booking(session, booking.id)
 
 
-def _require_due(session: Session, booking: Locked, due_satang: int, now: datetime) -> None:
+def _require_due(session: Session, booking: Locked, due_satang: int, now: datetime) -> bool:
+    """Refuse what cannot be paid in cash; whether the hold is over and only its promise counts."""
     is_alive = booking.state == BookingState.HELD and booking.held_until > now
-    if booking.state in (BookingState.HELD, BookingState.LAPSED) and not is_alive:
+    is_late = not is_alive and _is_late(session, booking, now)
+    if booking.state in (BookingState.HELD, BookingState.LAPSED) and not (is_alive or is_late):
         raise HoldLapsed
-    if (not is_alive and booking.state != BookingState.CONFIRMED) or due_satang <= 0:
+    if not (is_alive or is_late or booking.state == BookingState.CONFIRMED) or due_satang <= 0:
         raise StateForbids(thing="booking", state=booking.state, wanted="paid")
     if not bookings.has_details(session, booking.id):
         raise DetailsIncomplete(missing=("name",))
+    return is_late
+
+
+def _is_late(session: Session, booking: Locked, now: datetime) -> bool:
+    """Whether a hold that is over has a promise that people may still write down."""
+    until = promises.recordable_until(session, booking)
+    return until is not None and now < until
 
 
 def _attempt(session: Session, booking: Locked, account_id: int, amount: int, now: datetime) -> int:
@@ -157,15 +169,20 @@ def _attempt(session: Session, booking: Locked, account_id: int, amount: int, no
 def release_promise(community_id: int, reference: str, now: datetime) -> None:
     """The community gives promised places back, as when the party says that it does not come.
 
-    The guest is told. Raises NotFound, or StateForbids where nothing is promised any more.
+    The guest is told. After the trip, when the places are free already, the party did not come or did
+    not pay: the promise is over, and nobody is told. Raises NotFound, or StateForbids where nothing is promised any more.
     """
     with transaction() as session:
         booking = _lock(session, community_id, reference)
         is_waiting = booking.state == BookingState.HELD and booking.held_until > now
         is_promised = promises.is_promised(session, booking.id)
-        if not (is_waiting and is_promised) or _find_unfinished(session, booking.id) is not None:
+        is_over = booking.state in (BookingState.HELD, BookingState.LAPSED) and not is_waiting
+        is_open = is_promised and (is_waiting or is_over)
+        if not is_open or _find_unfinished(session, booking.id) is not None:
             raise StateForbids(thing="booking", state=booking.state, wanted="cancelled")
         promises.drop_promises(session, booking.id)
+        if is_over:
+            return
         bookings.end_booking(session, booking, BookingState.CANCELLED, EndReason.COMMUNITY, now)
         credit = queries.get_money(session, booking.id).paid_satang
         if credit:  # what the guest had put in of a credit comes back as one

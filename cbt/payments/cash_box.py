@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
@@ -22,11 +23,11 @@ from cbt.errors import (
 )
 from cbt.ledger import services as ledger
 from cbt.payments import posting, queries
-from cbt.payments.models import CashBanked, CashCount
-from cbt.payments.posting import CashBankedFacts, CashCountFacts
+from cbt.payments.models import CashBanked, CashCleared, CashCount
+from cbt.payments.posting import CashBankedFacts, CashClearedFacts, CashCountFacts
 from cbt.payments.records import CASH
 from cbt.payments.reported import WorkKind
-from cbt.payments.work import open_work
+from cbt.payments.work import close_work_about, open_work
 
 
 def count_cash(
@@ -93,7 +94,8 @@ def bank_cash(
 ) -> None:
     """Somebody brought cash from the box to the community's bank account.
 
-    Raises AmountInvalid for nothing, MethodClosed where there is no cash box, ReferenceUsed when
+    It is on its way, and on the work list, until somebody else has seen it there, or a line of the
+    bank's statement shows it (`bank_matching.py`). Raises AmountInvalid for nothing, MethodClosed where there is no cash box, ReferenceUsed when
     the bank's reference was noted before, BalanceTooLow when the box does not hold so much.
     """
     if amount_satang <= 0:
@@ -120,6 +122,79 @@ def bank_cash(
         facts = CashBankedFacts(banked.id, amount_satang, banked.bank_reference, on)
         draft = posting.cash_banked_draft(facts, f"person:{person_id}")
         ledger.post(session, community.book_id, draft, now)
+        told = {"amount_satang": amount_satang, "reference": facts.bank_reference}
+        values = {**told, "on": on.isoformat()}
+        key = banked_key(banked.id)
+        open_work(session, WorkKind.CASH_ON_THE_WAY, key, community_id, values, now)
+
+
+def decide_banked(
+    community_id: int, banked_id: int, person_id: int, now: datetime, *, is_back: bool
+) -> None:
+    """A second person saw banked cash in the bank account, or says that it `is_back` in the box.
+
+    Raises NotFound, SecondPersonNeeded for whoever brought it, or StateForbids when it was cleared
+    before; and then writes nothing.
+    """
+    with transaction() as session:
+        banked = get_banked(session, community_id, banked_id)
+        if banked.banked_by == person_id:
+            raise SecondPersonNeeded
+        clear_banked(session, banked, person_id, now, is_back=is_back)
+
+
+def get_banked(session: Session, community_id: int, banked_id: int) -> CashBanked:
+    """Raises NotFound for what another community brought to its bank."""
+    banked = session.get(CashBanked, banked_id)
+    if banked is None or banked.community_id != community_id:
+        raise NotFound(thing="cash")
+    return banked
+
+
+def find_cleared(session: Session, banked_id: int) -> bool | None:
+    """Whether banked cash went back into the box; None while it is on its way. A step."""
+    found: bool | None = session.scalar(
+        select(CashCleared.is_back).where(CashCleared.banked_id == banked_id)
+    )
+    return found
+
+
+def clear_banked(
+    session: Session,
+    banked: CashBanked,
+    person_id: int,
+    now: datetime,
+    *,
+    line_id: int | None = None,
+    is_back: bool = False,
+) -> None:
+    """Banked cash is not on its way any more: write it down once, post it, settle its work. A step.
+
+    Raises StateForbids when it was cleared before.
+    """
+    values = {"banked_id": banked.id, "banked_by": banked.banked_by, "line_id": line_id}
+    try:
+        with session.begin_nested():
+            session.execute(
+                insert(CashCleared),
+                {**values, "is_back": is_back, "cleared_by": person_id, "cleared_at": now},
+            )
+    except IntegrityError:
+        raise StateForbids(thing="cash", state="cleared", wanted="cleared") from None
+    community = get_community_by_id(session, banked.community_id)
+    on = village_day(now, community.zone)
+    facts = CashClearedFacts(banked.id, banked.amount_satang, is_back, on)
+    draft = posting.cash_cleared_draft(facts, f"person:{person_id}")
+    ledger.post(session, community.book_id, draft, now)
+    note = f"line:{line_id}" if line_id else "back" if is_back else "seen"
+    close_work_about(session, banked_key(banked.id), note, now, person_id)
+    if is_back:
+        close_work_about(session, f"not_seen:cash:{banked.id}", note, now, person_id)
+
+
+def banked_key(banked_id: int) -> str:
+    """What the work that cash on its way is goes by."""
+    return f"cash:{banked_id}"
 
 
 def _community(session: Session, community_id: int) -> CommunityCard:

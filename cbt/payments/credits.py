@@ -11,16 +11,18 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
 from cbt.clock import village_day
 from cbt.db import db, transaction
 from cbt.errors import CreditSpent, DetailsIncomplete, HoldLapsed, StateForbids
 from cbt.ledger import services as ledger
 from cbt.payments import posting, queries
-from cbt.payments.models import Credit, CreditUse
+from cbt.payments.models import Attempt, Credit, CreditUse
 from cbt.payments.payer import Payer, get_payer, notify_guest
 from cbt.payments.posting import CreditFacts, CreditUseFacts
+from cbt.payments.provider import AttemptState
+from cbt.payments.records import CASH, RECORDED_WITHIN
 
 _ACTOR = "payments"
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -39,6 +41,7 @@ def issue_credit(session: Session, booking_id: int, amount_satang: int, now: dat
             "booking_id": booking_id,
             "amount_satang": amount_satang,
             "used_satang": 0,
+            "frozen_satang": 0,
             "issued_at": now,
         },
     ).scalar_one()
@@ -98,7 +101,7 @@ def _take(session: Session, community_id: int, code: str, due: int) -> tuple[int
         update(Credit)
         .where(Credit.community_id == community_id, Credit.code == code.strip().upper())
         .values(used_satang=Credit.used_satang)
-        .returning(Credit.id, Credit.amount_satang - Credit.used_satang)
+        .returning(Credit.id, Credit.amount_satang - Credit.used_satang - Credit.frozen_satang)
     ).one_or_none()
     if row is None or row[1] <= 0:
         raise CreditSpent(code=code.strip().upper())
@@ -131,13 +134,60 @@ def _note_use(session: Session, credit_id: int, payer: Payer, amount: int, now: 
     ledger.post(session, payer.book_id, posting.credit_use_draft(facts, _ACTOR), now)
 
 
+def freeze_credit(session: Session, booking_id: int, most: int) -> int:
+    """Keep up to `most` satang of a booking's credits from being used; return how much there was.
+
+    A step, under the booking's lock; each credit is locked by writing it first.
+    """
+    left = most
+    for credit_id, unused, _frozen in _lock_credits(session, booking_id):
+        left -= _move_frozen(session, credit_id, min(left, unused))
+    return most - left
+
+
+def release_credit(session: Session, booking_id: int, amount_satang: int) -> None:
+    """Let a booking's credits that were frozen be used again. A step, under the booking's lock."""
+    left = amount_satang
+    for credit_id, _unused, frozen in _lock_credits(session, booking_id):
+        left += _move_frozen(session, credit_id, -min(left, frozen))
+
+
+def _lock_credits(session: Session, booking_id: int) -> list[tuple[int, int, int]]:
+    """(credit, satang not used, satang frozen) of a booking's credits, in the order of their issue."""
+    unused = Credit.amount_satang - Credit.used_satang - Credit.frozen_satang
+    rows = session.execute(
+        update(Credit)
+        .where(Credit.booking_id == booking_id)
+        .values(used_satang=Credit.used_satang)
+        .returning(Credit.id, unused, Credit.frozen_satang)
+    )
+    return sorted((row[0], int(row[1]), int(row[2])) for row in rows)
+
+
+def _move_frozen(session: Session, credit_id: int, by: int) -> int:
+    if by:
+        moved = update(Credit).where(Credit.id == credit_id)
+        session.execute(moved.values(frozen_satang=Credit.frozen_satang + by))
+    return by
+
+
 def return_stranded_credit(now: datetime) -> int:
     """Give guests a new credit for what they had put into holds that then lapsed. Returns how many."""
     session = db.session()
+    promised = (  # the party came with the rest in cash: it may still be written down
+        select(Attempt.booking_id)
+        .join(Booking, Booking.id == Attempt.booking_id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
+            Departure.ends_at > now - RECORDED_WITHIN,
+        )
+    )
     stranded = session.scalars(
         select(CreditUse.booking_id)
         .join(Booking, Booking.id == CreditUse.booking_id)
-        .where(Booking.state == BookingState.LAPSED)
+        .where(Booking.state == BookingState.LAPSED, Booking.id.not_in(promised))
         .distinct()
         .order_by(CreditUse.booking_id)
     ).all()

@@ -2,10 +2,12 @@
 
 The payment account has lost the money from the first day on, so the books follow at once: into an
 account of its own, and out of there to where the decision sends it. What a provider says of a dispute
-may come late, twice or only at the end; a dispute never goes back from decided to open.
+may come late, twice or only at the end; a dispute never goes back from decided to open, and only one
+that was lost is ever decided anew, where the bank gives the money back.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -25,9 +27,10 @@ from cbt.errors import MethodClosed, NotFound, StateForbids
 from cbt.ledger import services as ledger
 from cbt.notices.queries import list_sent_about
 from cbt.payments import queries
+from cbt.payments.credits import freeze_credit, release_credit
 from cbt.payments.drafts import drafts_of_dispute
 from cbt.payments.evidence import EvidenceFacts, Moment, with_words, write
-from cbt.payments.give_back import fail, is_split, release, reserve, return_money
+from cbt.payments.give_back import is_split, release, request_refund, reserve, return_money
 from cbt.payments.models import Capture, CaptureBalance, PaymentAccount, Refund
 from cbt.payments.payer import Payer, get_payer
 from cbt.payments.provider import (
@@ -37,6 +40,14 @@ from cbt.payments.provider import (
     RefundReason,
     RefundState,
     TellingProvider,
+    advance_dispute,
+)
+from cbt.payments.refund_ends import (
+    cover_refunds,
+    keep_reserved,
+    lost_work_key,
+    owed_satang,
+    review_lost,
 )
 from cbt.payments.reported import Dispute, WorkKind
 from cbt.payments.work import close_work_about, open_work
@@ -68,9 +79,10 @@ def take_in_dispute(payment_account_id: int, told: NormalisedDispute, now: datet
             dispute.evidence_until = told.evidence_until or dispute.evidence_until
             dispute.fee_satang = dispute.fee_satang or told.fee_satang
             _post(session, dispute, capture, payer, now)
-        if dispute.state == DisputeState.OPEN != told.state:
-            _close(session, dispute, booking, told.state, now)
-            _post(session, dispute, capture, payer, now)
+        known = DisputeState(dispute.state)
+        if advance_dispute(known, told.state) != known:
+            end = _END[known, told.state]
+            end(session, dispute, _About(capture, booking, payer), now)
         return dispute.id
 
 
@@ -104,6 +116,7 @@ def _open(
     session: Session, capture: Capture, payer: Payer, told: NormalisedDispute, now: datetime
 ) -> Dispute:
     was_split = capture.buys and is_split(session, capture.booking_id)
+    reserved, credit = _keep(session, capture, told.amount_satang, was_split=was_split)
     dispute = Dispute(
         community_id=capture.community_id,
         booking_id=capture.booking_id,
@@ -111,7 +124,10 @@ def _open(
         provider_ref=told.provider_ref,
         amount_satang=told.amount_satang,
         fee_satang=told.fee_satang,
-        reserved_satang=min(told.amount_satang, _left(session, capture, was_split=was_split)),
+        reserved_satang=reserved,
+        credit_satang=credit,
+        covered_satang=0,
+        fund_satang=0,
         state=DisputeState.OPEN,
         reason=told.reason,
         opened_at=told.opened_at,
@@ -119,8 +135,6 @@ def _open(
         recorded_at=now,
         was_split=was_split,
     )
-    if dispute.reserved_satang:
-        reserve(session, capture.id, dispute.reserved_satang)
     session.add(dispute)
     session.flush()
     facts = {
@@ -134,13 +148,23 @@ def _open(
     return dispute
 
 
-def _left(session: Session, capture: Capture, *, was_split: bool) -> int:
-    """What a dispute can still keep from going back: of the payment, and of the booking's deposit."""
+def _keep(
+    session: Session, capture: Capture, amount_satang: int, *, was_split: bool
+) -> tuple[int, int]:
+    """(of the payment, of credits) that a dispute keeps from going back or being used.
+
+    What was left with the community as a credit is the guest's, so it goes before what pays for the
+    trip; of that no more than lies in the booking's deposit.
+    """
     balance = session.get_one(CaptureBalance, capture.id, populate_existing=True)
-    left = balance.amount_satang - balance.returning_satang
+    most = min(amount_satang, balance.amount_satang - balance.returning_satang)
+    credit = freeze_credit(session, capture.booking_id, most) if capture.buys else 0
+    left = most - credit
     if capture.buys and not was_split:
         left = min(left, queries.get_money(session, capture.booking_id).returnable_satang)
-    return left
+    if left:
+        reserve(session, capture.id, left)
+    return left, credit
 
 
 def _post(
@@ -152,55 +176,111 @@ def _post(
     ledger.post_all(session, payer.book_id, drafts, now)
 
 
-def _close(
-    session: Session, dispute: Dispute, booking: Locked, state: DisputeState, now: datetime
-) -> None:
-    dispute.state, dispute.closed_at = state, now
-    session.flush()
-    close_work_about(session, _work_key(dispute), str(state), now)
-    if state == DisputeState.WON:
-        release(session, dispute.capture_id, dispute.reserved_satang)
-        _return_what_waited(session, dispute, booking, now)
-        return
-    _stop_refunds(session, dispute, now)
-    if dispute.was_split:
+@dataclass(frozen=True)
+class _About:
+    """What a dispute is about, as it stands under the booking's lock."""
+
+    capture: Capture
+    booking: Locked
+    payer: Payer
+
+
+def _win(session: Session, dispute: Dispute, about: _About, now: datetime) -> None:
+    """The money stays with the booking."""
+    dispute.state, dispute.closed_at = DisputeState.WON, now
+    close_work_about(session, _work_key(dispute), str(dispute.state), now)
+    release(session, dispute.capture_id, dispute.reserved_satang)
+    release_credit(session, dispute.booking_id, dispute.credit_satang)
+    _post(session, dispute, about.capture, about.payer, now)
+    _return_what_waited(session, dispute, about.booking, now)
+
+
+def _lose(session: Session, dispute: Dispute, about: _About, now: datetime) -> None:
+    """The guest has the money by the bank: what was owed of it first, then what pays for the trip."""
+    dispute.state, dispute.closed_at = DisputeState.LOST, now
+    close_work_about(session, _work_key(dispute), str(dispute.state), now)
+    owed = owed_satang(session, about.capture.id)
+    room = max(0, dispute.amount_satang - dispute.credit_satang - owed)
+    keep_reserved(session, dispute, min(dispute.reserved_satang, room))
+    _post(session, dispute, about.capture, about.payer, now)
+    cover_refunds(session, dispute, now)
+    review_lost(session, dispute, now)
+
+
+def _reinstate(session: Session, dispute: Dispute, about: _About, now: datetime) -> None:
+    """The bank gives back what it had taken for good: everything is as if it had been won.
+
+    But where the booking was split meanwhile, without that money, it goes to the management fund:
+    nobody's share is reckoned again.
+    """
+    if about.capture.buys and not dispute.was_split and is_split(session, dispute.booking_id):
+        dispute.fund_satang = dispute.reserved_satang
+    dispute.state, dispute.reinstated_at = DisputeState.WON, now
+    release(session, dispute.capture_id, dispute.reserved_satang - dispute.fund_satang)
+    release_credit(session, dispute.booking_id, dispute.credit_satang)
+    _post(session, dispute, about.capture, about.payer, now)
+    close_work_about(session, lost_work_key(dispute), str(dispute.state), now)
+    _owe_again(session, dispute, about.payer, now)
+    _return_what_waited(session, dispute, about.booking, now)
+    if dispute.fund_satang:
         facts = {
-            "reference": booking.reference,
+            "reference": about.booking.reference,
             "dispute_id": dispute.id,
-            "amount_satang": dispute.amount_satang,
+            "amount_satang": dispute.fund_satang,
+            "why": ["back"],
         }
-        key = f"dispute_lost:{dispute.provider_ref}"
+        key = f"dispute_back:{dispute.provider_ref}"
         open_work(session, WorkKind.DISPUTE_LOST, key, dispute.community_id, facts, now)
 
 
+_End = Callable[[Session, Dispute, _About, datetime], None]
+_END: dict[tuple[DisputeState, DisputeState], _End] = {
+    (DisputeState.OPEN, DisputeState.WON): _win,
+    (DisputeState.OPEN, DisputeState.LOST): _lose,
+    (DisputeState.LOST, DisputeState.WON): _reinstate,
+}
+"""What happens when a dispute goes from one state to another: as far as it may move."""
+
+
+def _owe_again(session: Session, dispute: Dispute, payer: Payer, now: datetime) -> None:
+    """What the guest had by the bank is owed anew, now that the bank has it back."""
+    had = session.scalars(
+        select(Refund)
+        .where(Refund.by_dispute_id == dispute.id, Refund.state == RefundState.BY_BANK)
+        .order_by(Refund.number)
+    ).all()
+    for refund in had:
+        refund.state = RefundState.CANCELLED
+        session.flush()
+        release(session, refund.capture_id, refund.amount_satang)
+        reason, by = RefundReason(refund.reason), refund.requested_by
+        amount = refund.amount_satang
+        request_refund(session, refund.capture_id, amount, reason, payer, now, by=by)
+
+
 def _return_what_waited(session: Session, dispute: Dispute, booking: Locked, now: datetime) -> None:
-    """The money stays with the booking; of one cancelled meanwhile its guest now gets the terms' part."""
-    if booking.state != BookingState.CANCELLED or dispute.was_split:
+    """Of a booking cancelled meanwhile its guest now gets the terms' part of what is there again.
+
+    What a change had retained before stays retained, as when it was cancelled, unless the community
+    called it off.
+    """
+    if booking.state != BookingState.CANCELLED or dispute.was_split or dispute.fund_satang:
         return
     ended = session.execute(
         select(Booking.ended_at, Booking.ended_for).where(Booking.id == booking.id)
     ).one()
     if ended.ended_at is None or ended.ended_at < dispute.recorded_at:
         return
-    paid = min(dispute.reserved_satang, queries.get_money(session, booking.id).returnable_satang)
     called_off = ended.ended_for != EndReason.GUEST
+    money = queries.get_money(session, booking.id)
+    of_terms = money.returnable_satang if called_off else money.of_terms_satang
+    paid = min(dispute.reserved_satang, of_terms)
     refund = quote_refund(
         parse(booking.terms), paid, booking.counts_from, ended.ended_at, by_community=called_off
     )
     if refund.refund_satang:
         reason = RefundReason.CALLED_OFF if called_off else RefundReason.CANCELLED
         return_money(session, booking.id, refund.refund_satang, reason, now)
-
-
-def _stop_refunds(session: Session, dispute: Dispute, now: datetime) -> None:
-    """The guest has the money by the bank: whether a refund goes out as well, a person decides."""
-    waiting = session.scalars(
-        select(Refund).where(
-            Refund.capture_id == dispute.capture_id, Refund.state == RefundState.APPROVED
-        )
-    ).all()
-    for refund in waiting:
-        fail(session, refund, "disputed", now, tell=False)
 
 
 def _work_key(dispute: Dispute) -> str:
@@ -225,6 +305,8 @@ class DisputeCard:
     amount_satang: int
     fee_satang: int
     reserved_satang: int
+    credit_satang: int
+    covered_satang: int
     state: DisputeState
     reason: str
     opened_at: datetime
@@ -232,7 +314,18 @@ class DisputeCard:
     submitted_at: datetime | None
     submitted_by: int | None
     closed_at: datetime | None
+    reinstated_at: datetime | None
     was_split: bool
+
+    @property
+    def deposit_satang(self) -> int:
+        """What of it lay in the booking's deposit: nothing once that was split."""
+        return 0 if self.was_split else self.reserved_satang
+
+    @property
+    def loss_satang(self) -> int:
+        """What of it nothing covers, where it was lost."""
+        return self.amount_satang - self.deposit_satang - self.credit_satang - self.covered_satang
 
 
 _DISPUTE: list[Any] = [
@@ -247,6 +340,8 @@ _DISPUTE: list[Any] = [
     Dispute.amount_satang,
     Dispute.fee_satang,
     Dispute.reserved_satang,
+    Dispute.credit_satang,
+    Dispute.covered_satang,
     Dispute.state,
     Dispute.reason,
     Dispute.opened_at,
@@ -254,6 +349,7 @@ _DISPUTE: list[Any] = [
     Dispute.submitted_at,
     Dispute.submitted_by,
     Dispute.closed_at,
+    Dispute.reinstated_at,
     Dispute.was_split,
 ]
 

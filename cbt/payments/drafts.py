@@ -20,6 +20,7 @@ from cbt.payments.models import (
     Capture,
     CaptureFee,
     CashBanked,
+    CashCleared,
     CashCount,
     Credit,
     CreditUse,
@@ -29,13 +30,16 @@ from cbt.payments.models import (
 from cbt.payments.posting import (
     CaptureFacts,
     CashBankedFacts,
+    CashClearedFacts,
     CashCountFacts,
     CreditFacts,
     CreditUseFacts,
     DisputeEndFacts,
     DisputeFacts,
     DisputeFeeFacts,
+    DisputeReinstatedFacts,
     FeeFacts,
+    RefundByBankFacts,
     RefundFacts,
     RefundReturnFacts,
 )
@@ -51,6 +55,7 @@ def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),
+        *_by_bank_drafts(session, community_id, zone),
         *_dispute_drafts(session, community_id, zone),
         *_credit_drafts(session, community_id, zone),
         *_box_drafts(session, community_id, zone),
@@ -180,11 +185,42 @@ def drafts_of_dispute(
         drafts.append(posting.dispute_fee_draft(fee, actor))
     if dispute.closed_at is None:
         return drafts
-    deposit = 0 if dispute.was_split else dispute.reserved_satang
-    end = DisputeEndFacts(*about, amount, deposit, village_day(dispute.closed_at, zone))
-    if dispute.state == DisputeState.WON:
+    deposit, credit = dispute.deposit_satang, dispute.credit_satang
+    closed_on = village_day(dispute.closed_at, zone)
+    end = DisputeEndFacts(*about, amount, deposit, closed_on, credit or None)
+    if dispute.state == DisputeState.WON and dispute.reinstated_at is None:
         return [*drafts, posting.dispute_won_draft(end, actor)]
-    return [*drafts, posting.dispute_lost_draft(end, actor)]
+    drafts.append(posting.dispute_lost_draft(end, actor))
+    if dispute.reinstated_at is not None:
+        fund = dispute.fund_satang
+        into = (deposit - fund + dispute.covered_satang, credit, fund)
+        on = village_day(dispute.reinstated_at, zone)
+        back = DisputeReinstatedFacts(*about, amount, *into, on)
+        drafts.append(posting.dispute_reinstated_draft(back, actor))
+    return drafts
+
+
+def _by_bank_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
+    rows = session.execute(
+        select(Refund, Booking.reference, Capture.provider, Capture.payment_id, Dispute)
+        .join(Booking, Booking.id == Refund.booking_id)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .join(Dispute, Dispute.id == Refund.by_dispute_id)
+        .where(Refund.community_id == community_id)
+    )
+    for refund, *about, dispute in rows:
+        yield draft_by_bank(refund, about, dispute, zone, "")
+
+
+def draft_by_bank(
+    refund: Refund, about: Sequence[str], dispute: Dispute, zone: str, actor: str
+) -> Draft:
+    """The entry of a refund that the guest has by the bank; `about` as for `refund_facts`."""
+    reference, provider, payment_id = about
+    on = village_day(refund.by_bank_at or refund.requested_at, zone)
+    money = (refund.number, refund.amount_satang, dispute.provider_ref)
+    facts = RefundByBankFacts(reference, provider, payment_id, *money, on)
+    return posting.refund_by_bank_draft(facts, actor)
 
 
 def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
@@ -210,7 +246,7 @@ def _credit_drafts(session: Session, community_id: int, zone: str) -> Iterator[D
 
 
 def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draft]:
-    """Counts that two people agreed on and that differed, and cash that went to the bank."""
+    """Counts that two people agreed on and that differed; cash for the bank, and what became of it."""
     counts = session.scalars(
         select(CashCount).where(
             CashCount.community_id == community_id,
@@ -222,8 +258,16 @@ def _box_drafts(session: Session, community_id: int, zone: str) -> Iterator[Draf
         figures = (count.expected_satang, count.counted_satang)
         on = village_day(count.agreed_at or count.counted_at, zone)
         yield posting.cash_count_draft(CashCountFacts(count.id, *figures, on), "")
-    banked = session.scalars(select(CashBanked).where(CashBanked.community_id == community_id))
-    for each in banked:
+    banked = session.execute(
+        select(CashBanked, CashCleared)
+        .outerjoin(CashCleared, CashCleared.banked_id == CashBanked.id)
+        .where(CashBanked.community_id == community_id)
+    )
+    for each, cleared in banked:
         on = village_day(each.banked_at, zone)
         facts = CashBankedFacts(each.id, each.amount_satang, each.bank_reference, on)
         yield posting.cash_banked_draft(facts, "")
+        if cleared is not None:
+            on = village_day(cleared.cleared_at, zone)
+            end = CashClearedFacts(each.id, each.amount_satang, cleared.is_back, on)
+            yield posting.cash_cleared_draft(end, "")

@@ -5,6 +5,7 @@ and always by the same key; what it answers, at once or days later, all goes thr
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -17,6 +18,7 @@ from cbt.clock import village_day
 from cbt.db import Condition, db, transaction
 from cbt.errors import (
     AlreadySettled,
+    AnswerUnknown,
     AnswerWrong,
     DisputeOpen,
     MethodClosed,
@@ -53,8 +55,10 @@ from cbt.payments.provider import (
     RefundState,
     can_refund_move,
 )
+from cbt.payments.refund_ends import fail, pay_by_lost, refund_work_key
 from cbt.payments.refund_rules import follow, is_reminder_due, refund_key, state_at_birth
 from cbt.payments.reported import Dispute, WorkKind
+from cbt.payments.rounds import Round, in_turn
 from cbt.payments.work import close_work_about, open_work
 
 log = logging.getLogger("cbt.payments")
@@ -63,6 +67,7 @@ BY_HAND_FROM = ("promptpay", "cash")
 """Where money that a person gives back by hand can come from: the community's bank, its cash box."""
 
 _ON_THEIR_WAY = (RefundState.SENT, RefundState.ACTION_REQUIRED)
+_ENDED_HERE = (RefundState.FAILED, RefundState.BY_BANK, RefundState.CANCELLED)
 
 
 # --- asking for money to go back -----------------------------------------------------------------
@@ -205,7 +210,7 @@ def cancel_refund(community_id: int, refund_id: int, person_id: int) -> None:
     with transaction() as session:
         refund = _lock(session, refund_id, community_id)
         _require_move(refund, RefundState.CANCELLED)
-        if refund.reason != RefundReason.GOODWILL:
+        if refund.reason != RefundReason.GOODWILL or refund.state != RefundState.REQUESTED:
             raise StateForbids(thing="refund", state=refund.state, wanted=RefundState.CANCELLED)
         if is_split(session, refund.booking_id) and not refund.was_split:
             raise AlreadySettled
@@ -244,32 +249,75 @@ def _require_move(refund: Refund, wanted: RefundState) -> None:
 # --- by the provider -----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class DueRefund:
+    """A refund to ask a provider for, and when it was asked first (None: not yet)."""
+
+    id: int
+    provider: str
+    asked_at: datetime | None
+    asked: AskedRefund
+
+
 def send_refunds(providers: Providers, now: datetime) -> int:
     """Ask providers that can to give back what is approved. Returns how many refunds succeeded.
 
-    One that is not answered is asked for again at the next run, with the same idempotency key; one
-    that is refused for good a person must transfer.
-    Nothing of a payment is sent while its payer's bank disputes it, or it would go back twice.
+    One that is not answered is looked up at the next run, and asked for again with the same key if it
+    was not made; one that is refused for good a person must transfer. Where it cannot be told what was
+    done, a person is shown it and it is looked up again. A provider that does not answer is left alone
+    until the next run. Nothing of a payment is sent while its payer's bank disputes it, or it would go
+    back twice.
     """
-    due = _list_due(Refund.state == RefundState.APPROVED, ~_is_disputed())
-    done = 0
-    for refund_id, name, asked in due:
-        provider = providers.get(name)
+    due = list_due(Refund.state == RefundState.APPROVED, ~_is_disputed())
+    done, round_ = 0, Round()
+    for each in in_turn(due, now):
+        provider = providers.get(each.provider)
         if provider is None or not provider.capabilities.refunds_itself:
             continue
+        if round_.is_down(each.provider):
+            continue
         try:
-            answer = provider.refund(asked, now)
-            done += _take_in(refund_id, answer, now) == RefundState.SUCCEEDED
+            done += _send(each, provider, now)
         except ProviderDown:
-            log.warning("refund %s cannot be sent now", refund_id)
+            round_.note_down(each.provider)
+            log.warning("refund %s cannot be sent now", each.id)
+        except AnswerUnknown as error:
+            _note_wrong(each.id, str(error.facts.get("problem", "")), now)
         except AnswerWrong as error:  # asking again will not help
             refused = NormalisedRefund(
                 RefundState.FAILED, failure=str(error.facts.get("problem", ""))
             )
-            _take_in(refund_id, refused, now)
+            _take_in(each.id, refused, now)
         except Exception:  # one provider's trouble must not hold up another's guests
-            log.exception("refund %s cannot be sent", refund_id)
+            log.exception("refund %s cannot be sent", each.id)
     return done
+
+
+def _send(due: DueRefund, provider: Provider, now: datetime) -> bool:
+    """Ask a provider for one refund, once; return whether it succeeded."""
+    answer = provider.find_refund(due.asked, now) if due.asked_at else None
+    if answer is None:
+        if not _begin(due.id, now):
+            return False
+        answer = provider.refund(due.asked, now)
+    return _take_in(due.id, answer, now) == RefundState.SUCCEEDED
+
+
+def _begin(refund_id: int, now: datetime) -> bool:
+    """Write down that a refund is asked for, before it is; return whether it is to be.
+
+    One that was asked for and not made is paid by a dispute that was lost meanwhile.
+    """
+    with transaction() as session:
+        refund = _lock(session, refund_id)
+        if refund.state != RefundState.APPROVED or _has_open_dispute(session, refund.capture_id):
+            return False
+        first, refund.asked_at = refund.asked_at, None
+        pay_by_lost(session, refund.capture_id, now)
+        if refund.state != RefundState.APPROVED:
+            return False
+        refund.asked_at = first or now
+        return True
 
 
 def _is_disputed() -> Condition:
@@ -280,11 +328,11 @@ def _is_disputed() -> Condition:
     )
 
 
-def _list_due(*conditions: Condition) -> list[tuple[int, str, AskedRefund]]:
-    """(refund, provider, what to ask), read before anybody outside is asked."""
+def list_due(*conditions: Condition) -> list[DueRefund]:
+    """Some refunds, read before anybody outside is asked."""
     rows = db.session.execute(
         select(
-            *(Refund.id, Refund.number, Refund.amount_satang),
+            *(Refund.id, Refund.number, Refund.amount_satang, Refund.asked_at),
             *(Capture.provider, Capture.payment_id, Capture.method, PaymentAccount.receiver),
             *(Booking.reference, Booking.guest_email),
         )
@@ -300,9 +348,10 @@ def _list_due(*conditions: Condition) -> list[tuple[int, str, AskedRefund]]:
     ).all()
     db.session.rollback()  # nothing stays open while somebody outside is asked
     return [
-        (
+        DueRefund(
             row.id,
             row.provider,
+            row.asked_at,
             AskedRefund(
                 refund_key(row.reference, row.payment_id, row.number),
                 row.payment_id,
@@ -341,21 +390,32 @@ def take_in_refund(refund_id: int, providers: Providers, now: datetime) -> None:
 
 
 def look_up_refunds(providers: Providers, now: datetime) -> int:
-    """Ask providers about every refund that is on its way. Returns how many were asked."""
-    waiting = db.session.scalars(
-        select(Refund.id).where(Refund.state.in_(_ON_THEIR_WAY)).order_by(Refund.id)
+    """Ask providers about every refund that is on its way. Returns how many were asked about.
+
+    A provider that does not answer is left alone until the next run.
+    """
+    waiting = db.session.execute(
+        select(Refund.id, Capture.provider)
+        .join(Capture, Capture.id == Refund.capture_id)
+        .where(Refund.state.in_(_ON_THEIR_WAY))
+        .order_by(Refund.id)
     ).all()
     db.session.rollback()
-    for refund_id in waiting:
+    asked, round_ = 0, Round()
+    for refund_id, name in in_turn(waiting, now):
+        if round_.is_down(name):
+            continue
+        asked += 1
         try:
             take_in_refund(refund_id, providers, now)
         except ProviderDown:
+            round_.note_down(name)
             log.warning("refund %s cannot be looked up now", refund_id)
         except AnswerWrong as error:
             _note_wrong(refund_id, str(error.facts.get("problem", "")), now)
         except Exception:  # one provider's trouble must not hide another's answer
             log.exception("refund %s cannot be looked up", refund_id)
-    return len(waiting)
+    return asked
 
 
 def _take_in(refund_id: int, answer: NormalisedRefund, now: datetime) -> RefundState:
@@ -399,9 +459,9 @@ def _follow(session: Session, refund: Refund, answer: NormalisedRefund, now: dat
 
 
 def _is_in_hands(refund: Refund) -> bool:
-    """Whether a person transfers it, or has done so."""
+    """Whether a person transfers it, or has done so, or the guest has it otherwise, or not at all."""
     by_person = (refund.done_by or "").startswith("person:")
-    return by_person or refund.state == RefundState.FAILED
+    return by_person or refund.state in _ENDED_HERE
 
 
 def _undo(session: Session, refund: Refund, now: datetime) -> None:
@@ -444,30 +504,6 @@ def _undo(session: Session, refund: Refund, now: datetime) -> None:
 def _came_back(session: Session, refund_id: int) -> list[RefundReturn]:
     found = select(RefundReturn).where(RefundReturn.refund_id == refund_id)
     return list(session.scalars(found.order_by(RefundReturn.number)))
-
-
-def fail(
-    session: Session, refund: Refund, failure: str, now: datetime, *, tell: bool = True
-) -> None:
-    """From now on a person must transfer it; the guest may be told that it takes longer. A step."""
-    refund.state = RefundState.FAILED
-    refund.failure = failure
-    payer = get_payer(session, refund.booking_id)
-    facts = {
-        "reference": payer.reference,
-        "refund_id": refund.id,
-        "amount_satang": refund.amount_satang,
-        "problem": failure,
-    }
-    open_work(session, WorkKind.REFUND_FAILED, _work_key(refund), payer.community_id, facts, now)
-    if not tell:
-        return
-    amount: dict[str, object] = {"amount_satang": refund.amount_satang, "reason": refund.reason}
-    notify_guest(session, payer, "refund_delayed", f"refund_delayed:{refund.id}", amount, now)
-
-
-def _work_key(refund: Refund) -> str:
-    return f"refund:{refund.id}"
 
 
 def _note_wrong(refund_id: int, problem: str, now: datetime) -> None:
@@ -549,7 +585,7 @@ def note_refund_made(
         if _has_open_dispute(session, refund.capture_id):
             raise DisputeOpen(reference=payer.reference)
         _complete(session, refund, f"person:{person_id}", paid_from, proof.strip(), now)
-        close_work_about(session, _work_key(refund), proof.strip(), now)
+        close_work_about(session, refund_work_key(refund), proof.strip(), now)
 
 
 def _returns_itself(provider: Provider | None) -> bool:

@@ -31,6 +31,9 @@ LATE_FOR = timedelta(days=7)
 """How long after that a transfer may still be the one that was meant."""
 
 PAYOUT_EARLY, PAYOUT_LATE = timedelta(days=1), timedelta(days=7)
+CASH_NOTED_WITHIN = timedelta(days=7)
+"""How long after cash was brought to the bank somebody may write that down."""
+
 REFUND_WITHIN = timedelta(days=14)
 _DAY = timedelta(days=1)
 
@@ -77,13 +80,17 @@ class OpenPayment:
 
 @dataclass(frozen=True)
 class Payout:
-    """Money that a provider says it sends to the account, and the day on which it should arrive."""
+    """Money that a provider says it sends to the account, and the day on which it should arrive.
+
+    `early` is how long before that day it may be there: cash is written down after it was brought.
+    """
 
     payout_id: int
     reference: str
     amount_satang: int
     expected_on: date
     is_seen: bool = False
+    early: timedelta = PAYOUT_EARLY
 
 
 @dataclass(frozen=True)
@@ -236,7 +243,7 @@ def _of_payout(each: Payout) -> _Target:
         marks=frozenset(),
         person="",
         has_own_amount=True,
-        since=each.expected_on - PAYOUT_EARLY,
+        since=each.expected_on - each.early,
         until=each.expected_on + PAYOUT_LATE,
         latest=each.expected_on + PAYOUT_LATE,
         is_seen=each.is_seen,

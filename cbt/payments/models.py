@@ -7,10 +7,11 @@ stands in `reported.py`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cbt.db import APPEND_ONLY, Base, one_of
+from cbt.payments.account_rules import ProposalState
 from cbt.payments.provider import AttemptState, Failure, PayMethod, RefundReason, RefundState
 
 
@@ -45,11 +46,56 @@ class PaymentAccount(Base):
     reconciled_until: Mapped[datetime | None]
 
 
+class AccountProposal(Base):
+    """Where a community's money shall go, proposed by one person; another one agrees before it does.
+
+    `before` and `after` hold {"receiver": ..., "receiver_name": ...}; `before` is {} for a way to be
+    paid that is new. `reason` is why it was refused or withdrawn. One of a way waits at a time.
+    """
+
+    __tablename__ = "account_proposal"
+    __table_args__ = (
+        one_of("state", ProposalState),
+        CheckConstraint("(state = 'proposed') = (decided_at IS NULL)", "decided"),
+        CheckConstraint(
+            "(state IN ('approved', 'refused', 'withdrawn')) = (decided_by IS NOT NULL)", "decider"
+        ),
+        CheckConstraint(
+            "state NOT IN ('approved', 'refused') OR decided_by <> proposed_by", "two_people"
+        ),
+        CheckConstraint("state <> 'withdrawn' OR decided_by = proposed_by", "own"),
+        Index("ix_account_proposal_community_id", "community_id"),
+        Index(
+            "uq_account_proposal_waiting",
+            *("community_id", "provider"),
+            unique=True,
+            sqlite_where=text("state = 'proposed'"),
+            postgresql_where=text("state = 'proposed'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"))
+    provider: Mapped[str]
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+    proposed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    proposed_at: Mapped[datetime]
+    state: Mapped[str]
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+
 class AccountChange(Base):
-    """Somebody changed where a community's money goes, or what guests are offered: a fact."""
+    """Somebody changed where a community's money goes, or what guests are offered: a fact.
+
+    `before` is {} for a way to be paid that was new; `agreed_by` is the second of two people.
+    """
 
     __tablename__ = "account_change"
     __table_args__ = (
+        CheckConstraint("agreed_by IS NULL OR agreed_by <> changed_by", "two_people"),
         Index("ix_account_change_payment_account_id", "payment_account_id"),
         APPEND_ONLY,
     )
@@ -59,6 +105,7 @@ class AccountChange(Base):
     before: Mapped[dict[str, Any]]
     after: Mapped[dict[str, Any]]
     changed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    agreed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     changed_at: Mapped[datetime]
 
 
@@ -184,8 +231,9 @@ class Refund(Base):
 
     `done_by` is "person:7" where somebody transferred it by hand, `proof` then the bank's reference,
     and `paid_from` the provider whose account it left. `action_until` is when the guest's time to
-    name a bank account ends. `was_split` says that the booking's money had been shared out before: the
-    shares bear it then, and the booking's split stays what it was.
+    name a bank account ends. `asked_at` is when its provider was asked first, whatever came of it.
+    `by_dispute_id` is the lost dispute by which the guest had it from the bank. `was_split` says that the
+    booking's money had been shared out before: the shares bear it then, and the split stays what it was.
     """
 
     __tablename__ = "refund"
@@ -195,6 +243,8 @@ class Refund(Base):
         one_of("state", RefundState),
         one_of("reason", RefundReason),
         CheckConstraint("(state = 'succeeded') = (done_at IS NOT NULL)", "done"),
+        CheckConstraint("(by_dispute_id IS NULL) = (by_bank_at IS NULL)", "bank"),
+        CheckConstraint("state <> 'by_bank' OR by_dispute_id IS NOT NULL", "by_bank"),
         Index("ix_refund_community_id", "community_id", "state"),
         Index("ix_refund_booking_id", "booking_id"),
     )
@@ -212,6 +262,7 @@ class Refund(Base):
     requested_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     approved_at: Mapped[datetime | None]
     approved_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    asked_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     provider_ref: Mapped[str | None] = mapped_column(unique=True)
     action_until: Mapped[datetime | None]
@@ -221,6 +272,8 @@ class Refund(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None]
     proof: Mapped[str | None]
+    by_dispute_id: Mapped[int | None] = mapped_column(ForeignKey("dispute.id"))
+    by_bank_at: Mapped[datetime | None]
     was_split: Mapped[bool] = mapped_column(default=False)
 
 
@@ -244,12 +297,19 @@ class RefundReturn(Base):
 
 
 class Credit(Base):
-    """Money that a guest left with the community for another trip: owed, and nobody's income yet."""
+    """Money that a guest left with the community for another trip: owed, and nobody's income yet.
+
+    `frozen_satang` of it disputes hold, or took back when they were lost: it cannot be used.
+    """
 
     __tablename__ = "credit"
     __table_args__ = (
         CheckConstraint("amount_satang > 0", "positive"),
-        CheckConstraint("used_satang >= 0 AND used_satang <= amount_satang", "never_overused"),
+        CheckConstraint(
+            "used_satang >= 0 AND frozen_satang >= 0"
+            " AND used_satang + frozen_satang <= amount_satang",
+            "never_overused",
+        ),
         Index("ix_credit_booking_id", "booking_id"),
         Index("ix_credit_community_id", "community_id"),
     )
@@ -260,6 +320,7 @@ class Credit(Base):
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id"))
     amount_satang: Mapped[int]
     used_satang: Mapped[int] = mapped_column(default=0)
+    frozen_satang: Mapped[int] = mapped_column(default=0)
     issued_at: Mapped[datetime]
 
 
@@ -305,7 +366,8 @@ class TransferConfirmation(Base):
     """A person of the community saw a PromptPay transfer in the bank account.
 
     Of a large amount two people saw it: `seen_by` first, then `confirmed_by`. `bank` is the sending
-    bank's three digits where the slip told them, else "".
+    bank's three digits where the slip told them, else "". `paid_at` is the bank's own time, where a
+    line of its statement told it.
     """
 
     __tablename__ = "transfer_confirmation"
@@ -327,6 +389,7 @@ class TransferConfirmation(Base):
     seen_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     confirmed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     confirmed_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
 
 
 # --- cash ----------------------------------------------------------------------------------------
@@ -378,7 +441,10 @@ class CashCount(Base):
 
 
 class CashBanked(Base):
-    """Cash that was carried from the box to the community's bank account: a fact."""
+    """Cash that somebody says was carried from the box to the community's bank account: a fact.
+
+    It is on its way until it is cleared.
+    """
 
     __tablename__ = "cash_banked"
     __table_args__ = (
@@ -393,6 +459,29 @@ class CashBanked(Base):
     bank_reference: Mapped[str]
     banked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     banked_at: Mapped[datetime]
+
+
+class CashCleared(Base):
+    """What became of cash on its way to the bank: a fact.
+
+    It arrived, as a line of the bank's statement (`line_id`) or a second person's eyes show; or a
+    second person says that it `is_back` in the box. `banked_by` stands here once more, so that the
+    database itself can refuse one person as two.
+    """
+
+    __tablename__ = "cash_cleared"
+    __table_args__ = (
+        CheckConstraint("line_id IS NOT NULL OR cleared_by <> banked_by", "two_people"),
+        CheckConstraint("line_id IS NULL OR NOT is_back", "one_end"),
+        APPEND_ONLY,
+    )
+
+    banked_id: Mapped[int] = mapped_column(ForeignKey("cash_banked.id"), primary_key=True)
+    is_back: Mapped[bool]
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("statement_line.id"))
+    banked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    cleared_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    cleared_at: Mapped[datetime]
 
 
 class DemoEvent(Base):

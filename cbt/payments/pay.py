@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
@@ -18,7 +18,6 @@ from cbt.errors import (
     DetailsIncomplete,
     HoldLapsed,
     MethodClosed,
-    NotFound,
     ProviderDown,
     StateForbids,
 )
@@ -26,6 +25,7 @@ from cbt.payments import promises, queries
 from cbt.payments.matching import AMOUNT_IS_OWN_FOR
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.provider import Asked, AttemptState, Provider, Providers, Started
+from cbt.payments.records import Money
 from cbt.payments.take_in import MOST_EXTRA_SATANG, move_attempt
 
 REVIEW_FOR = timedelta(hours=24)
@@ -132,20 +132,17 @@ class _Try:
 
 _BOOKING, _DEPARTURE, _ATTEMPT = table_of(Booking), table_of(Departure), table_of(Attempt)
 _ACCOUNT = table_of(PaymentAccount)
-_TO_PAY = (
-    select(
-        *(_BOOKING.c.id, _BOOKING.c.community_id, _BOOKING.c.guest_name),
-        *(_BOOKING.c.guest_email, _BOOKING.c.language),
-        *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at),
-    )
-    .join(_DEPARTURE, _DEPARTURE.c.id == _BOOKING.c.departure_id)
-    .where(_BOOKING.c.reference == bindparam("wanted"))
-)
 _TRY: list[Any] = [_ATTEMPT.c[each.name] for each in fields(_Try)[:-1]] + [_ACCOUNT.c.receiver]
-_TRIES = (
-    select(*_TRY)
-    .join(_ACCOUNT, _ACCOUNT.c.id == _ATTEMPT.c.payment_account_id)
-    .where(_ATTEMPT.c.booking_id == bindparam("wanted"))
+_BOOKED: list[Any] = [
+    *(_BOOKING.c.guest_name, _BOOKING.c.guest_email, _BOOKING.c.language),
+    *(_DEPARTURE.c.begins_at, _DEPARTURE.c.ends_at),
+]
+_TO_PAY = (  # a row for each of the booking's attempts, or one without
+    select(*_BOOKED, *queries.MONEY, *_TRY)
+    .join(_DEPARTURE, _DEPARTURE.c.id == _BOOKING.c.departure_id)
+    .outerjoin(_ATTEMPT, _ATTEMPT.c.booking_id == _BOOKING.c.id)
+    .outerjoin(_ACCOUNT, _ACCOUNT.c.id == _ATTEMPT.c.payment_account_id)
+    .where(_BOOKING.c.id == bindparam("wanted"))
     .order_by(_ATTEMPT.c.id)
 )
 _INSERT = insert(_ATTEMPT).returning(_ATTEMPT.c.id)
@@ -169,21 +166,18 @@ def _prepare(
     *,
     whole: bool,
 ) -> _Prepared:
-    booking = session.execute(_TO_PAY, {"wanted": reference}).one_or_none()
-    if booking is None:
-        raise NotFound(thing="booking")
-    locked = bookings.lock_booking(session, booking.id)
-    paid = queries.get_money(session, locked.id).paid_satang
+    locked = bookings.lock_by_reference(session, reference)
+    booking, tries = _look(session, locked)
+    paid = booking.money.paid_satang
     _require_payable(locked, locked.price_satang - paid, now)
     due = (locked.price_satang if whole else locked.needed_satang) - paid
     if due <= 0:
         due = locked.price_satang - paid
     if not booking.guest_name:
         raise DetailsIncomplete(missing=("name",))
-    account = lock_account(session, booking.community_id, provider.name)
+    account = lock_account(session, locked.community_id, provider.name)
     if not account.is_open or due < provider.capabilities.least_satang:
         raise MethodClosed(method=provider.name)
-    tries = [_Try(*row) for row in session.execute(_TRIES, {"wanted": locked.id})]
     until = _payable_until(locked, booking.ends_at)
     attempt = _find_open(tries, account.id, due, now)
     if attempt is None:
@@ -209,6 +203,26 @@ def _prepare(
         each for each in tries if each.id != attempt.id and each.state == AttemptState.PENDING
     )
     return _Prepared(asked, locked, attempt.provider_ref is not None, others)
+
+
+@dataclass(frozen=True)
+class _Booked:
+    """A booking's guest, its trip and what was paid for it, as far as paying depends on them."""
+
+    money: Money
+    guest_name: str | None
+    guest_email: str | None
+    language: str
+    begins_at: datetime
+    ends_at: datetime
+
+
+def _look(session: Session, locked: Locked) -> tuple[_Booked, list[_Try]]:
+    """The booking as its payment depends on it, and its attempts, in one statement."""
+    rows: Sequence[Row[Any]] = session.execute(_TO_PAY, {"wanted": locked.id}).all()
+    first, own, tries = tuple(rows[0]), len(_BOOKED), len(_BOOKED) + len(queries.MONEY)
+    booking = _Booked(Money(*first[own:tries]), *first[:own])
+    return booking, [_Try(*row[tries:]) for row in rows if row[tries] is not None]
 
 
 def _add(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
 from cbt.communities.models import Community
+from cbt.db import table_of
 from cbt.notices import services as notices
 
 
@@ -24,19 +25,19 @@ class Payer:
     guest_email: str | None
 
 
-_PAYER = (
-    select(
-        Booking.id,
-        Community.id,
-        Community.book_id,
-        Community.zone,
-        Booking.reference,
-        Booking.language,
-        Booking.guest_email,
-    )
-    .join(Booking, Booking.community_id == Community.id)
-    .where(Booking.id == bindparam("wanted"))
-)
+_BOOKING, _COMMUNITY = table_of(Booking), table_of(Community)
+PAYERS = select(
+    _BOOKING.c.id,
+    _BOOKING.c.community_id,
+    _COMMUNITY.c.book_id,
+    _COMMUNITY.c.zone,
+    _BOOKING.c.reference,
+    _BOOKING.c.language,
+    _BOOKING.c.guest_email,
+).join(_COMMUNITY, _COMMUNITY.c.id == _BOOKING.c.community_id)
+"""The fields of `Payer`, for whoever reads more about the booking in the same statement."""
+
+_PAYER = PAYERS.where(_BOOKING.c.id == bindparam("wanted"))
 
 
 def get_payer(session: Session, booking_id: int) -> Payer:

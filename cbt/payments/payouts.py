@@ -4,7 +4,7 @@ The books move the money when the provider says that it arrived, and back when t
 payout that arrived is checked once: the nets of its movements must sum to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -62,14 +62,27 @@ class PayoutCard:
         return 0 if self.checked_satang is None else self.checked_satang - self.amount_satang
 
 
-def list_payouts(session: Session, community_id: int, most: int) -> list[PayoutCard]:
-    """A community's payouts, the newest first."""
+def count_payouts(session: Session, community_id: int) -> int:
+    found = session.scalar(
+        select(func.count())
+        .select_from(ProviderPayout)
+        .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
+        .where(PaymentAccount.community_id == community_id)
+    )
+    return found or 0
+
+
+def list_payouts(
+    session: Session, community_id: int, most: int, first: int = 0
+) -> list[PayoutCard]:
+    """A community's payouts, the newest first; `most` of them after the `first` ones."""
     return _cards(
         session.execute(
             select(*columns(ProviderPayout, PayoutCard))
             .join(PaymentAccount, PaymentAccount.id == ProviderPayout.payment_account_id)
             .where(PaymentAccount.community_id == community_id)
             .order_by(ProviderPayout.created_at.desc(), ProviderPayout.id.desc())
+            .offset(first)
             .limit(most)
         )
     )
@@ -89,6 +102,18 @@ def oldest_on_the_way(session: Session, account: Account) -> datetime | None:
         )
     )
     return found
+
+
+def list_paid(session: Session, account: Account, ids: Collection[str]) -> list[str]:
+    """Which of some payouts are known and not known to have failed."""
+    rows = session.scalars(
+        select(ProviderPayout.payout_id).where(
+            ProviderPayout.payment_account_id == account.id,
+            ProviderPayout.payout_id.in_(sorted(ids)),
+            ProviderPayout.state != PayoutState.FAILED,
+        )
+    )
+    return list(rows)
 
 
 def take_in_payouts(account: Account, listed: Sequence[NormalisedPayout], now: datetime) -> int:

@@ -95,7 +95,9 @@ class DisputeFeeFacts:
 
 @dataclass(frozen=True)
 class DisputeEndFacts:
-    """How a dispute was decided. `deposit_satang` of it still lay in the booking's deposit."""
+    """How a dispute was decided. `deposit_satang` of it still lay in the booking's deposit, and
+    `credit_satang` (None: nothing) in credits that its guest had not used.
+    """
 
     reference: str
     provider: str
@@ -103,6 +105,36 @@ class DisputeEndFacts:
     amount_satang: int
     deposit_satang: int
     closed_on: date
+    credit_satang: int | None = None
+
+
+@dataclass(frozen=True)
+class RefundByBankFacts:
+    """A refund, numbered within its payment, that the guest has by the bank: by a lost `dispute`."""
+
+    reference: str
+    provider: str
+    payment_id: str
+    number: int
+    amount_satang: int
+    dispute: str
+    noted_on: date
+
+
+@dataclass(frozen=True)
+class DisputeReinstatedFacts:
+    """A lost dispute that was won after all. Of what came back `deposit_satang` goes into the booking's
+    deposit, `credit_satang` into its guest's credits, `fund_satang` into the management fund.
+    """
+
+    reference: str
+    provider: str
+    dispute: str
+    amount_satang: int
+    deposit_satang: int
+    credit_satang: int
+    fund_satang: int
+    reinstated_on: date
 
 
 @dataclass(frozen=True)
@@ -146,6 +178,16 @@ class CashBankedFacts:
     banked_on: date
 
 
+@dataclass(frozen=True)
+class CashClearedFacts:
+    """Cash on its way to the bank arrived there, or is back in the box."""
+
+    banked_id: int
+    amount_satang: int
+    is_back: bool
+    cleared_on: date
+
+
 BookingMoney = (
     CaptureFacts
     | FeeFacts
@@ -154,10 +196,12 @@ BookingMoney = (
     | DisputeFacts
     | DisputeFeeFacts
     | DisputeEndFacts
+    | RefundByBankFacts
+    | DisputeReinstatedFacts
     | CreditFacts
     | CreditUseFacts
 )
-BoxFacts = CashCountFacts | CashBankedFacts
+BoxFacts = CashCountFacts | CashBankedFacts | CashClearedFacts
 Facts = BookingMoney | BoxFacts
 
 
@@ -219,15 +263,39 @@ def dispute_won_draft(facts: DisputeEndFacts, actor: str) -> Draft:
 
 
 def dispute_lost_draft(facts: DisputeEndFacts, actor: str) -> Draft:
-    """What still lay in the booking's deposit goes with it; the rest is the community's loss."""
+    """What still lay in the booking's deposit or in credits goes with it; the rest is a loss."""
+    credit = facts.credit_satang or 0
     parts = (
         (chart.GUEST_DEPOSIT, facts.deposit_satang),
-        (chart.GIVEN_BACK, facts.amount_satang - facts.deposit_satang),
+        (chart.GUEST_CREDIT, credit),
+        (chart.GIVEN_BACK, facts.amount_satang - facts.deposit_satang - credit),
     )
     legs = tuple(
         Leg(source, chart.DISPUTED, part, "dispute_lost") for source, part in parts if part
     )
     return _draft("dispute_lost", facts, _dispute(facts), facts.closed_on, legs, actor)
+
+
+def refund_by_bank_draft(facts: RefundByBankFacts, actor: str) -> Draft:
+    """What was owed to the guest leaves the deposit and makes good a loss: the bank has paid it."""
+    legs = (Leg(chart.GUEST_DEPOSIT, chart.GIVEN_BACK, facts.amount_satang, "refund_by_bank"),)
+    name = f"{_payment(facts)}:{facts.number}"
+    return _draft("refund_by_bank", facts, name, facts.noted_on, legs, actor)
+
+
+def dispute_reinstated_draft(facts: DisputeReinstatedFacts, actor: str) -> Draft:
+    """Back to where it had been taken from; what nothing had covered is no loss any more."""
+    account = chart.payment(facts.provider)
+    elsewhere = facts.deposit_satang + facts.credit_satang + facts.fund_satang
+    parts = (
+        (chart.GUEST_DEPOSIT, facts.deposit_satang),
+        (chart.GUEST_CREDIT, facts.credit_satang),
+        (chart.fund("mgmt"), facts.fund_satang),
+        (chart.GIVEN_BACK, facts.amount_satang - elsewhere),
+    )
+    legs = tuple(Leg(account, target, part, "dispute_reinstated") for target, part in parts if part)
+    on = facts.reinstated_on
+    return _draft("dispute_reinstated", facts, _dispute(facts), on, legs, actor)
 
 
 def credit_draft(facts: CreditFacts, actor: str) -> Draft:
@@ -254,9 +322,16 @@ def cash_count_draft(facts: CashCountFacts, actor: str) -> Draft:
 
 
 def cash_banked_draft(facts: CashBankedFacts, actor: str) -> Draft:
-    """From the box to the community's bank account."""
-    legs = (Leg(chart.BANK, chart.CASH_BOX, facts.amount_satang, "banked"),)
+    """Out of the box, on its way to the community's bank account."""
+    legs = (Leg(chart.CASH_ON_THE_WAY, chart.CASH_BOX, facts.amount_satang, "banked"),)
     return _box_draft("cash_banked", facts, facts.banked_id, facts.banked_on, legs, actor)
+
+
+def cash_cleared_draft(facts: CashClearedFacts, actor: str) -> Draft:
+    """Into the bank account, where somebody else saw it; or back into the box."""
+    account, rule = (chart.CASH_BOX, "cash_back") if facts.is_back else (chart.BANK, "cash_arrived")
+    legs = (Leg(account, chart.CASH_ON_THE_WAY, facts.amount_satang, rule),)
+    return _box_draft("cash_cleared", facts, facts.banked_id, facts.cleared_on, legs, actor)
 
 
 def _box_draft(
@@ -274,11 +349,15 @@ def _box_draft(
     )
 
 
-def _payment(facts: CaptureFacts | FeeFacts | RefundFacts | RefundReturnFacts) -> str:
+def _payment(
+    facts: CaptureFacts | FeeFacts | RefundFacts | RefundReturnFacts | RefundByBankFacts,
+) -> str:
     return f"{facts.provider}:{facts.payment_id}"
 
 
-def _dispute(facts: DisputeFacts | DisputeFeeFacts | DisputeEndFacts) -> str:
+def _dispute(
+    facts: DisputeFacts | DisputeFeeFacts | DisputeEndFacts | DisputeReinstatedFacts,
+) -> str:
     return f"{facts.provider}:{facts.dispute}"
 
 

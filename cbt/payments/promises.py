@@ -1,5 +1,8 @@
 """A guest's promise to pay in cash on arrival: the places stay claimed, nothing is confirmed. Steps.
 
+Cash is written down days after it was taken. The places come back when the trip is over, but what was
+promised can be recorded for some days more; until it is, the booking does not count as paid.
+
 What protects a village from empty promises: it must have allowed them; where its terms ask for a
 deposit, that is paid first in another way; and whoever has one promise open there makes no second
 one. What a booking may take at most, the option says. A host may give promised places back.
@@ -13,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings.hold import Locked, extend_hold
 from cbt.bookings.models import Booking, Departure
-from cbt.bookings.states import BookingState
+from cbt.bookings.states import BookingState, DepartureState
 from cbt.errors import MethodClosed, PromiseOpen
 from cbt.payments.models import Attempt, PaymentAccount
 from cbt.payments.payer import get_payer, notify_guest
 from cbt.payments.provider import Asked, AttemptState
-from cbt.payments.records import CASH, allows_guests
+from cbt.payments.records import CASH, RECORDED_WITHIN, allows_guests
 
 
 def promise(session: Session, asked: Asked, booking: Locked, now: datetime) -> None:
@@ -73,6 +76,22 @@ def is_promised(session: Session, booking_id: int) -> bool:
         .limit(1)
     )
     return found is not None
+
+
+def recordable_until(session: Session, booking: Locked) -> datetime | None:
+    """Until when promised cash of a booking whose hold is over may be written down; None where nothing
+    is promised, or where the departure was settled or called off."""
+    if booking.state not in (BookingState.HELD, BookingState.LAPSED):
+        return None
+    ends_at = session.scalar(
+        select(Departure.ends_at).where(
+            Departure.id == booking.departure_id,
+            Departure.state.in_((DepartureState.OPEN, DepartureState.CLOSED)),
+        )
+    )
+    if ends_at is None or not is_promised(session, booking.id):
+        return None
+    return ends_at + RECORDED_WITHIN
 
 
 def _require_first(session: Session, booking: Locked, now: datetime) -> None:

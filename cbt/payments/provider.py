@@ -145,6 +145,9 @@ class RefundState(StrEnum):
         │                       │ └──────────────────────────┤ ^
         └──> cancelled          └──> failed <────────────────┘ │ (a person transfers it)
                                        └───────────────────────┘
+
+    What is requested, approved or failed is `by_bank` once a lost dispute has given it to the guest,
+    and cancelled when the bank takes it back again: it is then owed anew, as another refund.
     """
 
     REQUESTED = "requested"  # a second person must agree
@@ -153,12 +156,14 @@ class RefundState(StrEnum):
     ACTION_REQUIRED = "action_required"  # the guest must name a bank account
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # a person must transfer it
+    BY_BANK = "by_bank"  # the guest has it by the bank, out of a dispute that was lost
     CANCELLED = "cancelled"
 
 
 _REFUND_STEPS = {
-    RefundState.REQUESTED: {RefundState.APPROVED, RefundState.CANCELLED},
+    RefundState.REQUESTED: {RefundState.APPROVED, RefundState.BY_BANK, RefundState.CANCELLED},
     RefundState.APPROVED: {
+        RefundState.BY_BANK,
         RefundState.SENT,
         RefundState.ACTION_REQUIRED,
         RefundState.SUCCEEDED,
@@ -167,7 +172,8 @@ _REFUND_STEPS = {
     RefundState.SENT: {RefundState.ACTION_REQUIRED, RefundState.SUCCEEDED, RefundState.FAILED},
     RefundState.ACTION_REQUIRED: {RefundState.SUCCEEDED, RefundState.FAILED},
     RefundState.SUCCEEDED: {RefundState.FAILED},  # a bank may send money back days later
-    RefundState.FAILED: {RefundState.SUCCEEDED},  # by hand
+    RefundState.FAILED: {RefundState.SUCCEEDED, RefundState.BY_BANK},  # by hand, or so
+    RefundState.BY_BANK: {RefundState.CANCELLED},
     RefundState.CANCELLED: set(),
 }
 
@@ -228,6 +234,14 @@ class DisputeState(StrEnum):
     OPEN = "open"
     WON = "won"
     LOST = "lost"
+
+
+_DISPUTE_RANK = {DisputeState.OPEN: 0, DisputeState.LOST: 1, DisputeState.WON: 2}
+
+
+def advance_dispute(known: DisputeState, told: DisputeState) -> DisputeState:
+    """The state after a report, which may be late or repeated: a lost one may be won after all."""
+    return told if _DISPUTE_RANK[told] > _DISPUTE_RANK[known] else known
 
 
 @dataclass(frozen=True)
@@ -330,7 +344,12 @@ class Provider(Protocol):
         """Ask that an attempt be paid no more. Money may arrive all the same, and is then taken in."""
 
     def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
-        """Ask for money to be given back."""
+        """Ask for money to be given back. Raises AnswerUnknown where it may have been done, or not."""
+
+    def find_refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund | None:
+        """The refund that was asked for before, if it was made: the answer to that may have been lost,
+        and a provider knows our key for a while only.
+        """
 
     def fetch_refund(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime

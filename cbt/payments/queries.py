@@ -1,19 +1,32 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, literal, or_, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Table,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from cbt.bookings.models import Booking
+from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState
-from cbt.db import Condition, Query, columns
+from cbt.db import Condition, Query, WholeNumber, columns, table_of
 from cbt.errors import NotFound
+from cbt.payments.account_rules import ProposalState
 from cbt.payments.models import (
     AccountChange,
+    AccountProposal,
     Attempt,
     Capture,
     CaptureFee,
@@ -35,13 +48,17 @@ from cbt.payments.provider import (
     RefundState,
 )
 from cbt.payments.records import (
+    CASH,
+    RECORDED_WITHIN,
     AccountCard,
     AttemptCard,
     CaptureCard,
     CreditCard,
+    LastChange,
     LookCard,
     Method,
     Money,
+    ProposalCard,
     RefundCard,
     RefundedCard,
     TransferCard,
@@ -51,50 +68,51 @@ from cbt.people.models import Person
 
 LOOK_UP_FOR = timedelta(days=7)
 
-_IS_LIVE = Refund.state != RefundState.CANCELLED
+_BOOKING, _ATTEMPT, _ACCOUNT = table_of(Booking), table_of(Attempt), table_of(PaymentAccount)
+_CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
+_DISPUTE, _CREDIT, _USE = table_of(Dispute), table_of(Credit), table_of(CreditUse)
+_IS_LIVE = _REFUND.c.state != RefundState.CANCELLED
 
-
-_METHOD = columns(PaymentAccount, Method)
-_ATTEMPT: list[Any] = [
-    Attempt.id,
-    Attempt.booking_id,
-    Booking.reference,
-    Attempt.number,
-    Attempt.provider,
-    Attempt.state,
-    Attempt.amount_satang,
-    Attempt.provider_ref,
-    Attempt.qr_payload,
-    Attempt.page_url,
-    Attempt.failure,
-    Attempt.created_at,
-    Attempt.expires_at,
-    Attempt.reported_at,
-    PaymentAccount.receiver,
-    PaymentAccount.receiver_name,
+_ATTEMPT_CARD: list[Any] = [
+    _ATTEMPT.c.id,
+    _ATTEMPT.c.booking_id,
+    _BOOKING.c.reference,
+    _ATTEMPT.c.number,
+    _ATTEMPT.c.provider,
+    _ATTEMPT.c.state,
+    _ATTEMPT.c.amount_satang,
+    _ATTEMPT.c.provider_ref,
+    _ATTEMPT.c.qr_payload,
+    _ATTEMPT.c.page_url,
+    _ATTEMPT.c.failure,
+    _ATTEMPT.c.created_at,
+    _ATTEMPT.c.expires_at,
+    _ATTEMPT.c.reported_at,
+    _ACCOUNT.c.receiver,
+    _ACCOUNT.c.receiver_name,
 ]
-_CAPTURE: list[Any] = [
-    Capture.id,
-    Capture.booking_id,
-    Capture.provider,
-    Capture.payment_id,
-    Capture.amount_satang,
-    CaptureFee.amount_satang,
-    Capture.method,
-    Capture.paid_at,
-    Capture.recorded_at,
-    Capture.receipt_number,
-    Capture.buys,
+_CAPTURE_CARD: list[Any] = [
+    _CAPTURE.c.id,
+    _CAPTURE.c.booking_id,
+    _CAPTURE.c.provider,
+    _CAPTURE.c.payment_id,
+    _CAPTURE.c.amount_satang,
+    _FEE.c.amount_satang,
+    _CAPTURE.c.method,
+    _CAPTURE.c.paid_at,
+    _CAPTURE.c.recorded_at,
+    _CAPTURE.c.receipt_number,
+    _CAPTURE.c.buys,
 ]
+_METHODS = (
+    select(*(_ACCOUNT.c[each.name] for each in fields(Method)))
+    .where(_ACCOUNT.c.community_id == bindparam("community"))
+    .order_by(_ACCOUNT.c.position)
+)
 
 
 def list_methods(session: Session, community_id: int) -> list[Method]:
-    rows = session.execute(
-        select(*_METHOD)
-        .where(PaymentAccount.community_id == community_id)
-        .order_by(PaymentAccount.position)
-    )
-    return [Method(*row) for row in rows]
+    return [Method(*row) for row in session.execute(_METHODS, {"community": community_id})]
 
 
 def list_accounts(session: Session, community_id: int) -> list[AccountCard]:
@@ -121,23 +139,21 @@ def list_open_attempts(
 
 
 def find_method(session: Session, community_id: int, provider: str) -> Method | None:
-    row = session.execute(
-        select(*_METHOD).where(
-            PaymentAccount.community_id == community_id, PaymentAccount.provider == provider
-        )
-    ).one_or_none()
-    return Method(*row) if row else None
+    methods = list_methods(session, community_id)
+    return next((each for each in methods if each.provider == provider), None)
 
 
-_ONE = (
-    select(*_ATTEMPT)
-    .join(Booking, Booking.id == Attempt.booking_id)
-    .join(PaymentAccount, PaymentAccount.id == Attempt.payment_account_id)
+_ATTEMPTS = (
+    select(*_ATTEMPT_CARD)
+    .join(_BOOKING, _BOOKING.c.id == _ATTEMPT.c.booking_id)
+    .join(_ACCOUNT, _ACCOUNT.c.id == _ATTEMPT.c.payment_account_id)
+    .order_by(_ATTEMPT.c.id)
 )
-_BY_ID = _ONE.where(Attempt.id == bindparam("wanted"))
-_BY_NUMBER = _ONE.where(
-    Booking.reference == bindparam("wanted"), Attempt.number == bindparam("numbered")
+_BY_ID = _ATTEMPTS.where(_ATTEMPT.c.id == bindparam("wanted"))
+_BY_NUMBER = _ATTEMPTS.where(
+    _BOOKING.c.reference == bindparam("wanted"), _ATTEMPT.c.number == bindparam("numbered")
 )
+_OF_BOOKING = _ATTEMPTS.where(_ATTEMPT.c.booking_id == bindparam("wanted"))
 
 
 def get_attempt(session: Session, attempt_id: int) -> AttemptCard:
@@ -156,7 +172,8 @@ def _one(rows: Iterable[Row[Any]]) -> AttemptCard:
 
 def list_attempts(session: Session, booking_id: int) -> list[AttemptCard]:
     """All tries to pay a booking, the newest first."""
-    return _list(session, Attempt.booking_id == booking_id)[::-1]
+    rows = session.execute(_OF_BOOKING, {"wanted": booking_id})
+    return [_card(row) for row in rows][::-1]
 
 
 def list_transfers_to_confirm(
@@ -167,24 +184,24 @@ def list_transfers_to_confirm(
     A code that was opened may be paid whatever the guest pressed, so every one is listed for some
     days, and a reported one until somebody has looked.
     """
-    rows = _rows(
-        session,
-        [
-            *_ATTEMPT,
-            Booking.departure_id,
-            Booking.guest_name,
-            Booking.state,
-            Booking.confirmed_at,
-        ],
-        PaymentAccount.community_id == community_id,
-        Attempt.provider == "promptpay",
-        Attempt.provider_ref.is_not(None),
-        or_(
-            Attempt.state == AttemptState.REPORTED,
-            (Attempt.state != AttemptState.PAID) & (Attempt.created_at > now - LOOK_UP_FOR),
-        ),
+    rows = session.execute(
+        _ATTEMPTS.add_columns(
+            _BOOKING.c.departure_id,
+            _BOOKING.c.guest_name,
+            _BOOKING.c.state,
+            _BOOKING.c.confirmed_at,
+        ).where(
+            _ACCOUNT.c.community_id == community_id,
+            _ATTEMPT.c.provider == "promptpay",
+            _ATTEMPT.c.provider_ref.is_not(None),
+            or_(
+                _ATTEMPT.c.state == AttemptState.REPORTED,
+                (_ATTEMPT.c.state != AttemptState.PAID)
+                & (_ATTEMPT.c.created_at > now - LOOK_UP_FOR),
+            ),
+        )
     )
-    own = len(_ATTEMPT)
+    own = len(_ATTEMPT_CARD)
     transfers = [
         TransferCard(
             _card(row[:own]), row[own], row[own + 1], BookingState(row[own + 2]), row[own + 3]
@@ -223,7 +240,7 @@ def list_unpaid_attempts(session: Session, now: datetime) -> list[AttemptCard]:
 
 
 def _list(session: Session, *conditions: Condition) -> list[AttemptCard]:
-    return [_card(row) for row in _rows(session, _ATTEMPT, *conditions)]
+    return [_card(row) for row in session.execute(_ATTEMPTS.where(*conditions))]
 
 
 def _card(row: Sequence[Any]) -> AttemptCard:
@@ -232,22 +249,11 @@ def _card(row: Sequence[Any]) -> AttemptCard:
     return replace(card, state=AttemptState(card.state), failure=failure)
 
 
-def _rows(session: Session, wanted: list[Any], *conditions: Condition) -> list[Row[Any]]:
-    rows = session.execute(
-        select(*wanted)
-        .join(Booking, Booking.id == Attempt.booking_id)
-        .join(PaymentAccount, PaymentAccount.id == Attempt.payment_account_id)
-        .where(*conditions)
-        .order_by(Attempt.id)
-    )
-    return list(rows)
-
-
 _CAPTURES = (
-    select(*_CAPTURE)
-    .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-    .where(Capture.booking_id.in_(bindparam("bookings", expanding=True)))
-    .order_by(Capture.id)
+    select(*_CAPTURE_CARD)
+    .outerjoin(_FEE, _FEE.c.capture_id == _CAPTURE.c.id)
+    .where(_CAPTURE.c.booking_id.in_(bindparam("bookings", expanding=True)))
+    .order_by(_CAPTURE.c.id)
 )
 
 
@@ -267,7 +273,7 @@ _HELD_BY = (
 )
 """The dispute over a refund's payment that is open, else one that was lost."""
 
-_REFUND: list[Any] = [
+_REFUND_CARD: list[Any] = [
     Refund.id,
     Booking.reference,
     Capture.provider,
@@ -321,7 +327,7 @@ def get_refund(session: Session, community_id: int, refund_id: int) -> RefundCar
 
 def _refunds() -> Query:
     return (
-        select(*_REFUND)
+        select(*_REFUND_CARD)
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
         .order_by(Refund.id)
@@ -338,16 +344,52 @@ def _refund(row: Row[Any]) -> RefundCard:
     )
 
 
-def list_last_changes(session: Session, community_id: int) -> dict[str, tuple[str, datetime]]:
+def list_last_changes(session: Session, community_id: int) -> dict[str, LastChange]:
     """Who changed each of a community's accounts last, and when, by provider."""
+    agreed = aliased(Person)
     rows = session.execute(
-        select(PaymentAccount.provider, Person.name, AccountChange.changed_at)
+        select(PaymentAccount.provider, Person.name, agreed.name, AccountChange.changed_at)
         .join(PaymentAccount, PaymentAccount.id == AccountChange.payment_account_id)
         .join(Person, Person.id == AccountChange.changed_by)
+        .outerjoin(agreed, agreed.id == AccountChange.agreed_by)
         .where(PaymentAccount.community_id == community_id)
         .order_by(AccountChange.id)
     )
-    return {provider: (name, changed_at) for provider, name, changed_at in rows}
+    return {row[0]: LastChange(*row[1:]) for row in rows}
+
+
+def list_waiting_proposals(session: Session, community_id: int) -> list[ProposalCard]:
+    """Changes of where the money goes that nobody decided yet, the oldest first."""
+    waiting = AccountProposal.state == ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, waiting)
+        .order_by(AccountProposal.id)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def list_decided_proposals(session: Session, community_id: int, limit: int) -> list[ProposalCard]:
+    """The latest changes of where the money goes that were decided, the newest first."""
+    decided = AccountProposal.state != ProposalState.PROPOSED
+    rows = session.execute(
+        _proposals()
+        .where(AccountProposal.community_id == community_id, decided)
+        .order_by(AccountProposal.decided_at.desc(), AccountProposal.id.desc())
+        .limit(limit)
+    )
+    return [ProposalCard(*row) for row in rows]
+
+
+def get_proposal(session: Session, proposal_id: int) -> ProposalCard:
+    row = session.execute(_proposals().where(AccountProposal.id == proposal_id)).one_or_none()
+    if row is None:
+        raise NotFound(thing="proposal")
+    return ProposalCard(*row)
+
+
+def _proposals() -> Query:
+    return select(*columns(AccountProposal, ProposalCard))
 
 
 def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> int | None:
@@ -374,6 +416,27 @@ def find_waiting_goodwill(session: Session, departure_id: int) -> str | None:
     )
 
 
+def find_open_promise(session: Session, departure_id: int, now: datetime) -> str | None:
+    """A booking's reference whose guest promised cash that may still be written down, or None.
+
+    Whether it was paid must be said before its departure is split.
+    """
+    return session.scalar(
+        select(Booking.reference)
+        .join(Attempt, Attempt.booking_id == Booking.id)
+        .join(Departure, Departure.id == Booking.departure_id)
+        .where(
+            Booking.departure_id == departure_id,
+            Booking.state.in_((BookingState.HELD, BookingState.LAPSED)),
+            Departure.ends_at > now - RECORDED_WITHIN,
+            Attempt.provider == CASH,
+            Attempt.state == AttemptState.REPORTED,
+        )
+        .order_by(Booking.id)
+        .limit(1)
+    )
+
+
 def find_open_dispute(session: Session, departure_id: int) -> str | None:
     """A booking's reference whose payment a bank disputes, or None: its split waits for the decision."""
     return session.scalar(
@@ -390,13 +453,16 @@ def find_open_dispute(session: Session, departure_id: int) -> str | None:
     )
 
 
+_REFUNDS_OF = (
+    select(_REFUND.c.amount_satang, _REFUND.c.reason, _REFUND.c.state)
+    .where(_REFUND.c.booking_id == bindparam("wanted"), _IS_LIVE)
+    .order_by(_REFUND.c.id)
+)
+
+
 def list_refunds(session: Session, booking_id: int) -> list[RefundedCard]:
     """Money of a booking that goes or went back."""
-    rows = session.execute(
-        select(Refund.amount_satang, Refund.reason, Refund.state)
-        .where(Refund.booking_id == booking_id, _IS_LIVE)
-        .order_by(Refund.id)
-    )
+    rows = session.execute(_REFUNDS_OF, {"wanted": booking_id})
     return [
         RefundedCard(row.amount_satang, RefundReason(row.reason), RefundState(row.state))
         for row in rows
@@ -407,54 +473,62 @@ def get_money(session: Session, booking_id: int) -> Money:
     return list_money(session, [booking_id])[booking_id]
 
 
-_AMONG: Any = bindparam("bookings", expanding=True)
-_MONEY = union_all(
-    select(Capture.booking_id, literal(0), Capture.amount_satang).where(
-        Capture.booking_id.in_(_AMONG), Capture.buys.is_(True)
+def _sum(amount: Any, *which: Condition) -> ColumnElement[int]:
+    """The sum of a booking's amounts of one kind, as a column beside the table of bookings."""
+    total = cast(func.coalesce(func.sum(amount), literal_column("0")), WholeNumber)
+    return select(total).where(*which).correlate(_BOOKING).scalar_subquery()
+
+
+def _sum_of_captures(table: Table, amount: Any, *which: Condition) -> ColumnElement[int]:
+    """The same of what followed from payments that bought their booking."""
+    bought = (_CAPTURE.c.id == table.c.capture_id) & _CAPTURE.c.buys.is_(True)
+    return _sum(amount, table.c.booking_id == _BOOKING.c.id, bought, *which)
+
+
+_UNSPLIT = _DISPUTE.c.was_split.is_(False)
+_BEFORE_SPLIT = _REFUND.c.was_split.is_(False)
+_TAKEN: ColumnElement[int] = case(
+    (_DISPUTE.c.state == DisputeState.WON, _DISPUTE.c.fund_satang),
+    else_=_DISPUTE.c.reserved_satang,
+)
+"""What a dispute takes out of its booking's money; of one won after all, what came too late for it."""
+
+MONEY: tuple[ColumnElement[int], ...] = (
+    _sum(
+        _CAPTURE.c.amount_satang,
+        *(_CAPTURE.c.booking_id == _BOOKING.c.id, _CAPTURE.c.buys.is_(True)),
     ),
-    select(CreditUse.booking_id, literal(1), CreditUse.amount_satang).where(
-        CreditUse.booking_id.in_(_AMONG)
+    _sum(_USE.c.amount_satang, _USE.c.booking_id == _BOOKING.c.id),
+    _sum_of_captures(_REFUND, _REFUND.c.amount_satang, _IS_LIVE, _BEFORE_SPLIT),
+    _sum(_CREDIT.c.amount_satang, _CREDIT.c.booking_id == _BOOKING.c.id),
+    _BOOKING.c.retained_satang,
+    _sum(
+        _REFUND.c.amount_satang,
+        *(
+            _REFUND.c.booking_id == _BOOKING.c.id,
+            _REFUND.c.reason == RefundReason.GOODWILL,
+            _IS_LIVE,
+            _BEFORE_SPLIT,
+        ),
     ),
-    select(Refund.booking_id, literal(2), Refund.amount_satang)
-    .join(Capture, Capture.id == Refund.capture_id)
-    .where(
-        Refund.booking_id.in_(_AMONG), Capture.buys.is_(True), _IS_LIVE, Refund.was_split.is_(False)
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state != DisputeState.OPEN, _UNSPLIT),
+    _sum_of_captures(_DISPUTE, _TAKEN, _DISPUTE.c.state == DisputeState.OPEN, _UNSPLIT),
+    _sum(
+        _REFUND.c.amount_satang,
+        *(_REFUND.c.booking_id == _BOOKING.c.id, _REFUND.c.was_split.is_(True), _IS_LIVE),
     ),
-    select(Credit.booking_id, literal(3), Credit.amount_satang).where(
-        Credit.booking_id.in_(_AMONG)
-    ),
-    select(Booking.id, literal(4), Booking.retained_satang).where(Booking.id.in_(_AMONG)),
-    select(Refund.booking_id, literal(5), Refund.amount_satang).where(
-        Refund.booking_id.in_(_AMONG),
-        Refund.reason == RefundReason.GOODWILL,
-        _IS_LIVE,
-        Refund.was_split.is_(False),
-    ),
-    select(Refund.booking_id, literal(8), Refund.amount_satang).where(
-        Refund.booking_id.in_(_AMONG), Refund.was_split.is_(True), _IS_LIVE
-    ),
-    select(
-        Dispute.booking_id,
-        case((Dispute.state == DisputeState.LOST, 6), else_=7),
-        Dispute.reserved_satang,
-    )
-    .join(Capture, Capture.id == Dispute.capture_id)
-    .where(
-        Dispute.booking_id.in_(_AMONG),
-        Dispute.state != DisputeState.WON,
-        Dispute.was_split.is_(False),
-        Capture.buys.is_(True),
-    ),
+)
+"""The fields of `Money`, as columns beside the table of bookings."""
+
+_MONEY = select(_BOOKING.c.id, *MONEY).where(
+    _BOOKING.c.id.in_(bindparam("bookings", expanding=True))
 )
 
 
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
-    ids = list(booking_ids)
-    sums: dict[int, list[int]] = {booking_id: [0] * 9 for booking_id in ids}
-    for booking_id, place, amount in session.execute(_MONEY, {"bookings": ids}):
-        sums[booking_id][place] += amount
-    return {booking_id: Money(*each) for booking_id, each in sums.items()}
+    rows = session.execute(_MONEY, {"bookings": list(booking_ids)})
+    return {booking_id: Money(*sums) for booking_id, *sums in rows}
 
 
 def departures_with_retained_money(community_id: int) -> Query:
@@ -465,9 +539,9 @@ def departures_with_retained_money(community_id: int) -> Query:
         - _total(Refund.amount_satang, Refund.booking_id, _IS_LIVE, Refund.was_split.is_(False))
         - _total(Credit.amount_satang, Credit.booking_id)
         - _total(
-            Dispute.reserved_satang,
+            _TAKEN,
             Dispute.booking_id,
-            (Dispute.state == DisputeState.LOST) & Dispute.was_split.is_(False),
+            (Dispute.state != DisputeState.OPEN) & Dispute.was_split.is_(False),
         )
     )
     return select(Booking.departure_id).where(
@@ -479,7 +553,9 @@ def departures_with_retained_money(community_id: int) -> Query:
 
 
 def _total(
-    amount: InstrumentedAttribute[int], booking_id: InstrumentedAttribute[int], *which: Condition
+    amount: ColumnElement[int] | InstrumentedAttribute[int],
+    booking_id: InstrumentedAttribute[int],
+    *which: Condition,
 ) -> ColumnElement[int]:
     """The sum of a booking's amounts of one kind, as a column beside Booking."""
     return (

@@ -14,16 +14,19 @@ from cbt.communities.queries import get_community_by_id
 from cbt.db import db
 from cbt.errors import AnswerWrong, ProviderDown
 from cbt.payments import inbox
-from cbt.payments.bank_matching import list_confirmed_untaken, watch
+from cbt.payments.bank_matching import list_confirmed_untaken
+from cbt.payments.bank_watch import watch
 from cbt.payments.disputes import take_in_dispute
 from cbt.payments.models import Capture
-from cbt.payments.payouts import check_payouts, oldest_on_the_way, take_in_payouts
+from cbt.payments.payouts import check_payouts, list_paid, oldest_on_the_way, take_in_payouts
 from cbt.payments.provider import (
     DisputeState,
     Event,
     NormalisedDispute,
     Providers,
     TellingProvider,
+    Transaction,
+    advance_dispute,
 )
 from cbt.payments.reported import Dispute, InboxEvent, StatementImport
 from cbt.payments.take_in import look_up_unpaid_attempts, take_in
@@ -108,6 +111,7 @@ def reconcile_account(
     payouts_since = since if waiting_since is None else min(since, waiting_since)
     take_in_payouts(account, provider.list_payouts(account.receiver, payouts_since), now)
     listed = provider.list_transactions(account.receiver, since, now)
+    _take_in_returned_payouts(account, provider, listed, now)
     take_in_transactions(account, listed, provider, providers, now)
     check_payouts(account, provider, providers, now)
 
@@ -143,6 +147,17 @@ def _list_known_events(account: Account, events: list[Event]) -> set[str]:
     known = set(found)
     db.session.rollback()
     return known
+
+
+def _take_in_returned_payouts(
+    account: Account, provider: TellingProvider, listed: list[Transaction], now: datetime
+) -> None:
+    """Payouts that a movement shows to be back: a bank may refuse one long after it was paid."""
+    back = {each.source_id for each in listed if each.amount_satang > 0}
+    for payout_id in list_paid(db.session(), account, back):
+        db.session.rollback()
+        take_in_payouts(account, [provider.fetch_payout(account.receiver, payout_id)], now)
+    db.session.rollback()
 
 
 def _take_in_disputes(
@@ -187,8 +202,10 @@ def _is_news(told: NormalisedDispute) -> bool:
         db.session.rollback()
         return is_new
     db.session.rollback()
-    return known.state == DisputeState.OPEN and (
-        told.state != DisputeState.OPEN
-        or (told.fee_satang > 0 and not known.fee_satang)
+    state = DisputeState(known.state)
+    if advance_dispute(state, told.state) != state:
+        return True
+    return state == DisputeState.OPEN and (
+        (told.fee_satang > 0 and not known.fee_satang)
         or (told.evidence_until not in (None, known.evidence_until))
     )

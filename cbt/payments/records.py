@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from cbt.bookings.states import PAID, BookingState
 from cbt.i18n import Localized
@@ -17,6 +18,10 @@ from cbt.payments.provider import (
 
 CASH = "cash"
 """The name of the provider that is a cash box: its account's receiver says whether guests may choose it."""
+
+
+RECORDED_WITHIN = timedelta(days=7)
+"""How long after a trip people may write down cash that was promised for it."""
 
 
 def allows_guests(receiver: Mapping[str, str]) -> bool:
@@ -52,6 +57,35 @@ class AccountCard:
     is_open: bool
     checked_at: datetime | None
     problem: str
+
+
+@dataclass(frozen=True)
+class ProposalCard:
+    """A proposed change of where the money goes: {"receiver": ..., "receiver_name": ...} each.
+
+    `before` is {} for a way to be paid that is new.
+    """
+
+    id: int
+    community_id: int
+    provider: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    proposed_by: int
+    proposed_at: datetime
+    state: str
+    decided_by: int | None
+    decided_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LastChange:
+    """Who changed an account last and who agreed (None: nobody had to)."""
+
+    name: str
+    agreed: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -208,8 +242,10 @@ class CreditCard:
     booking_id: int
     amount_satang: int
     used_satang: int
+    frozen_satang: int
     issued_at: datetime
 
     @property
     def left_satang(self) -> int:
-        return self.amount_satang - self.used_satang
+        """What can be used: neither was before, nor is held or taken back by a dispute."""
+        return self.amount_satang - self.used_satang - self.frozen_satang

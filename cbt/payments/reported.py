@@ -112,15 +112,25 @@ class ProviderPayout(Base):
 class Dispute(Base):
     """A payer's bank took money back until a dispute is decided. The fee is the provider's figure.
 
-    `reserved_satang` is what it keeps from being refunded; `was_split` whether the booking had been
-    split when it was lost.
+    `reserved_satang` is what it keeps from being refunded, `credit_satang` what it keeps of the
+    guest's credits from being used; `was_split` whether the booking had been split when it was opened.
+    Once it was lost, `covered_satang` is what refunds owed the guest, who has it by the bank. A lost one
+    that was won after all is `reinstated_at`; `fund_satang` of it then came too late for its booking's
+    split.
     """
 
     __tablename__ = "dispute"
     __table_args__ = (
         CheckConstraint("amount_satang > 0 AND fee_satang >= 0", "amounts"),
         CheckConstraint("reserved_satang >= 0 AND reserved_satang <= amount_satang", "reserved"),
+        CheckConstraint(
+            "credit_satang >= 0 AND covered_satang >= 0"
+            " AND reserved_satang + credit_satang + covered_satang <= amount_satang",
+            "parts",
+        ),
+        CheckConstraint("fund_satang >= 0 AND fund_satang <= reserved_satang", "fund"),
         CheckConstraint("(state = 'open') = (closed_at IS NULL)", "closed"),
+        CheckConstraint("reinstated_at IS NULL OR state = 'won'", "reinstated"),
         one_of("state", DisputeState),
         Index("ix_dispute_community_id", "community_id", "state"),
         Index("ix_dispute_booking_id", "booking_id"),
@@ -134,6 +144,9 @@ class Dispute(Base):
     amount_satang: Mapped[int]
     fee_satang: Mapped[int]
     reserved_satang: Mapped[int]
+    credit_satang: Mapped[int] = mapped_column(default=0)
+    covered_satang: Mapped[int] = mapped_column(default=0)
+    fund_satang: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     reason: Mapped[str]
     opened_at: Mapped[datetime]
@@ -142,7 +155,18 @@ class Dispute(Base):
     submitted_at: Mapped[datetime | None]
     submitted_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     closed_at: Mapped[datetime | None]
+    reinstated_at: Mapped[datetime | None]
     was_split: Mapped[bool] = mapped_column(default=False)
+
+    @property
+    def deposit_satang(self) -> int:
+        """What of it lies in the booking's deposit: nothing once that was split."""
+        return 0 if self.was_split else self.reserved_satang
+
+    @property
+    def loss_satang(self) -> int:
+        """What of it, once lost, nothing covers: neither deposit, credit nor refunds that were owed."""
+        return self.amount_satang - self.deposit_satang - self.credit_satang - self.covered_satang
 
 
 # --- bank statements -----------------------------------------------------------------------------
@@ -190,7 +214,7 @@ class StatementLine(Base):
         UniqueConstraint("community_id", "bank_key"),
         CheckConstraint("amount_satang <> 0", "moves"),
         one_of("state", LineState),
-        Index("ix_statement_line_community_id", "community_id", "state"),
+        Index("ix_statement_line_community_id", "community_id", "state", "booked_on"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -212,6 +236,22 @@ class StatementLine(Base):
     decided_at: Mapped[datetime | None]
 
 
+class StatementReopening(Base):
+    """A line that had been set aside waits again: a fact. What was `said` of it before stays here."""
+
+    __tablename__ = "statement_reopening"
+    __table_args__ = (Index("ix_statement_reopening_line_id", "line_id"), APPEND_ONLY)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[int] = mapped_column(ForeignKey("statement_line.id"))
+    said: Mapped[str]
+    said_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    said_at: Mapped[datetime | None]
+    reason: Mapped[str]
+    reopened_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reopened_at: Mapped[datetime]
+
+
 # --- the work list -------------------------------------------------------------------------------
 
 
@@ -224,6 +264,9 @@ class WorkKind(StrEnum):
     PAYOUT_FAILED = "payout_failed"
     PAYOUT_NOT_SEEN = "payout_not_seen"  # the bank statement does not show it
     TRANSFER_NOT_SEEN = "transfer_not_seen"  # confirmed, but the bank statement does not show it
+    REFUND_NOT_SEEN = "refund_not_seen"  # made by hand, but the bank statement does not show it
+    CASH_NOT_SEEN = "cash_not_seen"  # brought to the bank, but its statement does not show it
+    CASH_ON_THE_WAY = "cash_on_the_way"  # nobody else has seen it arrive yet
     ANSWER_WRONG = "answer_wrong"  # a provider's answer contradicts what we asked
     EVENT_FAILED = "event_failed"
     REFUND_FAILED = "refund_failed"

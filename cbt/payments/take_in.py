@@ -5,6 +5,7 @@ for the present state and writes what is new, however often it is called and in 
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings import hold as bookings
 from cbt.bookings.hold import Locked
+from cbt.bookings.models import Booking
 from cbt.bookings.states import PAID, BookingState
 from cbt.clock import village_day
 from cbt.db import db, table_of, transaction
@@ -21,7 +23,7 @@ from cbt.ledger.entries import Draft
 from cbt.payments import posting, queries
 from cbt.payments.give_back import request_refund
 from cbt.payments.models import Attempt, Capture, CaptureBalance, CaptureFee
-from cbt.payments.payer import Payer, get_payer, notify_guest
+from cbt.payments.payer import PAYERS, Payer, get_payer, notify_guest
 from cbt.payments.posting import CaptureFacts, FeeFacts
 from cbt.payments.provider import (
     AttemptState,
@@ -33,8 +35,9 @@ from cbt.payments.provider import (
     RefundReason,
     advance,
 )
-from cbt.payments.records import AttemptCard
+from cbt.payments.records import CASH, AttemptCard, Money
 from cbt.payments.reported import WorkKind
+from cbt.payments.rounds import Round, in_turn
 from cbt.payments.work import open_work
 
 log = logging.getLogger("cbt.payments")
@@ -47,29 +50,35 @@ MOST_EXTRA_SATANG = 99
 
 
 def take_in(attempt_id: int, providers: Providers, now: datetime) -> None:
+    """The same as `ask_anew` of an attempt that is known by its number alone."""
+    ask_anew(queries.get_attempt(db.session(), attempt_id), providers, now)
+
+
+def ask_anew(attempt: AttemptCard, providers: Providers, now: datetime) -> bool:
     """Ask the provider how an attempt stands and write what is new: captures, books, booking, mail.
 
     Money that does not buy the booking (late with no place left, paid twice, another amount) is
     captured all the same and noted as money to give back, never passed over in silence. An answer
-    that contradicts what was asked books nothing and goes to the work list. Raises ProviderDown.
+    that contradicts what was asked books nothing and goes to the work list. Returns whether
+    anything was new. Raises ProviderDown.
     """
-    attempt = queries.get_attempt(db.session(), attempt_id)
     provider = providers.get(attempt.provider)
     if attempt.provider_ref is None or provider is None:
-        return
+        return False
     db.session.rollback()  # nothing stays open while somebody outside is asked
     try:
         payment = provider.fetch(attempt.receiver, attempt.provider_ref, now)
         _require_as_asked(provider, attempt, payment)
     except AnswerWrong as error:
         _note_wrong(attempt, error, now)
-        return
+        return False
     if not _has_news(attempt, payment):
-        return
+        return False
     with transaction() as session:
         for received in payment.received:
             _write_down(session, attempt, received, now)
-        move_attempt(session, attempt_id, payment.state, failure=payment.failure)
+        move_attempt(session, attempt.id, payment.state, failure=payment.failure)
+    return True
 
 
 def _require_as_asked(provider: Provider, attempt: AttemptCard, payment: NormalisedPayment) -> None:
@@ -84,19 +93,23 @@ def look_up_unpaid_attempts(providers: Providers, now: datetime, *, old: bool = 
     """Ask every provider about attempts that may still be paid. Returns how many were asked.
 
     Providers that tell us are asked in the `old` round alone, about attempts that have had time to
-    be told of. An attempt that cannot be looked up is logged, and the next ones go on.
+    be told of. An attempt that cannot be looked up is logged, and the next ones go on; but a provider
+    that does not answer is left alone until the next round.
     """
-    asked = 0
-    for attempt in queries.list_unpaid_attempts(db.session(), now):
+    asked, round_ = 0, Round()
+    for attempt in in_turn(queries.list_unpaid_attempts(db.session(), now), now):
         provider = providers.get(attempt.provider)
         if provider is None or provider.capabilities.tells_us != old:
             continue
         if old and attempt.created_at > now - TOLD_WITHIN:
             continue
+        if round_.is_down(attempt.provider):
+            continue
         asked += 1
         try:
-            take_in(attempt.id, providers, now)
+            ask_anew(attempt, providers, now)
         except ProviderDown:
+            round_.note_down(attempt.provider)
             log.warning("attempt %s cannot be looked up now", attempt.id)
         except Exception:  # one provider's trouble must not hide another's money
             log.exception("attempt %s cannot be looked up", attempt.id)
@@ -160,25 +173,50 @@ _MOVE = update(_ATTEMPT).where(
 def _write_down(session: Session, attempt: AttemptCard, received: Received, now: datetime) -> None:
     """Record money that arrived, and its fee, each once."""
     locked = bookings.lock_booking(session, attempt.booking_id)
-    payer = get_payer(session, locked.id)
-    payment = {"provider_name": attempt.provider, "payment": received.payment_id}
-    known = session.execute(_KNOWN, payment).one_or_none()
-    if known is None:
-        _capture(session, attempt, locked, payer, received, now)
-    elif known.fee_of is None and received.fee_satang is not None:
-        _insert_fee(session, known.id, received, now)
-        drafts = _fee_drafts(attempt.provider, payer, received, now)
-        ledger.post_all(session, payer.book_id, drafts, now)
+    known = _look(session, attempt, received)
+    if known.capture_id is None:
+        _capture(session, attempt, locked, known, received, now)
+    elif not known.has_fee and received.fee_satang is not None:
+        _insert_fee(session, known.capture_id, received, now)
+        drafts = _fee_drafts(attempt.provider, known.payer, received, now)
+        ledger.post_all(session, known.payer.book_id, drafts, now)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Who pays, what was paid before, and what is written down of this payment already."""
+
+    payer: Payer
+    money: Money
+    capture_id: int | None
+    has_fee: bool
+
+
+def _look(session: Session, attempt: AttemptCard, received: Received) -> _Known:
+    """All that decides what becomes of a payment, in one statement. Needs the booking's lock."""
+    row = session.execute(
+        _KNOWN,
+        {
+            "wanted": attempt.booking_id,
+            "provider_name": attempt.provider,
+            "payment": received.payment_id,
+        },
+    ).one()
+    return _Known(Payer(*row[:_PAYERS]), Money(*row[_PAYERS:-2]), row[-2], row[-1] is not None)
 
 
 _CAPTURE, _FEE = table_of(Capture), table_of(CaptureFee)
+_BOOKING = table_of(Booking)
+_PAYERS = len(PAYERS.selected_columns)
 _KNOWN = (
-    select(_CAPTURE.c.id, _FEE.c.capture_id.label("fee_of"))
-    .outerjoin(_FEE, _FEE.c.capture_id == _CAPTURE.c.id)
-    .where(
-        _CAPTURE.c.provider == bindparam("provider_name"),
-        _CAPTURE.c.payment_id == bindparam("payment"),
+    PAYERS.outerjoin(
+        _CAPTURE,
+        (_CAPTURE.c.provider == bindparam("provider_name"))
+        & (_CAPTURE.c.payment_id == bindparam("payment")),
     )
+    .outerjoin(_FEE, _FEE.c.capture_id == _CAPTURE.c.id)
+    .add_columns(*queries.MONEY, _CAPTURE.c.id, _FEE.c.capture_id)
+    .where(_BOOKING.c.id == bindparam("wanted"))
 )
 _INSERT_FEE = insert(_FEE)
 _INSERT_BALANCE = insert(table_of(CaptureBalance))
@@ -197,12 +235,13 @@ def _capture(
     session: Session,
     attempt: AttemptCard,
     locked: Locked,
-    payer: Payer,
+    known: _Known,
     received: Received,
     now: datetime,
 ) -> None:
     """Post the money and its fee, and confirm the booking with it or note it to be given back."""
-    reason = _confirm(session, locked, attempt.amount_satang, received, now)
+    payer, paid = known.payer, known.money.paid_satang
+    reason = _confirm(session, locked, attempt, paid, received, now)
     facts = CaptureFacts(
         payer.reference,
         attempt.provider,
@@ -248,7 +287,12 @@ def _capture(
 
 
 def _confirm(
-    session: Session, locked: Locked, asked_satang: int, received: Received, now: datetime
+    session: Session,
+    locked: Locked,
+    attempt: AttemptCard,
+    paid: int,
+    received: Received,
+    now: datetime,
 ) -> RefundReason | None:
     """Confirm the booking with this money, or say why it cannot buy it.
 
@@ -256,15 +300,19 @@ def _confirm(
     """
     if locked.state in (BookingState.CANCELLED, BookingState.CHOOSING, BookingState.DECLINED):
         return RefundReason.CANCELLED
-    paid = queries.get_money(session, locked.id).paid_satang
+    asked_satang = attempt.amount_satang
     due = locked.price_satang - paid
     if due <= 0 or locked.state == BookingState.SETTLED:
         return RefundReason.PAID_TWICE
     if received.amount_satang != asked_satang or not _is_asked_for(locked, asked_satang, paid):
         return RefundReason.AMOUNT_DIFFERS
-    if locked.state not in PAID and not bookings.confirm(session, locked, now, received.paid_at):
-        return RefundReason.NO_PLACE_LEFT
-    return None
+    if locked.state in PAID:
+        return None
+    was_promised = attempt.provider == CASH and attempt.reported_at is not None
+    is_confirmed = bookings.confirm(
+        session, locked, now, received.paid_at, was_promised=was_promised
+    )
+    return None if is_confirmed else RefundReason.NO_PLACE_LEFT
 
 
 def _is_asked_for(booking: Locked, asked_satang: int, paid_satang: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,14 +22,29 @@ from cbt.bookings.models import Booking
 from cbt.clock import village_day
 from cbt.communities.models import Community
 from cbt.db import db, transaction
-from cbt.errors import BalanceTooLow, FundTooLow, NoteMissing, NotFound, StateForbids
+from cbt.errors import (
+    AnswerWrong,
+    BalanceTooLow,
+    FundTooLow,
+    NoteMissing,
+    NotFound,
+    StateForbids,
+)
 from cbt.ledger import services as ledger
 from cbt.ledger.entries import Draft
 from cbt.payments import account_posting
 from cbt.payments.account_posting import Clearing, ClearingFacts, SuspenseFacts
+from cbt.payments.disputes import take_in_dispute
 from cbt.payments.give_back import take_in_refund
 from cbt.payments.models import Attempt, Capture, CaptureFee, PaymentAccount, Refund
-from cbt.payments.provider import Providers, RefundState, TellingProvider, Transaction
+from cbt.payments.provider import (
+    DisputeState,
+    PayoutState,
+    Providers,
+    RefundState,
+    TellingProvider,
+    Transaction,
+)
 from cbt.payments.queries import find_refund_by_ref
 from cbt.payments.reported import (
     Dispute,
@@ -42,12 +57,17 @@ from cbt.payments.take_in import take_in
 from cbt.payments.work import close_work_about, is_on_list, open_work
 
 CURRENCY = "THB"
+DISPUTED = "dispute"
+"""How the kinds of movements begin that are about disputes."""
+
 CAPTURED_WITHIN = timedelta(days=1)
 """How long a payment to an attempt of ours may be listed before its look-up tells of it as well."""
 
 _ACTOR = "payments"
 _AT_ONCE = 500
 _UNANSWERED = (RefundState.APPROVED, RefundState.SENT)
+_BACK = (RefundState.FAILED, RefundState.BY_BANK, RefundState.CANCELLED)
+"""States in which a refund's money is not with the guest by the provider, if it ever left."""
 
 T = TypeVar("T")
 
@@ -64,6 +84,17 @@ class Account:
     receiver: dict[str, str]
     reconciled_until: datetime | None
     first_attempt_at: datetime
+
+
+class Place(Protocol):
+    """A payment account, as far as what moves there is found by it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def community_id(self) -> int: ...
+    @property
+    def provider(self) -> str: ...
 
 
 def list_accounts(providers: Providers) -> list[Account]:
@@ -108,6 +139,7 @@ class Source:
     """What our records say of the payment, refund, dispute or payout that a movement is about.
 
     The fee is what the provider kept of a payment (None: not known yet) or took for a dispute.
+    `is_back`: our records know that what had left the account came back to it, or never left it.
     """
 
     kind: SourceKind
@@ -115,6 +147,7 @@ class Source:
     fee_satang: int | None = 0
     reference: str = ""
     attempt_id: int = 0
+    is_back: bool = False
 
 
 def explained_satang(each: Transaction, source: Source) -> int:
@@ -130,8 +163,15 @@ def explained_satang(each: Transaction, source: Source) -> int:
 
 
 def is_about(each: Transaction, source: Source) -> bool:
-    """Whether a movement can be the one that its source explains: a payment only ever brings money."""
-    return each.amount_satang > 0 or (each.amount_satang < 0 and source.kind != SourceKind.CAPTURE)
+    """Whether a movement is the one that its source explains: of its whole amount, and the right way.
+
+    A payment only ever brings money; all else takes it, and brings it back where our records say so.
+    """
+    if abs(each.amount_satang) != source.amount_satang:
+        return False
+    if source.kind == SourceKind.CAPTURE:
+        return each.amount_satang > 0
+    return each.amount_satang < 0 or source.is_back
 
 
 def problem_of(each: Transaction) -> str:
@@ -167,7 +207,7 @@ def take_in_transactions(
     sound = [each for each in new if not problem_of(each)]
     _note_wrong(account, [each for each in new if problem_of(each)], now)
     references = _learn(account, sound, provider, providers, now)
-    sources = _list_sources(db.session(), account, {each.source_id for each in sound})
+    sources = list_sources(db.session(), account, {each.source_id for each in sound})
     unanswered = _list_unanswered(db.session(), account)
     db.session.rollback()
     waiting = {
@@ -230,17 +270,17 @@ def _learn(
 
     Returns the references of the bookings that payments we had not taken in are for, by movement.
     """
-    sources = _list_sources(db.session(), account, {each.source_id for each in new})
+    sources = list_sources(db.session(), account, {each.source_id for each in new})
     db.session.rollback()
     references = {}
     for each in new:
         source = sources.get(each.source_id)
-        if source is not None and source.kind == SourceKind.REFUND and each.amount_satang > 0:
-            _hear_of_refund(
-                account, each, providers, now
-            )  # it came back, as no message may have told
-        elif source is not None and source.fee_satang is None:
+        if source is not None and source.fee_satang is None:
             take_in(source.attempt_id, providers, now)
+        elif source is not None and source.kind == SourceKind.REFUND and each.amount_satang > 0:
+            _hear_of_refund(account, each, providers, now)  # no message may have told of it
+        elif _tells_of_dispute(each, source):
+            _hear_of_dispute(account, each, provider, now)
         elif source is None and each.amount_satang > 0 and each.source_id:
             found = _find_attempt(account, provider, each.source_id)
             if found is not None:
@@ -256,6 +296,26 @@ def _hear_of_refund(
     db.session.rollback()
     if refund_id is not None:
         take_in_refund(refund_id, providers, now)
+
+
+def _tells_of_dispute(each: Transaction, source: Source | None) -> bool:
+    """Whether a movement shows a dispute that is not known, as where it was a mere question of the bank
+    for long, or that was decided otherwise than is known.
+    """
+    if source is None:
+        return each.kind.startswith(DISPUTED) and bool(each.source_id)
+    return source.kind == SourceKind.DISPUTE and each.amount_satang > 0 and not source.is_back
+
+
+def _hear_of_dispute(
+    account: Account, movement: Transaction, provider: TellingProvider, now: datetime
+) -> None:
+    try:
+        told = provider.fetch_dispute(account.receiver, movement.source_id)
+    except AnswerWrong:  # not a dispute that it knows: the movement stays unexplained
+        return
+    if told is not None:
+        take_in_dispute(account.id, told, now)
 
 
 def _find_attempt(
@@ -304,7 +364,7 @@ def _list_unanswered(session: Session, account: Account) -> list[int]:
     return list(rows)
 
 
-def _list_sources(session: Session, account: Account, ids: set[str]) -> dict[str, Source]:
+def list_sources(session: Session, account: Place, ids: set[str]) -> dict[str, Source]:
     """What our records say of some payments, refunds, disputes and payouts, by the provider's id."""
     found: dict[str, Source] = {}
     for chunk in _chunks(sorted(ids - {""})):
@@ -313,9 +373,7 @@ def _list_sources(session: Session, account: Account, ids: set[str]) -> dict[str
     return found
 
 
-def _read_sources(
-    session: Session, account: Account, ids: list[str]
-) -> Iterator[tuple[str, Source]]:
+def _read_sources(session: Session, account: Place, ids: list[str]) -> Iterator[tuple[str, Source]]:
     of = (Capture.community_id == account.community_id, Capture.provider == account.provider)
     captures = session.execute(
         select(
@@ -336,31 +394,54 @@ def _read_sources(
             Source(SourceKind.CAPTURE, *money, capture.reference, capture.attempt_id),
         )
     refunds = session.execute(
-        select(Refund.provider_ref, Refund.amount_satang, Booking.reference)
+        select(
+            *(Refund.provider_ref, Refund.amount_satang, Refund.state, Refund.paid_from),
+            Booking.reference,
+        )
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
         .where(*of, Refund.provider_ref.in_(ids))
     )
     for refund in refunds:
+        left_by_it = refund.paid_from in (None, account.provider)
+        is_back = refund.state in _BACK or (
+            refund.state == RefundState.SUCCEEDED and not left_by_it
+        )
         yield (
             str(refund.provider_ref),
-            Source(SourceKind.REFUND, refund.amount_satang, reference=refund.reference),
+            Source(
+                SourceKind.REFUND,
+                refund.amount_satang,
+                reference=refund.reference,
+                is_back=is_back,
+            ),
         )
     disputes = session.execute(
-        select(Dispute.provider_ref, Dispute.amount_satang, Dispute.fee_satang, Booking.reference)
+        select(
+            *(Dispute.provider_ref, Dispute.amount_satang, Dispute.fee_satang, Dispute.state),
+            Booking.reference,
+        )
         .join(Booking, Booking.id == Dispute.booking_id)
         .where(Dispute.community_id == account.community_id, Dispute.provider_ref.in_(ids))
     )
     for dispute in disputes:
         money = (dispute.amount_satang, dispute.fee_satang)
-        yield dispute.provider_ref, Source(SourceKind.DISPUTE, *money, dispute.reference)
+        is_back = dispute.state == DisputeState.WON
+        yield (
+            dispute.provider_ref,
+            Source(SourceKind.DISPUTE, *money, dispute.reference, is_back=is_back),
+        )
     payouts = session.execute(
-        select(ProviderPayout.payout_id, ProviderPayout.amount_satang).where(
+        select(ProviderPayout.payout_id, ProviderPayout.amount_satang, ProviderPayout.state).where(
             ProviderPayout.payment_account_id == account.id, ProviderPayout.payout_id.in_(ids)
         )
     )
     for payout in payouts:
-        yield payout.payout_id, Source(SourceKind.PAYOUT, payout.amount_satang)
+        is_back = payout.state == PayoutState.FAILED
+        yield (
+            payout.payout_id,
+            Source(SourceKind.PAYOUT, payout.amount_satang, is_back=is_back),
+        )
 
 
 # --- storing -------------------------------------------------------------------------------------

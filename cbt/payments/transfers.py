@@ -1,8 +1,10 @@
 """A person of the community confirms that a PromptPay transfer arrived; of a large amount, two do."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from datetime import time as time_of_day
 from hashlib import sha256
 from unicodedata import decimal, normalize
 
@@ -10,6 +12,8 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from cbt.clock import to_instant, village_day
+from cbt.communities.models import Community
 from cbt.db import transaction
 from cbt.errors import (
     LineAmountDiffers,
@@ -20,6 +24,7 @@ from cbt.errors import (
     SecondPersonNeeded,
     StateForbids,
 )
+from cbt.payments.bank_lines import BankLine
 from cbt.payments.models import Attempt, PaymentAccount, TransferConfirmation, TransferLook
 from cbt.payments.money_rules import get_money_rules
 from cbt.payments.pay import lock_account
@@ -80,7 +85,7 @@ def confirm_by_statement(
     session: Session,
     community_id: int,
     attempt_id: int,
-    amount_satang: int,
+    line: BankLine,
     time: int,
     person_id: int,
     now: datetime,
@@ -88,11 +93,12 @@ def confirm_by_statement(
     """A person says that a line of the bank's statement pays an attempt, for the nth `time`. A step.
 
     A statement is a file that whoever read it in could have changed, so from the community's limit
-    on a second person must say the same. True when it is confirmed. A confirmation that was there
-    before must be of the same amount. Raises NotFound, MethodClosed, LineAmountDiffers or
+    on a second person must say the same. True when it is confirmed; it was paid when the line says.
+    A confirmation that was there before must be of the same amount. Raises NotFound, MethodClosed, LineAmountDiffers or
     SecondPersonNeeded, and then has written nothing.
     """
-    account_id = _lock_account_of(session, community_id, attempt_id).account_id
+    seen = _lock_account_of(session, community_id, attempt_id)
+    amount_satang = line.amount_satang
     made = session.execute(
         select(TransferConfirmation.amount_satang, TransferConfirmation.confirmed_at)
         .where(TransferConfirmation.attempt_id == attempt_id)
@@ -116,13 +122,14 @@ def confirm_by_statement(
             raise SecondPersonNeeded
     session.add(
         TransferConfirmation(
-            payment_account_id=account_id,
+            payment_account_id=seen.account_id,
             attempt_id=attempt_id,
             amount_satang=amount_satang,
             bank_reference=None,  # the line itself can be matched once only
             seen_by=look.looked_by if look and not is_own else None,
             confirmed_by=person_id,
             confirmed_at=now,
+            paid_at=min(now, paid_at(line, (seen.reported_at, seen.opened_at), seen.zone)),
         )
     )
     session.flush()
@@ -169,10 +176,29 @@ def _letters_and_digits(typed: str) -> str:
     return "".join(str(decimal(each, each)) for each in plain if each.isalnum())
 
 
+def paid_at(line: BankLine, known: Sequence[datetime | None], zone: str) -> datetime:
+    """When a line of the bank was paid: its own hour, or the first of the `known` instants on its day.
+
+    Of a day of which nothing is known, its first moment: a bank that tells no hour is no reason to
+    call a transfer late.
+    """
+    if line.booked_at is not None:
+        return line.booked_at
+    for each in known:
+        if each is not None and village_day(each, zone) == line.booked_on:
+            return each
+    return to_instant(line.booked_on, time_of_day.min, zone)
+
+
 @dataclass(frozen=True)
 class _Seen:
+    """An attempt and the account that it pays into, locked."""
+
     account_id: int
     amount_satang: int
+    opened_at: datetime
+    reported_at: datetime | None
+    zone: str
 
 
 def _lock(session: Session, community_id: int, attempt_id: int) -> _Seen:
@@ -189,9 +215,10 @@ def _lock_account_of(session: Session, community_id: int, attempt_id: int) -> _S
     row = session.execute(
         select(
             *(PaymentAccount.id, PaymentAccount.provider, PaymentAccount.community_id),
-            Attempt.amount_satang,
+            *(Attempt.amount_satang, Attempt.created_at, Attempt.reported_at, Community.zone),
         )
         .join(Attempt, Attempt.payment_account_id == PaymentAccount.id)
+        .join(Community, Community.id == PaymentAccount.community_id)
         .where(Attempt.id == attempt_id)
     ).one_or_none()
     if row is None or row.community_id != community_id:
@@ -199,7 +226,7 @@ def _lock_account_of(session: Session, community_id: int, attempt_id: int) -> _S
     if row.provider != "promptpay":
         raise MethodClosed(method=row.provider)
     lock_account(session, community_id, row.provider)
-    return _Seen(row.id, row.amount_satang)
+    return _Seen(row.id, row.amount_satang, row.created_at, row.reported_at, row.zone)
 
 
 def _find_look(

@@ -53,7 +53,10 @@ def can_be_noted(kind: WorkKind, facts: Mapping[str, Any]) -> bool:
     return kind not in _SETTLED_ELSEWHERE and "transaction" not in facts
 
 
-_SETTLED_ELSEWHERE = (WorkKind.STATEMENT_LINE, WorkKind.DISPUTE_OPENED, WorkKind.REFUND_FAILED)
+_SETTLED_ELSEWHERE = (
+    *(WorkKind.STATEMENT_LINE, WorkKind.DISPUTE_OPENED, WorkKind.REFUND_FAILED),
+    WorkKind.CASH_ON_THE_WAY,
+)
 
 
 def is_on_list(session: Session, key: str) -> bool:
@@ -69,6 +72,18 @@ def close_work_about(
         update(WorkItem)
         .where(WorkItem.key == key, WorkItem.closed_at.is_(None))
         .values(closed_at=now, closed_by=person_id, note=note)
+    )
+
+
+def reopen_work_about(session: Session, key: str, now: datetime) -> None:
+    """Put something on the list again whose settling was taken back. A step.
+
+    Whoever takes it back keeps a record of what had been noted.
+    """
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.key == key)
+        .values(opened_at=now, closed_at=None, closed_by=None, note=None)
     )
 
 

@@ -9,7 +9,10 @@ from cbt.db import Base
 
 
 class Person(Base):
-    """Somebody who signs in. Raising `sign_in_epoch` ends every open sign-in of theirs."""
+    """Somebody who signs in. Raising `sign_in_epoch` ends every open sign-in of theirs.
+
+    `mail` is where the community's people are told of its money ("" for nowhere).
+    """
 
     __tablename__ = "person"
 
@@ -18,6 +21,7 @@ class Person(Base):
     name: Mapped[str]
     password_hash: Mapped[str]
     language: Mapped[str]
+    mail: Mapped[str] = mapped_column(default="")
     sign_in_epoch: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cbt.people.models import Person, RoleGrant
-from cbt.people.roles import Grant, Reader, Role
+from cbt.people.roles import MONEY_ROLES, Grant, Reader, Role
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,16 @@ class SignIn:
     person_id: int
     password_hash: str
     epoch: int
+
+
+@dataclass(frozen=True)
+class PersonCard:
+    """Somebody of a community, in whose language and where they are written to."""
+
+    id: int
+    name: str
+    language: str
+    mail: str
 
 
 def find_sign_in(session: Session, sign_in_name: str) -> SignIn | None:
@@ -55,6 +65,29 @@ def list_names(session: Session, person_ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
+def list_money_people(session: Session, community_id: int) -> list[PersonCard]:
+    """Everybody of a community who may agree to what its money does."""
+    rows = session.execute(
+        select(Person.id, Person.name, Person.language, Person.mail)
+        .where(
+            Person.id.in_(
+                select(RoleGrant.person_id).where(
+                    RoleGrant.community_id == community_id,
+                    RoleGrant.role.in_(MONEY_ROLES),
+                    RoleGrant.ended_at.is_(None),
+                )
+            )
+        )
+        .order_by(Person.id)
+    )
+    return [PersonCard(*row) for row in rows]
+
+
+def get_mail(session: Session, person_id: int) -> str:
+    """Where a person is told of the community's money; "" for nowhere."""
+    return session.scalar(select(Person.mail).where(Person.id == person_id)) or ""
+
+
 def list_holders(session: Session, role: Role) -> list[tuple[int, str, int | None]]:
     """(person id, name, community id) of everybody who holds a role now."""
     rows = session.execute(
@@ -76,3 +109,26 @@ def list_ever_holders(session: Session, role: Role) -> list[tuple[int, str]]:
         .order_by(Person.name)
     )
     return [(row.id, row.name) for row in rows]
+
+
+def list_grants_in(session: Session, community_id: int) -> list[tuple[int, Role, int | None]]:
+    """(person id, role, household id) of everybody who holds a role in a community now."""
+    rows = session.execute(
+        select(RoleGrant.person_id, RoleGrant.role, RoleGrant.household_id)
+        .where(RoleGrant.community_id == community_id, RoleGrant.ended_at.is_(None))
+        .order_by(RoleGrant.id)
+    )
+    return [(row.person_id, Role(row.role), row.household_id) for row in rows]
+
+
+def find_password_hash(session: Session, person_id: int) -> str | None:
+    return session.scalar(select(Person.password_hash).where(Person.id == person_id))
+
+
+def list_holders_in(session: Session, role: Role, community_id: int) -> list[tuple[int, str]]:
+    """(person id, name) of everybody who holds a role in a community now."""
+    return [
+        (person_id, name)
+        for person_id, name, where in list_holders(session, role)
+        if where == community_id
+    ]

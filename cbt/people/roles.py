@@ -13,6 +13,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+MONEY_ROLES = (Role.COORDINATOR, Role.TREASURER)
+"""Who of a community sees its money, and can be the second of two people."""
+
+
 @dataclass(frozen=True)
 class Grant:
     """A role in one community; a household member's names the household, an admin's neither."""

@@ -44,6 +44,12 @@ def sign_out_everywhere(person_id: int) -> None:
         )
 
 
+def set_mail(person_id: int, mail: str) -> None:
+    """Where a person is told of the community's money; "" for nowhere."""
+    with transaction() as session:
+        session.execute(update(Person).where(Person.id == person_id).values(mail=mail.strip()))
+
+
 def grant_role(person_id: int, grant: Grant, now: datetime) -> None:
     """Grant a role; granting what is already held changes nothing."""
     with transaction() as session:

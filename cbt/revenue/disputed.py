@@ -1,20 +1,26 @@
-"""Which shares open disputes touch after a departure was settled; payouts hold them back."""
+"""Which shares are disputed after a departure was settled; payouts hold them back.
+
+A payer's bank may dispute a payment, which touches everybody who got a part of it; and a household may
+dispute a line of its own statement, which touches that line alone.
+"""
 
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from cbt.communities import chart
 from cbt.payments.disputes import DisputeCard, list_disputes
 from cbt.payments.provider import DisputeState
 from cbt.revenue import queries
-from cbt.revenue.frozen import frozen_parts, shares_of
+from cbt.revenue.frozen import add_up, frozen_parts, shares_of
+from cbt.revenue.line_disputes import LineCard, list_held
 
 
 @dataclass(frozen=True)
 class Frozen:
     """What one dispute touches: {ledger account of a fund or household: satang}."""
 
-    dispute: DisputeCard
+    dispute: DisputeCard | LineCard
     shares: dict[str, int]
 
 
@@ -30,10 +36,21 @@ def frozen_shares(session: Session, dispute: DisputeCard) -> dict[str, int]:
 
 
 def list_frozen(session: Session, community_id: int) -> list[Frozen]:
-    """What payouts must hold back: the shares that open disputes touch, dispute by dispute."""
+    """What payouts must hold back, dispute by dispute: of payers' banks, then of households."""
     found = list_disputes(session, community_id)
-    return [
+    by_banks = [
         Frozen(each, frozen_shares(session, each))
         for each in found
         if each.state == DisputeState.OPEN and each.was_split
     ]
+    by_households = [
+        Frozen(each, {chart.household(each.household): each.amount_satang})
+        for each in list_held(session, community_id)
+        if each.amount_satang
+    ]
+    return [*by_banks, *by_households]
+
+
+def held_back(session: Session, community_id: int) -> dict[str, int]:
+    """What is held of each account altogether, in satang; it may be more than the account holds."""
+    return add_up([each.shares for each in list_frozen(session, community_id)])

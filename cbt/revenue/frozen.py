@@ -6,10 +6,17 @@ Nothing is taken back by this: payouts hold these parts until the dispute is dec
 from collections.abc import Mapping, Sequence
 
 from cbt.communities import chart
-from cbt.revenue.posting import BookingFacts, SharingFacts, account_of, share_out, split_booking
-from cbt.revenue.split import PartKind
+from cbt.revenue.posting import (
+    BookingFacts,
+    SharingFacts,
+    account_of,
+    share_dividends,
+    share_out,
+    split_booking,
+)
+from cbt.revenue.split import Part, PartKind
 
-_HELD = (PartKind.BUCKET, PartKind.PREPARATION)
+_HELD = (PartKind.FIXED, PartKind.BUCKET, PartKind.PREPARATION)
 
 
 def frozen_parts(amount_satang: int, shares: Mapping[str, int]) -> dict[str, int]:
@@ -39,24 +46,43 @@ def shares_of(booking: BookingFacts, sharing: SharingFacts) -> dict[str, int]:
         if part.kind not in _HELD or not part.amount_satang:
             continue
         account = account_of(part)
-        if account != chart.PROVIDER_POOL:
-            shares[account] = shares.get(account, 0) + part.amount_satang
-            continue
-        of = _prepared(sharing) if part.kind == PartKind.PREPARATION else _worked(booking, sharing)
-        for code, share in frozen_parts(part.amount_satang, of).items():
-            account = chart.household(code)
-            shares[account] = shares.get(account, 0) + share
+        for held, amount in _of(account, part, booking, sharing).items():
+            shares[held] = shares.get(held, 0) + amount
     return shares
 
 
+def _of(
+    account: str, part: Part, booking: BookingFacts, sharing: SharingFacts
+) -> Mapping[str, int]:
+    """By account, what a part of the split became: as much in its fund, or parts of a pool."""
+    if part.kind == PartKind.PREPARATION:
+        return frozen_parts(part.amount_satang, _accounts(dict(sharing.prepared)))
+    if account == chart.PROVIDER_POOL:
+        return frozen_parts(part.amount_satang, _worked(booking, sharing))
+    if account == chart.DIVIDEND_POOL:
+        return frozen_parts(part.amount_satang, _owned(booking, sharing))
+    return {account: part.amount_satang}
+
+
 def _worked(booking: BookingFacts, sharing: SharingFacts) -> Mapping[str, int]:
-    """What each household got out of the pool that this booking's money went into."""
-    pools = [parts for policy, parts in share_out(sharing) if policy == booking.policy]
-    return pools[0] if pools else {}
+    """By account, what the pool that this booking's money went into became."""
+    for policy, shared in share_out(sharing):
+        if policy == booking.policy:
+            surplus = {chart.fund(shared.surplus): shared.surplus_satang}
+            return _accounts(shared.parts) | (surplus if shared.surplus_satang else {})
+    return {}
 
 
-def _prepared(sharing: SharingFacts) -> dict[str, int]:
-    return dict(sharing.prepared)
+def _owned(booking: BookingFacts, sharing: SharingFacts) -> Mapping[str, int]:
+    """By account, what the dividend that this booking's money went into became."""
+    for dividend in share_dividends(sharing):
+        if dividend.policy == booking.policy:
+            return _accounts(dividend.parts)
+    return {}
+
+
+def _accounts(parts: Mapping[str, int]) -> dict[str, int]:
+    return {chart.household(code): amount for code, amount in parts.items()}
 
 
 def add_up(frozen: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -44,14 +44,18 @@ def list_open_losses(session: Session, *conditions: Condition) -> list[Loss]:
 
     One that will still be shared out waits for that (`is_ready` is False).
     """
-    lost = case((Dispute.was_split, 0), else_=Dispute.reserved_satang)
+    paid_otherwise = (
+        case((Dispute.was_split, 0), else_=Dispute.reserved_satang)
+        + Dispute.credit_satang
+        + Dispute.covered_satang
+    )
     moved = union_all(
         select(
             Refund.booking_id.label("booking_id"),
             Refund.amount_satang.label("lost"),
             literal(0).label("cost"),
         ).where(Refund.was_split.is_(True), Refund.state == RefundState.SUCCEEDED),
-        select(Dispute.booking_id, Dispute.amount_satang - lost, literal(0)).where(
+        select(Dispute.booking_id, Dispute.amount_satang - paid_otherwise, literal(0)).where(
             Dispute.state == DisputeState.LOST
         ),
         select(Dispute.booking_id, literal(0), Dispute.fee_satang).where(

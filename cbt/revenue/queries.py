@@ -13,17 +13,24 @@ from cbt.bookings.models import Booking, BookingCost, Departure
 from cbt.bookings.records import BookingCard
 from cbt.bookings.states import PAID, BookingState
 from cbt.communities.models import Household
+from cbt.communities.queries import list_households, list_share_register
 from cbt.db import Condition, columns, table_of
-from cbt.errors import DiscountTooLarge, NoPolicyInForce, NotFound
+from cbt.errors import NoPolicyInForce, NotFound
+from cbt.experiences.models import Option
 from cbt.experiences.pricing import CostLine
-from cbt.money import bp_of
 from cbt.payments.models import Capture, CaptureFee, Refund
 from cbt.payments.queries import list_money
 from cbt.payments.records import Money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
 from cbt.revenue.policy import Bucket, Task
-from cbt.revenue.posting import BookingFacts, SharingFacts, pools_of, split_booking
+from cbt.revenue.posting import (
+    BookingFacts,
+    SharingFacts,
+    dividends_of,
+    of_what_is_left,
+    pools_of,
+)
 from cbt.revenue.preparation import allot
 from cbt.revenue.records import (
     AdoptedPolicy,
@@ -33,7 +40,7 @@ from cbt.revenue.records import (
     read_policy,
 )
 from cbt.revenue.sharing import Work
-from cbt.revenue.split import Borne, Cost
+from cbt.revenue.split import Borne, Cost, intermediary_satang
 
 _SETTLEMENT = columns(Settlement, SettlementCard)
 _VERSION = table_of(PolicyVersion)
@@ -163,7 +170,7 @@ def list_booking_facts(
             facts[row.departure_id].append(_if_short(whole, row.price_satang))
         elif kept > 0:
             cancelled.add(row.reference)
-            fee = min(fee, kept - bp_of(kept, policy.intermediary_bp))  # never more than there is
+            fee = min(fee, kept - intermediary_satang(kept, policy))  # never more than there is
             facts[row.departure_id].append(
                 BookingFacts(row.reference, row.starts_on, kept, fee, (), policy)
             )
@@ -192,32 +199,14 @@ def get_paid_facts(
 def _if_short(facts: BookingFacts, price_satang: int) -> BookingFacts:
     """The same facts, or, where less is there than was agreed, those of what is left of it.
 
-    So it is after a lost dispute, after goodwill, and where a rest was never paid: nobody else's
+    So it is after a lost dispute, after goodwill, and where a rest was never paid; or where the fees
+    of a dispute, won or lost, are more than what costs leave of a small payment. Nobody else's
     settlement waits for it.
     """
-    return facts if facts.captured_satang >= price_satang else of_what_is_left(facts)
-
-
-def of_what_is_left(facts: BookingFacts) -> BookingFacts:
-    """The split facts of a booking with less than was agreed: what is there pays what it can.
-
-    First the intermediary's share of it, then outside costs in their order, then fees; and a bucket
-    bears a discount only out of what it has.
-    """
-    left = facts.captured_satang - bp_of(facts.captured_satang, facts.policy.intermediary_bp)
-    costs = []
-    for cost in facts.costs:
-        part = min(cost.amount_satang, left)
-        left -= part
-        if part:
-            costs.append(replace(cost, amount_satang=part))
-    fee = min(facts.payment_fee_satang, left)
-    own = replace(facts, costs=tuple(costs), payment_fee_satang=fee)
-    try:
-        split_booking(own)
-    except DiscountTooLarge:
-        return replace(own, discount=None)
-    return own
+    kept = facts.captured_satang - intermediary_satang(facts.captured_satang, facts.policy)
+    taken = facts.payment_fee_satang + sum(each.amount_satang for each in facts.costs)
+    is_whole = facts.captured_satang >= price_satang and taken <= kept
+    return facts if is_whole else of_what_is_left(facts)
 
 
 def _borne(amount_satang: int, bearer: str | None) -> Borne | None:
@@ -245,7 +234,7 @@ def _with_preparation(
 
 def _available(facts: BookingFacts) -> int:
     """What a cancelled booking leaves once the fees on it are taken."""
-    taken = facts.payment_fee_satang + bp_of(facts.captured_satang, facts.policy.intermediary_bp)
+    taken = facts.payment_fee_satang + intermediary_satang(facts.captured_satang, facts.policy)
     return max(0, facts.captured_satang - taken)
 
 
@@ -389,22 +378,50 @@ def list_sharing_facts(
     work = list_work(session, settlements)
     prepared = list_preparation_costs(session, settlements)
     return {
-        departure_id: SharingFacts(
-            departure_id=departure_id,
-            service_on=service_on,
-            number=number,
-            pools=pools_of(booked[departure_id]),
-            work=tuple(
-                Work(row.household, row.task, row.units, row.minutes) for row in work[departure_id]
+        departure_id: with_owners(
+            session,
+            SharingFacts(
+                departure_id=departure_id,
+                service_on=service_on,
+                number=number,
+                pools=pools_of(booked[departure_id]),
+                work=tuple(
+                    Work(row.household, row.task, row.units, row.minutes)
+                    for row in work[departure_id]
+                ),
+                register=_register(work[departure_id]),
+                prepared=paid_for_preparation(
+                    booked[departure_id], prepared.get(departure_id, {}), number
+                ),
+                dividends=dividends_of(booked[departure_id]),
             ),
-            register=_register(work[departure_id]),
-            prepared=_prepared(booked[departure_id], prepared.get(departure_id, {}), number),
         )
         for departure_id, (number, service_on) in settlements.items()
     }
 
 
-def _prepared(
+def with_owners(session: Session, facts: SharingFacts) -> SharingFacts:
+    """The same facts with those among whom a dividend is shared out, where there is one.
+
+    Those are the holders in the share register of the departure's experience on the day of service,
+    and the households that were members that day.
+    """
+    if not any(amount for _policy, amount in facts.dividends):
+        return facts
+    experience_id, community_id = session.execute(
+        select(Option.experience_id, Departure.community_id)
+        .join(Departure, Departure.option_id == Option.id)
+        .where(Departure.id == facts.departure_id)
+    ).one()
+    members = list_households(session, community_id, facts.service_on)
+    return replace(
+        facts,
+        shares=list_share_register(session, experience_id, facts.service_on),
+        members=tuple(each.code for each in members),
+    )
+
+
+def paid_for_preparation(
     booked: Sequence[BookingFacts], costs: dict[str, int], number: int
 ) -> tuple[tuple[str, int], ...]:
     """What each household gets for what it prepared, out of what the bookings leave for it."""

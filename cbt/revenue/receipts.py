@@ -124,7 +124,7 @@ def _list_returned(session: Session, booking_id: int) -> dict[int, list[Returned
             Refund.requested_at,
             Refund.done_at,
         )
-        .where(Refund.booking_id == booking_id)
+        .where(Refund.booking_id == booking_id, Refund.state != RefundState.CANCELLED)
         .order_by(Refund.id)
     )
     returned: dict[int, list[Returned]] = defaultdict(list)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from cbt.errors import PolicyInvalid, RecordDamaged
 from cbt.i18n import Localized
 from cbt.revenue import posting
-from cbt.revenue.policy import Policy, Task, parse
+from cbt.revenue.policy import Bucket, Policy, Task, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
 
 
@@ -129,6 +129,20 @@ class Preview:
     def households(self) -> dict[str, int]:
         """What each household would get, in satang, in register order."""
         return posting.household_totals(self.sharing)
+
+    @property
+    def surpluses(self) -> dict[Bucket, int]:
+        """What agreed rates would leave to funds, in satang."""
+        left: dict[Bucket, int] = {}
+        for _policy, shared in posting.share_out(self.sharing):
+            if shared.surplus_satang:
+                left[shared.surplus] = left.get(shared.surplus, 0) + shared.surplus_satang
+        return left
+
+    @property
+    def dividend_satang(self) -> int:
+        """What of the households' money comes to them as owners."""
+        return sum(amount for _policy, amount in self.sharing.dividends)
 
     @property
     def fingerprint(self) -> str:

@@ -1,9 +1,9 @@
 """Adopting policies, recording work, settling departures."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries as bookings
@@ -11,7 +11,7 @@ from cbt.bookings.hold import close_departure
 from cbt.bookings.models import Departure
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
-from cbt.communities.queries import get_community_by_id, list_register
+from cbt.communities.queries import get_community_by_id, list_memberships, list_register
 from cbt.communities.services import lock_community, next_settlement_number
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -23,22 +23,23 @@ from cbt.errors import (
     NothingToSettle,
     NotYetDelivered,
     NoWorkRecorded,
+    PolicyOverlaps,
     PolicyTooEarly,
     PreviewOutdated,
+    PromiseWaits,
     ResolutionInvalid,
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
-from cbt.payments.queries import find_open_dispute, find_waiting_goodwill
-from cbt.revenue import posting, queries
-from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
-from cbt.revenue.policy import Task, identity, parse
+from cbt.payments.queries import find_open_dispute, find_open_promise, find_waiting_goodwill
+from cbt.revenue import posting, queries, work
+from cbt.revenue.adoption import ResolutionProblem
+from cbt.revenue.models import PolicyVersion, Preparation, Settlement
+from cbt.revenue.policy import identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.records import NewPreparation, NewWork, Preview, Resolution
+from cbt.revenue.records import AdoptedPolicy, NewPreparation, NewWork, Preview, Resolution
+from cbt.revenue.work_rules import WorkProblem
 
-MOST_ROWS = 200
-MOST_UNITS = 1_000
-MOST_MINUTES = 7 * 24 * 60
 MOST_COST_SATANG = 10_000_000
 
 
@@ -50,87 +51,85 @@ def adopt_policy(community_id: int, text: str, resolution: Resolution, now: date
 
     It applies to what is sold from its first day on. That day must lie after the day on which it
     is recorded, unless nothing could be sold before: no sale changes its policy afterwards.
-    Raises PolicyInvalid, ResolutionInvalid or PolicyTooEarly, and then writes nothing.
+    Raises PolicyInvalid, ResolutionInvalid, PolicyTooEarly or PolicyOverlaps, and then writes nothing.
     """
     parse(text)
     require_adopted(resolution)
     with transaction() as session:
         lock_community(session, community_id)
-        today = village_day(now, get_community_by_id(session, community_id).zone)
-        last = session.scalar(
-            select(func.max(PolicyVersion.number)).where(PolicyVersion.community_id == community_id)
-        )
-        earliest = today + timedelta(days=1) if last else today
-        if resolution.effective_from < earliest:
-            raise PolicyTooEarly(earliest=earliest)
-        return session.execute(
-            insert(PolicyVersion).returning(PolicyVersion.id),
-            {
-                "community_id": community_id,
-                "number": (last or 0) + 1,
-                "text": text,
-                "sha256": identity(text),
-                "recorded_at": now,
-                "adopted_on": resolution.adopted_on,
-                "effective_from": resolution.effective_from,
-                "meeting": resolution.meeting,
-                "households": resolution.households,
-                "present": resolution.present,
-                "voted_for": resolution.voted_for,
-            },
-        ).scalar_one()
+        return add_version(session, community_id, text, resolution, now)
+
+
+def add_version(
+    session: Session, community_id: int, text: str, resolution: Resolution, now: datetime
+) -> int:
+    """Add a policy to those of a locked community; return the version's id.
+
+    Raises PolicyTooEarly where something may have been sold since its first day, or PolicyOverlaps
+    where another starts on that day or later.
+    """
+    today = village_day(now, get_community_by_id(session, community_id).zone)
+    last = last_version(session, community_id)
+    earliest = today + timedelta(days=1) if last else today
+    if resolution.effective_from < earliest:
+        raise PolicyTooEarly(earliest=earliest)
+    if last and resolution.effective_from <= last.effective_from:
+        raise PolicyOverlaps(earliest=last.effective_from + timedelta(days=1))
+    return session.execute(
+        insert(PolicyVersion).returning(PolicyVersion.id),
+        {
+            "community_id": community_id,
+            "number": (last.number if last else 0) + 1,
+            "text": text,
+            "sha256": identity(text),
+            "recorded_at": now,
+            "adopted_on": resolution.adopted_on,
+            "effective_from": resolution.effective_from,
+            "meeting": resolution.meeting,
+            "households": resolution.households,
+            "present": resolution.present,
+            "voted_for": resolution.voted_for,
+        },
+    ).scalar_one()
+
+
+def last_version(session: Session, community_id: int) -> AdoptedPolicy | None:
+    """The policy that was adopted last, whether it has begun or not."""
+    adopted = queries.list_policies(session, community_id)
+    return max(adopted, key=lambda policy: policy.number, default=None)
 
 
 def require_adopted(resolution: Resolution) -> None:
     """Raise ResolutionInvalid unless more than half of the households that came agreed."""
     if not 0 < resolution.present <= resolution.households:
-        raise ResolutionInvalid(problem="present")
+        raise ResolutionInvalid(problem=ResolutionProblem.PRESENT)
     if not resolution.present < 2 * resolution.voted_for <= 2 * resolution.present:
-        raise ResolutionInvalid(problem="voted_for")
+        raise ResolutionInvalid(problem=ResolutionProblem.VOTED_FOR)
     if resolution.effective_from < resolution.adopted_on:
-        raise ResolutionInvalid(problem="effective_from")
+        raise ResolutionInvalid(problem=ResolutionProblem.EFFECTIVE_FROM)
 
 
 # --- work ----------------------------------------------------------------------------------------
 
 
 def record_work(
-    community_id: int, departure_id: int, rows: Sequence[NewWork], person_id: int, now: datetime
+    community_id: int,
+    departure_id: int,
+    rows: Sequence[NewWork],
+    person_id: int,
+    now: datetime,
+    closed_until: date | None = None,
 ) -> None:
     """Write down who worked on a departure, in place of what was written before.
 
-    Raises DepartureUnknown, AlreadySettled, or WorkInvalid naming the row, and then writes nothing.
+    `closed_until` is the last day of the last closed month. Raises DepartureUnknown, AlreadySettled,
+    PeriodClosed, or WorkInvalid naming the row, and then writes nothing.
     """
     with transaction() as session:
         lock_community(session, community_id)
         trip = bookings.get_trip(session, community_id, departure_id)
-        if trip.state == DepartureState.SETTLED:
-            raise AlreadySettled
-        register = {
-            household.code: household.id for household in list_register(session, community_id)
-        }
-        if len(rows) > MOST_ROWS:
-            raise WorkInvalid(row=MOST_ROWS + 1, problem="rows")
-        for number, row in enumerate(rows, start=1):
-            _require_valid(row, number, register)
-        session.execute(delete(ServiceRecord).where(ServiceRecord.departure_id == departure_id))
-        if rows:
-            session.execute(
-                insert(ServiceRecord),
-                [
-                    {
-                        "departure_id": departure_id,
-                        "line": number,
-                        "household_id": register[row.household],
-                        "task": row.task,
-                        "units": row.units,
-                        "minutes": row.minutes,
-                        "recorded_by": person_id,
-                        "recorded_at": now,
-                    }
-                    for number, row in enumerate(rows, start=1)
-                ],
-            )
+        work.require_open(trip, closed_until)
+        work.replace_rows(session, community_id, trip, rows, person_id, now)
 
 
 def record_preparation(
@@ -139,24 +138,25 @@ def record_preparation(
     rows: Sequence[NewPreparation],
     person_id: int,
     now: datetime,
+    closed_until: date | None = None,
 ) -> None:
     """Write down what households bought or prepared for a departure, in place of what stood before.
 
-    It is paid first out of what cancellations leave. Raises DepartureUnknown, AlreadySettled, or
-    WorkInvalid naming the row, and then writes nothing.
+    It is paid first out of what cancellations leave. Raises DepartureUnknown, AlreadySettled,
+    PeriodClosed, or WorkInvalid naming the row, and then writes nothing.
     """
     with transaction() as session:
         lock_community(session, community_id)
-        if bookings.get_trip(session, community_id, departure_id).state == DepartureState.SETTLED:
-            raise AlreadySettled
+        trip = bookings.get_trip(session, community_id, departure_id)
+        work.require_open(trip, closed_until)
+        members = list_memberships(session, community_id)
         register = {
             household.code: household.id for household in list_register(session, community_id)
         }
         for number, row in enumerate(rows, start=1):
-            if row.household not in register:
-                raise WorkInvalid(row=number, problem="household")
+            work.require_member(members, row.household, trip.starts_on, number)
             if not 0 < row.cost_satang <= MOST_COST_SATANG or not row.what.strip():
-                raise WorkInvalid(row=number, problem="cost")
+                raise WorkInvalid(row=number, problem=WorkProblem.COST)
         session.execute(delete(Preparation).where(Preparation.departure_id == departure_id))
         if rows:
             session.execute(
@@ -176,24 +176,14 @@ def record_preparation(
             )
 
 
-def _require_valid(row: NewWork, number: int, register: dict[str, int]) -> None:
-    if row.household not in register:
-        raise WorkInvalid(row=number, problem="household")
-    if row.task not in set(Task):
-        raise WorkInvalid(row=number, problem="task")
-    if not 0 < row.units <= MOST_UNITS:
-        raise WorkInvalid(row=number, problem="units")
-    if not 0 <= row.minutes <= MOST_MINUTES:
-        raise WorkInvalid(row=number, problem="minutes")
-
-
 # --- settlement ----------------------------------------------------------------------------------
 
 
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
-    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, DisputeOpen or FeeNotReported.
+    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, WorkDisputed, DisputeOpen or
+    FeeNotReported.
     """
     session = db.session()
     number = 1 + get_community_by_id(session, community_id).settlements
@@ -208,8 +198,9 @@ def settle(
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
     fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, DisputeOpen, FeeNotReported, or
-    PreviewOutdated when something changed since; and then writes nothing.
+    NotYetDelivered, NothingToSettle, NoWorkRecorded, WorkDisputed, WorkUnconfirmed, PromiseWaits,
+    DisputeOpen, FeeNotReported, or PreviewOutdated when something changed since; and then writes
+    nothing.
     """
     with transaction() as session:
         book_id = lock_community(session, community_id)
@@ -218,8 +209,13 @@ def settle(
             raise AlreadySettled
         if trip.ends_at > now:
             raise NotYetDelivered
+        zone = get_community_by_id(session, community_id).zone
+        work.require_seen(session, trip, zone, now)
         number = next_settlement_number(session, community_id)
         close_departure(session, departure_id)
+        untold = find_open_promise(session, departure_id, now)
+        if untold is not None:  # cash that is written down after the split could never enter it
+            raise PromiseWaits(reference=untold)
         booked, sharing = _facts(session, community_id, departure_id, number)
         if Preview(tuple(booked), sharing).fingerprint != previewed:
             raise PreviewOutdated
@@ -258,6 +254,7 @@ def _facts(
     sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
+    work.require_undisputed(session, departure_id)
     asked = find_waiting_goodwill(session, departure_id)
     if asked is not None:  # settling would decide over what a second person has not agreed to
         raise GoodwillWaits(reference=asked)

@@ -1,10 +1,10 @@
-"""A departure's pool into households, by the work they did. Pure; see docs/algorithms/sharing.md."""
+"""A departure's money into households, by work and by ownership. Pure; docs/algorithms/sharing.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
-from cbt.revenue.policy import Task
+from cbt.revenue.policy import Bucket, Policy, ProviderRule, Task
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,48 @@ def spare_order(
     whole = sum(weights[code] for code in sharers)
     place = {code: (number - turn) % len(sharers) for number, code in enumerate(sharers)}
     return sorted(sharers, key=lambda code: (-(total_satang * weights[code] % whole), place[code]))
+
+
+@dataclass(frozen=True)
+class PoolShare:
+    """How a pool was shared out: what each household gets, and of it what its agreed rates come to.
+
+    `pool_satang` is the whole of it; `surplus_satang` of it goes to the fund `surplus` instead. `agreed` is empty where rates
+    are not paid first, or where there is too little to pay them.
+    """
+
+    pool_satang: int
+    parts: dict[str, int]
+    agreed: dict[str, int]
+    surplus: Bucket
+    surplus_satang: int = 0
+
+
+def share_pool(
+    pool_satang: int,
+    whole_satang: int,
+    policy: Policy,
+    weights: Mapping[str, int],
+    register: Sequence[str],
+    turn: int,
+) -> PoolShare:
+    """Share a pool (>= 0 satang) out by its policy's provider rule.
+
+    `by_work`: in proportion to the weights. `rates_first`: each household gets exactly its agreed
+    rates, which are its weight in satang; what is left goes to the surplus fund, or by the weights to
+    those who worked; where the pool is too small, everybody gets the same part of the agreed rates,
+    so that it is shared by the weights. Of several pools of one departure (`whole_satang` together)
+    each owes the agreed rates in proportion to its money, rounded down, so that no work is paid
+    twice. Raises what `share` raises.
+    """
+    agreed = {code: weight * pool_satang // whole_satang for code, weight in weights.items()}
+    left = pool_satang - sum(agreed.values())
+    if policy.provider_rule == ProviderRule.BY_WORK or left < 0:
+        parts = share(pool_satang, weights, register, turn)
+        return PoolShare(pool_satang, parts, {}, Bucket.PROVIDER)
+    if policy.surplus != Bucket.PROVIDER:
+        share(0, weights, register, turn)  # refuses what cannot be shared, as everywhere
+        return PoolShare(pool_satang, agreed, agreed, policy.surplus, left)
+    more = share(left, weights, register, turn)
+    parts = {code: amount + more[code] for code, amount in agreed.items()}
+    return PoolShare(pool_satang, parts, agreed, Bucket.PROVIDER)

@@ -45,6 +45,15 @@ const addStepperButtons = (scope) => {
   }
 };
 
+// Buttons that would send the form for one step up or down do it in place.
+for (const button of document.querySelectorAll(".counter button")) {
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    const input = button.parentElement.querySelector("input");
+    input.value = Math.max(0, (Number(input.value) || 0) + Number(button.dataset.step));
+  });
+}
+
 // The booking box is fetched anew for another day or party, without leaving the page.
 let newest = 0;
 let leaving = false;

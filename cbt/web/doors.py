@@ -6,9 +6,10 @@ from cbt.web import access, addresses, errors, fonts, headers, health, layout, l
 from cbt.web.admin import views as admin
 from cbt.web.guest import views as guest
 from cbt.web.host import views as host
-from cbt.web.household import views as household
+from cbt.web.household import work as household  # holds the routes of household/views.py as well
 from cbt.web.mentor import views as mentor
-from cbt.web.public import views as public
+from cbt.web.policies import views as policies
+from cbt.web.public import experience as public  # holds the routes of public/views.py as well
 
 
 def init_doors(app: Flask) -> None:
@@ -20,6 +21,6 @@ def init_doors(app: Flask) -> None:
     errors.init_errors(app)
     fonts.init_fonts(app)
     health.init_health(app)
-    for door in (public, guest, host, household, mentor, admin):
+    for door in (public, guest, host, household, policies, mentor, admin):
         app.register_blueprint(door.bp)
     webhooks.init_webhooks(app)

@@ -50,6 +50,18 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
+    errors.ReasonMissing: _l("Please write why."),
+    errors.ExplanationMissing: _l(
+        "Please explain the warning %(rule)s: it is kept with the close."
+    ),
+    errors.NothingToClose: _l("The books hold nothing yet, so there is no month to close."),
+    errors.PeriodNotNext: _l("Months are closed in their order. Next is %(next)s."),
+    errors.PeriodNotOver: _l("A month can be closed only after its last day, %(last_day)s."),
+    errors.CloseBlocked: _l("The month cannot be closed yet: please look at the list again."),
+    errors.SignerInside: _l(
+        "Only somebody from outside co-signs: a mentor without any other part in the community."
+    ),
+    errors.KeyLocked: _l("This password does not open your key. Nothing was signed."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(
         "The payment service does not answer at the moment. Nothing was charged. Please try again in"
@@ -59,8 +71,16 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
         " of the community will look at it."
     ),
+    errors.AnswerUnknown: _l(
+        "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
+        " of the community will look at it."
+    ),
     errors.GoodwillWaits: _l(
         "A second person must first agree to the goodwill for %(reference)s, or refuse it."
+    ),
+    errors.PromiseWaits: _l(
+        "The guest of %(reference)s promised to pay in cash. Please write down that it was taken, or"
+        " that they did not come, before this departure is settled."
     ),
     errors.AccountTaken: _l("This account is another community's already."),
     errors.SecondPersonNeeded: _l("A second person must do this, not the one who began it."),
@@ -77,16 +97,25 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.PolicyTooEarly: _l(
         "A policy applies to what is sold from its first day on: %(earliest)s at the earliest."
     ),
-    errors.ResolutionInvalid: _l(
-        "This resolution cannot have been adopted. Please check how many households came, how many"
-        " agreed, and its first day."
+    errors.PolicyOverlaps: _l(
+        "Another policy that was adopted starts only then. This one can start on %(earliest)s at the"
+        " earliest."
     ),
+    errors.PolicyOvertaken: _l(
+        "Another policy was adopted since this was proposed. Please propose it again, so that the"
+        " members see what it changes now."
+    ),
+    errors.ResolutionInvalid: _l("This resolution cannot have been adopted: %(problem)s."),
     errors.PriceListInvalid: _l("The price list of %(option)s cannot be sold: %(problem)s."),
     errors.CostsExceedIncome: _l(
         "Outside costs and fees are more than what was paid. Please check the price list."
     ),
     errors.HouseholdUnknown: _l("This household is not in the community's register."),
-    errors.WorkInvalid: _l("Row %(row)s of the work record is not complete."),
+    errors.ShareInvalid: _l("This change of the share register cannot be: %(problem)s."),
+    errors.AssetInvalid: _l("This cannot be recorded: %(problem)s."),
+    errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
+    errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
+    errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
     errors.FundUseInvalid: _l("The money of this fund is not for that."),
     errors.LoanInvalid: _l(
         "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
@@ -165,7 +194,26 @@ MESSAGES: dict[type[CbtError], Any] = {
     ),
     errors.StateForbids: _l("This was done before, so nothing was changed."),
     errors.AlreadySettled: _l(
-        "This departure is settled already. Its record can no longer be changed."
+        "This departure is settled already. Its record can no longer be changed. If it is wrong,"
+        " please tell the treasurer: what was shared out is put right by a new entry."
+    ),
+    errors.PeriodClosed: _l(
+        "The month up to %(on)s is closed, so its work can no longer be changed. Please tell the"
+        " treasurer: what belongs to it is put right in the open month."
+    ),
+    errors.WorkChanged: _l(
+        "The work record was changed since you looked. Please read it again; nothing was confirmed."
+    ),
+    errors.WorkDisputed: _l(
+        "Household %(household)s says that the work record is wrong. Somebody who did not write it"
+        " down must answer by %(day)s; after that this departure can be settled."
+    ),
+    errors.WorkUnconfirmed: _l(
+        "Nobody has confirmed the work of %(households)s yet. Please ask the household or a second"
+        " person to confirm it; without that it can be settled from %(day)s on."
+    ),
+    errors.NotYetBegun: _l(
+        "This trip has not begun yet, so its work can neither be confirmed nor disputed."
     ),
     errors.NotYetDelivered: _l("This departure is not over yet, so it cannot be settled."),
     errors.PreviewOutdated: _l(
@@ -176,6 +224,10 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.NoWorkRecorded: _l(
         "Please record who worked first; without it the money cannot be shared out."
     ),
+    errors.NobodyToShare: _l(
+        "No household was a member of the community on that day, so there is nobody to pay the"
+        " dividend to."
+    ),
     errors.FeeNotReported: _l(
         "The fee for the payment of booking %(reference)s is not known yet. Please settle once the"
         " payment provider has reported it."
@@ -184,6 +236,14 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The community has not adopted a split policy yet, so bookings are not open."
     ),
     errors.MethodClosed: _l("This way to pay is not open at the moment. Please choose another."),
+    errors.ProposalWaits: _l(
+        "A change of this account waits for a second person already. Withdraw it before you propose"
+        " another."
+    ),
+    errors.AccountChanged: _l(
+        "The account was changed since this was proposed, so nothing was changed now. Please propose"
+        " it again."
+    ),
     errors.AccountInUse: _l(
         "Payments were made to this account and are looked up there, so it cannot be replaced. It can"
         " be closed."

@@ -8,6 +8,7 @@ from cbt.revenue.split import Part, PartKind
 ROW = 40  # height of a row in the picture's own units; the page stretches rows and picture alike
 WIDTH = 100
 _THINNEST = 1.2
+_SHARES = (PartKind.BUCKET, PartKind.FIXED)
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,6 @@ class Stream:
     part: Part
     style: str
     path: str
-
-    @property
-    def share_bp(self) -> int:
-        """The part's basis points of its own base; 0 means "at cost"."""
-        return self.part.bp
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,9 @@ def _sum(parts: Sequence[Part]) -> Part:
     bp = parts[0].bp
     if any(part.bp != bp for part in parts):
         bp = (amount * 10_000 + base // 2) // base if base else 0
-    return Part(parts[0].kind, parts[0].code, amount, bp, base)
+    bounds = {part.bound for part in parts}
+    bound = bounds.pop() if len(bounds) == 1 else None
+    return Part(parts[0].kind, parts[0].code, amount, bp, base, bound)
 
 
 def draw(parts: Sequence[Part]) -> Flow:
@@ -57,7 +55,7 @@ def draw(parts: Sequence[Part]) -> Flow:
 
     On the left each stream is as thick as its amount; it narrows to its row on the right.
     """
-    ordered = sorted(parts, key=lambda part: part.kind != PartKind.BUCKET)
+    ordered = sorted(parts, key=_row)
     shown = [part for part in ordered if part.amount_satang or part.kind != PartKind.COST]
     total = sum(part.amount_satang for part in shown)
     height = ROW * len(shown)
@@ -73,8 +71,13 @@ def draw(parts: Sequence[Part]) -> Flow:
     return Flow(tuple(streams), total, height)
 
 
+def _row(part: Part) -> int:
+    """Shares first, households at the top, then fixed amounts, then what goes outside."""
+    return {PartKind.BUCKET: 0, PartKind.FIXED: 1}.get(part.kind, 2)
+
+
 def _style(part: Part) -> str:
-    return part.code if part.kind == PartKind.BUCKET else part.kind
+    return part.code if part.kind in _SHARES else part.kind
 
 
 def _path(top: float, thick: float, middle: float) -> str:

@@ -14,7 +14,7 @@ from cbt import i18n
 from cbt.clock import to_village
 from cbt.config import Settings
 from cbt.i18n import LANGUAGES, set_language
-from cbt.web import labels
+from cbt.web import labels, period_words
 from cbt.web.access import reader
 from cbt.web.fonts import WEIGHTS, file_name
 
@@ -45,10 +45,16 @@ def init_layout(app: Flask) -> None:
         village=to_village,
         label=labels.label,
         part_words=labels.part_words,
+        how_words=labels.how_words,
+        part_sentence=labels.part_sentence,
         account_words=labels.account_words,
         subject_words=labels.subject_words,
         finding_words=labels.finding_words,
         provider_words=labels.provider_words,
+        rule_title=period_words.rule_title,
+        answer_words=period_words.answer_words,
+        line_rule=period_words.line_rule,
+        line_title=period_words.line_title,
     )
     env.globals.update(
         _=i18n.on_page,  # quicker than the extension's, which looks itself up for each message

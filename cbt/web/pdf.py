@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -24,18 +25,29 @@ from cbt.web.receipts import ReceiptSheet, build_sheet
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "documents"
 _FONTS = Path(fontpkg_sarabun.ROOT) / "files"
+_FALLBACKS = {
+    "fontpkg_noto_sans": "files/NotoSans[wdth,wght].ttf",
+    "fontpkg_noto_sans_arabic": "files/NotoSansArabic[wdth,wght].ttf",
+    "noto_cjk_sans_jp_regular": "NotoSansCJKjp-Regular.otf",
+}
+"""Fonts for names that Sarabun has no letters for, by package; `receipt.typ` names them in order."""
 _STANDARD = "ua-1"  # refuses a paper that a screen reader could not read
 _UNPRINTABLE = "?"
 _one_at_a_time = Lock()  # the compiler keeps what it was given last
 
 
 def write_receipt(sheet: ReceiptSheet) -> bytes:
-    """A receipt on A4. Letters that the font lacks are printed as "?", and a note says so."""
+    """A receipt on A4. Letters that all fonts lack are printed as "?", and a note says so."""
     shown = _printable(sheet)
     if shown != _tidy(sheet):
         note = _("Letters that this paper cannot print stand as “?”; the web page shows them.")
         shown = replace(shown, notes=(*shown.notes, note))
     return _compile("receipt.typ", shown)
+
+
+def write_paper(template: str, record: Any) -> bytes:
+    """Any other paper: a frozen record of texts by a template. Unknown letters are printed as "?"."""
+    return _compile(template, _map_texts(record, _printable_text))
 
 
 def send_receipt(facts: ReceiptFacts) -> Response:
@@ -63,17 +75,29 @@ def _compiler() -> Any:
     """Made once a process, when first needed: a web worker that prints nothing pays nothing."""
     import typst  # noqa: PLC0415  (a native module; with its caches it takes 30 to 70 MB)
 
+    folders = [_FONTS, *(file.parent for file in _fallback_files())]
     fonts = typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[_FONTS]
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=folders
     )
     return typst.Compiler(root=_TEMPLATES, font_paths=fonts, ignore_system_fonts=True)
 
 
-# --- text that the font can print ----------------------------------------------------------------
+def _fallback_files() -> list[Path]:
+    """Found without importing the packages, which are fonts and nothing else."""
+    found = []
+    for package, name in _FALLBACKS.items():
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(package)
+        found.append(Path(spec.origin).parent / name)
+    return found
+
+
+# --- text that the fonts can print ---------------------------------------------------------------
 
 
 def _printable(sheet: ReceiptSheet) -> ReceiptSheet:
-    """The same record in letters that the font has."""
+    """The same record in letters that a font has."""
     return cast(ReceiptSheet, _map_texts(sheet, _printable_text))
 
 
@@ -110,11 +134,14 @@ def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 @cache
 def _letters() -> frozenset[int]:
-    """The code points that the regular and the bold font both draw."""
+    """The code points that can be drawn, regular and bold alike: a fallback has one weight for both."""
+    sarabun = [_FONTS / name for name in ("Sarabun-Regular.ttf", "Sarabun-Bold.ttf")]
+    regular, bold = map(_drawn_by, sarabun)
+    return (regular & bold).union(*map(_drawn_by, _fallback_files()))
+
+
+def _drawn_by(file: Path) -> frozenset[int]:
     from fontTools.ttLib import TTFont  # noqa: PLC0415  (as for the web font: only when needed)
 
-    drawn = []
-    for name in ("Sarabun-Regular.ttf", "Sarabun-Bold.ttf"):
-        with TTFont(_FONTS / name, lazy=True) as font:
-            drawn.append(frozenset(font.getBestCmap()))
-    return drawn[0] & drawn[1]
+    with TTFont(file, lazy=True) as font:
+        return frozenset(font.getBestCmap())

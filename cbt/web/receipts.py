@@ -15,7 +15,6 @@ from cbt.i18n import (
     _,
     format_baht,
     format_baht_number,
-    format_bp,
     format_day,
     format_hour,
     format_number,
@@ -24,9 +23,8 @@ from cbt.i18n import (
 )
 from cbt.payments.provider import RefundState
 from cbt.revenue.receipts import ReceiptFacts, Returned
-from cbt.revenue.split import PartKind
 from cbt.web.flow import Stream, draw
-from cbt.web.labels import bearer_words, label, part_words
+from cbt.web.labels import bearer_words, how_words, label, part_words
 
 _OPEN = (BookingState.HELD, BookingState.CONFIRMED)
 """The states in which a booking may still cost something."""
@@ -314,7 +312,8 @@ def _way_back(facts: ReceiptFacts) -> Account:
     sums = [
         Sum(_returned_words(each, zone), format_baht(each.amount_satang)) for each in facts.returned
     ]
-    done = (each for each in facts.returned if each.state == RefundState.SUCCEEDED)
+    there = (RefundState.SUCCEEDED, RefundState.BY_BANK)
+    done = (each for each in facts.returned if each.state in there)
     left = facts.capture.amount_satang - sum(each.amount_satang for each in done)
     sums.append(Sum(_("Not returned yet"), format_baht(left), is_strong=True))
     return Account(_("The way back"), tuple(sums))
@@ -330,6 +329,8 @@ def _returned_words(returned: Returned, zone: str) -> str:
     if returned.done_at is not None:
         day = _whole(format_day(village_day(returned.done_at, zone)))
         return _("Returned on %(day)s: %(reason)s", day=day, reason=why)
+    if returned.state == RefundState.BY_BANK:
+        return _("Returned by the guest's bank: %(reason)s", reason=why)
     return _("Will be returned: %(reason)s", reason=why)
 
 
@@ -368,7 +369,7 @@ def _shares(streams: tuple[Stream, ...], total_satang: int) -> Iterator[Share]:
         after = before + part.amount_satang
         yield Share(
             name=part_words(part),
-            how=_how(stream),
+            how=how_words(part),
             amount=format_baht(part.amount_satang),
             style=stream.style,
             amount_satang=part.amount_satang,
@@ -376,15 +377,6 @@ def _shares(streams: tuple[Stream, ...], total_satang: int) -> Iterator[Share]:
             ends=after * WHOLE // total_satang,
         )
         before = after
-
-
-def _how(stream: Stream) -> str:
-    percent = format_bp(stream.share_bp)
-    if stream.part.kind == PartKind.BUCKET:
-        return _("%(percent)s percent", percent=percent)
-    if stream.part.kind == PartKind.INTERMEDIARY:
-        return _("%(percent)s percent of the price", percent=percent)
-    return _("at cost")
 
 
 def _policy(facts: ReceiptFacts) -> str:

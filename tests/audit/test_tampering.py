@@ -15,10 +15,11 @@ from cbt.db import db, transaction
 from cbt.ledger import entries, queries, services
 from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import Book, Entry
-from cbt.payments import accounts, give_back, take_in
+from cbt.payments import accounts, cash, cash_box, give_back, take_in
+from cbt.payments import credits as credits_
 from cbt.payments.account_posting import Clearing
 from cbt.payments.disputes import take_in_dispute
-from cbt.payments.models import Attempt, Capture, Refund
+from cbt.payments.models import Attempt, Capture, CashBanked, Credit, Refund
 from cbt.payments.provider import DisputeState, NormalisedDispute, RefundState
 from cbt.payments.reconcile import reconcile
 from cbt.payments.reported import ProviderPayout, ProviderTransaction
@@ -34,7 +35,7 @@ FAR = factories.TOMORROW + timedelta(days=60)
 TABLES = (
     *("entry", "leg", "ledger_account", "policy_version"),
     *("capture", "capture_fee", "settlement", "refund_return"),
-    *("provider_transaction", "suspense_move"),
+    *("provider_transaction", "suspense_move", "credit_use", "cash_banked", "cash_cleared"),
 )
 
 
@@ -554,7 +555,48 @@ def test_a_credit_raised(app):
     factories.cancel_booking(reference, as_credit=True)
     assert found(village) == {}
     tamper("UPDATE credit SET amount_satang = amount_satang + 100")
-    assert (Fault.AMOUNT_DIFFERS, f"booking:{reference}") in found(village)[Check.MONEY]
+    faults = found(village)
+    assert (Fault.AMOUNT_DIFFERS, f"booking:{reference}") in faults[Check.MONEY]
+    assert (Fault.CREDITS_DIFFER, "account:guest_credit") in faults[Check.DEPOSITS]
+
+
+@pytest.fixture
+def credited(app):
+    """A village whose guest used a part of a credit for another trip; the credit's subject."""
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    factories.cancel_booking(factories.book(village, {"ADULT": 2}), as_credit=True)
+    credit = one(select(Credit.id, Credit.code))
+    credits_.use_credit(factories.hold(village, {"ADULT": 1}), credit.code, NOW)
+    assert one(select(Credit.used_satang)).used_satang == 45_000
+    assert found(village) == {}
+    drop_triggers()
+    return village, f"credit:{credit.id}"
+
+
+LEFT = (Fault.CREDITS_DIFFER, "account:guest_credit")
+
+
+@pytest.mark.parametrize("change", [1, -45_000])
+def test_another_amount_of_a_credit_noted_as_used(credited, change):
+    """A guest would have less left than is owed to them, or could use it twice."""
+    village, subject = credited
+    tamper("UPDATE credit SET used_satang = used_satang + :change", change=change)
+    assert found(village)[Check.DEPOSITS] == [(Fault.CREDIT_USE_DIFFERS, subject), LEFT]
+
+
+def test_a_use_of_a_credit_taken_out_of_the_records(credited):
+    village, subject = credited
+    tamper("DELETE FROM credit_use")
+    faults = found(village)
+    assert (Fault.CREDIT_USE_DIFFERS, subject) in faults[Check.DEPOSITS]
+    assert LEFT not in faults[Check.DEPOSITS]
+
+
+def test_a_credit_and_its_use_taken_out_together(credited):
+    """What is left of it stays owed in the books."""
+    village, _subject = credited
+    tamper("DELETE FROM credit_use", "DELETE FROM credit")
+    assert LEFT in found(village)[Check.DEPOSITS]
 
 
 def test_two_entries_swapped(village):
@@ -600,6 +642,47 @@ def test_a_community_without_bookings_has_nothing_to_check_and_is_not_called_cle
     assert not is_clean(outcomes)
 
 
+# --- cash on its way to the bank ------------------------------------------------------------------
+
+
+@pytest.fixture(params=[False, True], ids=["arrived", "back"])
+def banked(app, request):
+    """Cash that was brought to the bank, and what a second person said of it; its subject."""
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    cash.take_cash(village.id, factories.hold(village), village.person_id, NOW, factories.PROVIDERS)
+    cash_box.bank_cash(village.id, 60_000, "BR1", village.person_id, NOW)
+    banked_id = one(select(CashBanked.id)).id
+    second = factories.make_person()
+    cash_box.decide_banked(village.id, banked_id, second, NOW, is_back=request.param)
+    assert found(village) == {}
+    drop_triggers()
+    return village, banked_id, request.param
+
+
+def test_cash_brought_to_the_bank_altered(banked):
+    village, banked_id, _is_back = banked
+    tamper("UPDATE cash_banked SET amount_satang = 59000")
+    assert found(village) == {
+        Check.MONEY: [
+            (Fault.AMOUNT_DIFFERS, f"cash_banked:{banked_id}"),
+            (Fault.AMOUNT_DIFFERS, f"cash_cleared:{banked_id}"),
+        ]
+    }
+
+
+def test_cash_said_to_have_arrived_that_went_back_or_the_reverse(banked):
+    village, banked_id, is_back = banked
+    tamper("UPDATE cash_cleared SET is_back = :other", other=not is_back)
+    assert found(village) == {Check.MONEY: [(Fault.LEGS_DIFFER, f"cash_cleared:{banked_id}")]}
+
+
+def test_what_became_of_cash_taken_out_of_the_records(banked):
+    village, _banked_id, _is_back = banked
+    tamper("DELETE FROM cash_cleared")
+    faults = found(village)
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+
+
 # --- what providers list and pay out -------------------------------------------------------------
 
 
@@ -637,16 +720,68 @@ def transaction_of(amount):
 
 def test_a_payouts_amount_altered(listed):
     subject = f"payout:{one(select(ProviderPayout.payout_id)).payout_id}"
+    movement = transaction_of(-50_000)
     tamper("UPDATE provider_payout SET amount_satang = 49000")
-    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+    assert found(listed) == {
+        Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject), (Fault.MOVEMENT_DIFFERS, movement)]
+    }
 
 
 def test_a_payout_said_to_have_failed_or_never_to_have_arrived(listed):
     tamper("UPDATE provider_payout SET state = 'failed', failed_at = paid_at")
-    assert [fault for fault, _subject in found(listed)[Check.MONEY]] == [Fault.ENTRY_MISSING]
+    assert found(listed)[Check.MONEY][0][0] == Fault.ENTRY_MISSING
+    assert CLEARING in found(listed)[Check.MONEY]
     tamper("UPDATE provider_payout SET state = 'on_the_way', failed_at = NULL, paid_at = NULL")
     faults = found(listed)
     assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+    assert faults[Check.MONEY] == [CLEARING]
+
+
+CLEARING = (Fault.CLEARING_DIFFERS, "account:payment:stripe")
+
+
+@pytest.mark.parametrize("kind", ["payment", "payout"])
+def test_a_movement_of_something_known_altered(listed, kind):
+    """The service is made to have listed what our records do not say."""
+    net = (
+        -50_000
+        if kind == "payout"
+        else one(
+            select(ProviderTransaction.net_satang).where(
+                ProviderTransaction.is_expected.is_(True), ProviderTransaction.net_satang > 0
+            )
+        ).net_satang
+    )
+    subject = transaction_of(net)
+    tamper(
+        "UPDATE provider_transaction SET amount_satang = amount_satang - 100,"
+        " net_satang = net_satang - 100 WHERE net_satang = :net",
+        net=net,
+    )
+    assert found(listed) == {Check.MONEY: [(Fault.MOVEMENT_DIFFERS, subject), CLEARING]}
+
+
+def test_a_movement_that_nothing_explains_taken_out_of_the_records(listed):
+    tamper("DELETE FROM provider_transaction WHERE net_satang = -300")
+    faults = found(listed)
+    assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
+    assert faults[Check.MONEY] == [CLEARING]
+
+
+def test_a_payment_that_the_service_does_not_list(listed):
+    """Its movement is gone, or it never came: a payment made up, and the days are known by now."""
+    known = one(
+        select(Capture.payment_id).where(
+            Capture.payment_id.in_(select(ProviderTransaction.source_id))
+        )
+    )
+    tamper("DELETE FROM provider_transaction WHERE source_id = :id", id=known.payment_id)
+    assert found(listed) == {}  # it may be listed yet
+    tamper(
+        "UPDATE payment_account SET reconciled_until = :until", until=str(NOW + timedelta(days=3))
+    )
+    subject = f"capture:{known.payment_id}"
+    assert found(listed) == {Check.MONEY: [(Fault.MOVEMENT_MISSING, subject)]}
 
 
 def test_a_providers_movement_altered(listed):
@@ -655,7 +790,7 @@ def test_a_providers_movement_altered(listed):
         "UPDATE provider_transaction SET amount_satang = -200, net_satang = -200,"
         " suspense_satang = -200 WHERE net_satang = -300"
     )
-    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject)]}
+    assert found(listed) == {Check.MONEY: [(Fault.AMOUNT_DIFFERS, subject), CLEARING]}
 
 
 def test_a_providers_movement_said_to_be_explained(listed):
@@ -665,7 +800,7 @@ def test_a_providers_movement_said_to_be_explained(listed):
         yes=True,
     )
     faults = found(listed)
-    assert set(faults) == {Check.ENTRIES}
+    assert faults[Check.MONEY] == [CLEARING]
     assert [fault for fault, _subject in faults[Check.ENTRIES]] == [Fault.ENTRY_UNEXPLAINED]
 
 

@@ -1,10 +1,11 @@
 """A departure called off: everybody told once, each guest's choice, and nobody left behind."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from cbt.audit.verify import verify
 from cbt.bookings.models import Departure
@@ -158,6 +159,36 @@ def test_a_credit_that_was_to_pay_a_part_comes_back(fleet):
     factories.call_off_departure(fleet.sunrise)
     assert amounts(Credit, held) == [45_000]
     assert_sound(fleet)
+
+
+def test_the_book_is_locked_after_the_departure_and_its_slots(fleet):
+    """Who pays locks the departure and then the book: the other way round, the two would wait for
+    each other. A credit that comes back is what makes a call-off post.
+    """
+    first = factories.book(fleet.mangrove, {"ADULT": 1})
+    factories.call_off_departure(fleet.mangrove)
+    factories.cancel_booking(first, as_credit=True)
+    held = factories.hold(fleet.sunrise)
+    credit.use_credit(held, db.session.scalar(select(Credit.code)), NOW)
+    written = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        table = re.match(r"UPDATE (\w+) ", statement)
+        if table:
+            written.append(table[1])
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        factories.call_off_departure(fleet.sunrise)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    last_claim = max(number for number, table in enumerate(written) if table in CLAIMED)
+    assert set(CLAIMED) <= set(written)
+    assert written.index("booking") < written.index("book")
+    assert last_claim < written.index("book")
+
+
+CLAIMED = ("departure", "slot")
 
 
 def test_the_line_is_over_and_told(fleet):

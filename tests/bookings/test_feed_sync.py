@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from cbt.bookings import hold as holding
 from cbt.bookings import shared
+from cbt.bookings.feed_lines import Problem
 from cbt.bookings.feed_sync import (
     MOST_AT_ONCE,
     READ_EVERY,
@@ -22,7 +23,7 @@ from cbt.bookings.feed_sync import (
     web_address,
 )
 from cbt.bookings.feed_watch import STALE_AFTER, list_conflicts, list_feeds, list_stale_feeds
-from cbt.bookings.feeds import Block, Problem
+from cbt.bookings.feeds import Block
 from cbt.bookings.fetch import fetch_calendar
 from cbt.bookings.models import Departure, Feed, FeedBlock, Slot
 from cbt.bookings.parts import HOURS, Part
@@ -34,6 +35,7 @@ from cbt.payments.queries import list_refunds
 from cbt.payments.take_in import take_in
 from tests import factories
 from tests.concurrency import run_together
+from tests.conftest import DEEP
 from tests.factories import PROVIDERS, TOMORROW
 from tests.outside import calendar, event, serve_calendar
 from tests.site import NOW
@@ -305,7 +307,9 @@ def test_buyers_and_calendars_at_once_never_sell_a_slot_that_stood_blocked(app, 
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=15 if DEEP else 5,
+    deadline=None,
 )
 @given(
     steps=st.lists(

@@ -8,7 +8,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbt.bookings.feeds import HORIZON, MOST_BLOCKS, MOST_BYTES, Block, Feed, Problem, read_blocks
+from cbt.bookings.feed_lines import MOST_BYTES, Problem
+from cbt.bookings.feeds import HORIZON, MOST_BLOCKS, Block, Feed, read_blocks
 from cbt.errors import FeedInvalid
 
 BANGKOK = "Asia/Bangkok"

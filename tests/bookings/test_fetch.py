@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cbt.bookings.feeds import MOST_BYTES
+from cbt.bookings.feed_lines import MOST_BYTES
 from cbt.bookings.fetch import fetch_calendar, is_public
 from cbt.errors import FeedInvalid
 

@@ -14,6 +14,7 @@ ALLOWED = {
     ("held", "lapsed"),
     ("held", "cancelled"),
     ("lapsed", "confirmed"),
+    ("lapsed", "held"),
     ("confirmed", "settled"),
     ("confirmed", "cancelled"),
     ("confirmed", "choosing"),

@@ -53,13 +53,15 @@ def test_down_and_up_again_gives_the_same(app):
         assert connection.execute(text("SELECT count(*) FROM entry")).scalar() == 0
 
 
-def test_sqlite_is_set_up_to_be_trusted(sqlite_app):
-    with db.engine.connect() as connection:
+def test_sqlite_is_set_up_to_be_trusted(tmp_path):
+    """In an application as it serves: that of the other tests does not wait for the disk."""
+    with create_app(make_settings(tmp_path)).app_context(), db.engine.connect() as connection:
         found = {
             pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
             for pragma in ("foreign_keys", "recursive_triggers", "journal_mode", "synchronous")
         }
         busy = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        connection.detach()
     assert found == {
         "foreign_keys": 1,
         "recursive_triggers": 1,
@@ -71,11 +73,16 @@ def test_sqlite_is_set_up_to_be_trusted(sqlite_app):
 
 def test_a_use_case_on_sqlite_begins_immediately_and_reading_does_not(sqlite_app):
     statements = []
-    event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    def note(*args):
+        statements.append(args[2])
+
+    event.listen(db.engine, "before_cursor_execute", note)
     db.session.execute(text("SELECT 1"))
     db.session.rollback()
     with transaction():
         pass
+    event.remove(db.engine, "before_cursor_execute", note)
     assert [each for each in statements if each.startswith("BEGIN")] == ["BEGIN", "BEGIN IMMEDIATE"]
 
 

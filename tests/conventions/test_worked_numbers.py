@@ -1,6 +1,7 @@
 """The numbers in docs/algorithms are what the code gives."""
 
 import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,9 +33,10 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
-from cbt.revenue.policy import DEFAULT, Bucket
+from cbt.revenue.periods import Close, concerns, period_of
+from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket, Limits, ProviderRule
 from cbt.revenue.preparation import allot
-from cbt.revenue.sharing import share
+from cbt.revenue.sharing import share, share_pool
 from cbt.revenue.split import Borne, Cost, split
 
 
@@ -54,8 +56,9 @@ def _read(cell):
     return int(cell) if cell.isdigit() else cell
 
 
-BUCKETS, WHOLE, DISCOUNTS, PREPARED = tables("split.md")
-[SHARES] = tables("sharing.md")
+BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
+SHARES, RATES, DIVIDENDS = tables("sharing.md")
+[PERIODS] = tables("periods.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
@@ -69,7 +72,7 @@ BOAT = GroupRate(6, 150_000, (Step(13, 140_000),))
 
 @pytest.mark.parametrize("row", BUCKETS[1], ids=str)
 def test_the_default_policy(row):
-    assert BUCKETS[0] == ["distributable", *Bucket]
+    assert BUCKETS[0] == ["distributable", *ALWAYS]
     assert [part.amount_satang for part in split(row[0], [], 0, DEFAULT)[2:]] == row[1:]
 
 
@@ -107,6 +110,41 @@ def test_a_sharing_out(row):
     weights = dict(zip(households, row[2:5], strict=True))
     assert list(share(row[0], weights, households, row[1]).values()) == row[5:]
     assert sum(row[5:]) == row[0]
+
+
+@pytest.mark.parametrize("row", LIMITED[1], ids=str)
+def test_fixed_amounts_caps_and_floors(row):
+    policy = replace(
+        DEFAULT,
+        version=2,
+        fixed={Bucket.WELFARE: 2_000, Bucket.CONSERVE: 1_000},
+        limits={
+            Bucket.PROVIDER: Limits(floor_satang=20_000),
+            Bucket.MGMT: Limits(floor_satang=3_000, cap_satang=10_000),
+            Bucket.REVOLVE: Limits(cap_satang=4_000),
+        },
+    )
+    parts = split(row[0], [], 0, policy)[2:]
+    assert [part.amount_satang for part in parts] == row[1:]
+    assert sum(row[1:]) == row[0]
+
+
+@pytest.mark.parametrize("row", RATES[1], ids=str)
+def test_agreed_rates_first(row):
+    pool, whole, first, second, *parts, to_fund = row
+    policy = replace(
+        DEFAULT, version=2, provider_rule=ProviderRule.RATES_FIRST, surplus=Bucket.DEVELOP
+    )
+    shared = share_pool(pool, whole, policy, {"H01": first, "H02": second}, ["H01", "H02"], 1)
+    assert [*shared.parts.values()] == parts
+    assert shared.surplus_satang == to_fund
+    assert sum(parts) + to_fund == pool
+
+
+@pytest.mark.parametrize("row", DIVIDENDS[1], ids=str)
+def test_a_dividend_by_shares(row):
+    total, turn, first, second, *parts = row
+    assert [*share(total, {"H02": first, "H04": second}, ["H02", "H04"], turn).values()] == parts
 
 
 @pytest.mark.parametrize("row", STEPS[1], ids=str)
@@ -254,3 +292,13 @@ def test_what_was_confirmed_and_did_not_come(row):
 
 def enumerate_lines(amounts):
     return [(number, "2026-11-24", amount) for number, amount in enumerate(amounts)]
+
+
+@pytest.mark.parametrize("row", PERIODS[1], ids=lambda row: f"entry {row[0]}")
+def test_the_month_that_an_entry_belongs_to(row):
+    seq, on, belongs, about = row
+    day = datetime.strptime(f"{on} 2026", "%d %B %Y").date()
+    closes = (Close(date(2026, 9, 1), 40), Close(date(2026, 10, 1), 90))
+    period = period_of(day, seq, closes)
+    late = concerns(day, period)
+    assert (f"{period:%B}", f"{late:%B}" if late else "") == (belongs, about)

@@ -37,7 +37,7 @@ from cbt.experiences.pricing import (
     require_seasons,
     require_sellable,
 )
-from cbt.revenue.policy import Bucket
+from cbt.revenue.policy import ALWAYS
 
 PRICES = (
     UnitPrice(Unit.ADULT, 45_000, 1, 12, None),
@@ -366,7 +366,7 @@ def test_a_discount_is_a_share_or_an_amount(bp, amount):
 
 
 def test_a_discount_is_paid_by_everybody_or_by_a_bucket_of_the_split():
-    assert list(BEARERS) == ["group", *Bucket]
+    assert list(BEARERS) == ["group", *ALWAYS]
     with pytest.raises(ValueError, match="nobody"):
         Discount("CODE", 100, 0, "guest")
 

@@ -32,7 +32,7 @@ from cbt.revenue.queries import get_policy_in_force
 from tests.browser import PHONE, a_browser, a_context
 from tests.factories import Village, book, make_departure, make_option, make_village
 from tests.reading import foreign_words
-from tests.site import free_port, load_samples, make_settings, served
+from tests.site import free_port, make_settings, served
 
 SOON = 10_000  # milliseconds
 NAMES = ("แอน Ann", "บุญ Boon", "ดารา Dara", "มะลิ Mali")
@@ -85,10 +85,10 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Day:
+def prepared(instance_of_today: Path, tmp_path_factory: pytest.TempPathFactory) -> Day:
     """The sample communities, with four parties that come today and one that comes in a week."""
     instance = tmp_path_factory.mktemp("pier")
-    load_samples(instance, utc_now())
+    shutil.copytree(instance_of_today, instance, dirs_exist_ok=True)
     app = create_app(make_settings(instance))
     with app.app_context():
         village, later = buna_dara_today()

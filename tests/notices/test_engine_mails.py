@@ -19,15 +19,18 @@ from cbt.i18n import use_language
 from cbt.notices.mail import KINDS, moment
 from cbt.notices.models import Notice
 from cbt.notices.services import send_due, smtp_sender
-from cbt.payments import cancel, change, give_back, pay, queries, take_in
+from cbt.payments import account_changes, cancel, change, give_back, pay, queries, take_in
+from cbt.payments.account_rules import ALONE_AFTER
 from cbt.payments.balances import remind_of_balances
 from cbt.payments.call_off import CHOOSE_WITHIN, call_off
 from cbt.payments.provider import RefundState
 from cbt.payments.providers.demo import Act, act
 from cbt.payments.queries import list_credits_of
+from cbt.people import services as people
+from cbt.people.roles import Grant, Role
 from cbt.worker import letter_facts, policy_for
 from tests import factories
-from tests.factories import PROVIDERS
+from tests.factories import PROVIDERS, RECEIVERS
 from tests.mailbox import open_mailbox
 from tests.reading import foreign_words
 from tests.scripted import Scripted
@@ -389,8 +392,57 @@ def test_who_waited_for_a_trip_that_does_not_run_is_told_why(village, post, lang
     require_sound(post.get("waiting_over"), language, why, f"/c/{village.slug}/")
 
 
+# --- to people of the community -----------------------------------------------------------------
+
+OTHER = {"kind": "tax_id", "id": "1101700230708"}
+
+
+def a_treasurer(village, language):
+    person_id = people.add_person("dee", "7-7", "long enough", language, NOW)
+    people.grant_role(person_id, Grant(Role.TREASURER, village.id), NOW)
+    people.set_mail(person_id, "treasurer@example.org")
+    return person_id
+
+
+def a_change(village, person_id):
+    about = (village.id, PROVIDERS["promptpay"], OTHER, {"th": "7-7", "en": "7-7"}, person_id)
+    assert not account_changes.change_account(*about, NOW)
+    (waiting,) = queries.list_waiting_proposals(db.session(), village.id)
+    db.session.rollback()
+    return waiting.id
+
+
+def test_the_people_of_a_community_are_told_where_its_money_shall_go(village, post, language):
+    person_id = a_treasurer(village, language)
+    proposer = people.add_person("host", "8-8", "long enough", language, NOW)
+    proposal = a_change(village, proposer)
+    agrees = "another person" if language == "en" else "ผู้อื่น"
+    about = (OTHER["id"], RECEIVERS["promptpay"]["id"], f"/host/{village.slug}/money/accounts")
+    require_sound(post.get("account_proposed"), language, *about, agrees)
+    account_changes.refuse_change(village.id, proposal, "7-7", person_id, NOW)
+    require_sound(post.get("account_kept"), language, *about, "7-7")
+    account_changes.approve_change(
+        village.id, a_change(village, proposer), person_id, PROVIDERS, NOW
+    )
+    require_sound(post.get("account_changed"), language, *about)
+
+
+def test_a_lone_treasurer_is_told_when_the_change_takes_effect(village, post, language):
+    person_id = a_treasurer(village, language)
+    people.end_role(village.person_id, Grant(Role.COORDINATOR, village.id), NOW)
+    about = (village.id, PROVIDERS["promptpay"], OTHER, {"th": "7-7", "en": "7-7"}, person_id)
+    assert not account_changes.change_account(*about, NOW)
+    until = when(language, NOW + ALONE_AFTER)
+    require_sound(post.get("account_proposed"), language, until)
+    assert account_changes.settle_proposals(PROVIDERS, NOW + ALONE_AFTER) == 1
+    require_sound(post.get("account_changed"), language, "24")
+
+
 def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
     assert set(KINDS) == {
+        "account_proposed",
+        "account_changed",
+        "account_kept",
         "booking_confirmed",
         "balance_due",
         "balance_paid",

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cbt.clock import utc_now
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.payments import accounts, inbox, pay, queries
-from cbt.payments.models import Capture
+from cbt.payments.models import Capture, PaymentAccount
 from cbt.payments.pay import Errand
 from cbt.payments.provider import Provider
 from cbt.payments.providers.stripe import StripeProvider
@@ -82,3 +82,15 @@ def stripe_village(*, connected: bool = True, **changes: object) -> Iterator[Str
         receiver = {"account": account} if account else {}
         accounts.open_payment_account(village.id, stripe, receiver, factories.text("receiver"))
         yield StripeVillage(village, double, {**factories.PROVIDERS, "stripe": stripe}, account)
+        _retire(village)
+
+
+def _retire(village: Village) -> None:
+    """The double is gone: no later village in the same database shall ask it again and again."""
+    db.session.rollback()
+    with transaction() as session:
+        session.execute(
+            update(PaymentAccount)
+            .where(PaymentAccount.community_id == village.id, PaymentAccount.provider == "stripe")
+            .values(provider=f"gone-{village.id}")
+        )

@@ -77,6 +77,9 @@ class Telling:
         answer = self.refund_answer or NormalisedRefund(RefundState.SUCCEEDED)
         return replace(answer, provider_ref=f"re_{asked.key}")
 
+    def find_refund(self, asked, now):
+        self._asked("find_refund")
+
     def fetch_refund(self, receiver, provider_ref, now):
         self._asked("fetch_refund")
         answer = self.refund_answer or NormalisedRefund(RefundState.SUCCEEDED)

@@ -17,7 +17,7 @@ from cbt.errors import (
     ProviderDown,
 )
 from cbt.ledger.queries import list_may_go_negative
-from cbt.payments import accounts, queries
+from cbt.payments import account_changes, accounts, queries
 from cbt.payments.accounts import AccountProblem
 from cbt.payments.models import AccountChange, PaymentAccount
 from cbt.payments.promptpay import IdKind, Receiver, payload, pays
@@ -60,6 +60,18 @@ def shown(village):
     return {each.provider: each for each in queries.list_accounts(db.session(), village.id)}
 
 
+def put(village, provider, receiver, name=NAME):
+    """Another receiver, proposed by one person and agreed to by another."""
+    about = (village.id, provider, receiver, name)
+    if account_changes.change_account(*about, village.person_id, NOW):
+        return
+    (waiting,) = queries.list_waiting_proposals(db.session(), village.id)
+    db.session.rollback()
+    providers = {**PROVIDERS, provider.name: provider}
+    second = factories.make_person()
+    account_changes.approve_change(village.id, waiting.id, second, providers, NOW)
+
+
 def with_service(village, answer):
     service = Telling(answer)
     accounts.open_payment_account(village.id, service, {"account": "acct_1"}, NAME)
@@ -81,21 +93,14 @@ def test_only_the_cash_box_cannot_hold_less_than_nothing(village):
     assert "payment:cash" not in negative
 
 
-def test_another_receiver_is_paid_from_now_on_and_must_be_tried_anew(village):
+def test_another_receiver_is_paid_from_now_on_and_tried_anew(village):
     attempt = factories.start(factories.hold(village), "promptpay")
-    accounts.check_account(village.id, "promptpay", PROVIDERS, NOW)
+    accounts.check_account(village.id, "promptpay", PROVIDERS, NOW - timedelta(days=1))
     receiver = {"kind": "tax_id", "id": "1101700230708"}
-    accounts.change_account(
-        village.id,
-        PROVIDERS["promptpay"],
-        receiver,
-        text("other"),
-        village.person_id,
-        NOW,
-    )
+    put(village, PROVIDERS["promptpay"], receiver, text("other"))
     after = shown(village)["promptpay"]
     assert (after.receiver, after.receiver_name) == (receiver, text("other"))
-    assert (after.checked_at, after.problem) == (None, "")
+    assert (after.checked_at, after.problem) == (NOW, "")
     old = queries.get_attempt(db.session(), attempt.id)
     assert pays(old.qr_payload, PHONE, 90_000)
     new = factories.start(factories.hold(village), "promptpay")
@@ -116,7 +121,7 @@ def test_codes_that_guests_have_before_them_are_listed_while_they_can_be_paid(vi
 
 def test_a_new_name_alone_needs_no_new_trial(village):
     accounts.check_account(village.id, "promptpay", PROVIDERS, NOW)
-    accounts.change_account(
+    account_changes.change_account(
         village.id,
         PROVIDERS["promptpay"],
         RECEIVERS["promptpay"],
@@ -130,7 +135,7 @@ def test_a_new_name_alone_needs_no_new_trial(village):
 def test_a_number_that_promptpay_does_not_know_changes_nothing(village):
     before = shown(village)
     with pytest.raises(PromptPayIdInvalid):
-        accounts.change_account(
+        account_changes.change_account(
             village.id,
             PROVIDERS["promptpay"],
             {"kind": "phone", "id": "12"},
@@ -143,17 +148,15 @@ def test_a_number_that_promptpay_does_not_know_changes_nothing(village):
 
 def test_an_account_at_a_service_is_not_replaced_once_it_was_used(village):
     service, providers = with_service(village, "")
-    accounts.change_account(
-        village.id, service, {"account": "acct_2"}, NAME, village.person_id, NOW
-    )
+    put(village, service, {"account": "acct_2"})
     assert shown(village)["telling"].receiver == {"account": "acct_2"}
     factories.pay.start_attempt(factories.hold(village), "telling", providers, NOW)
     with pytest.raises(AccountInUse):
-        accounts.change_account(
+        account_changes.change_account(
             village.id, service, {"account": "acct_3"}, NAME, village.person_id, NOW
         )
     assert shown(village)["telling"].receiver == {"account": "acct_2"}
-    accounts.change_account(
+    account_changes.change_account(
         village.id,
         service,
         {"account": "acct_2"},
@@ -167,7 +170,7 @@ def test_an_account_at_a_service_is_not_replaced_once_it_was_used(village):
 def test_what_a_community_does_not_have_cannot_be_arranged(app):
     community_id = factories.make_community()
     for arrange in (
-        lambda: accounts.change_account(
+        lambda: account_changes.change_account(
             community_id,
             PROVIDERS["cash"],
             {"guests": "no"},
@@ -221,7 +224,7 @@ def test_what_is_closed_cannot_be_begun_but_what_was_begun_is_paid(village):
 def test_guests_may_choose_cash_only_where_the_community_says_so(
     village, guests, is_open, expected
 ):
-    accounts.change_account(
+    account_changes.change_account(
         village.id, PROVIDERS["cash"], {"guests": guests}, NAME, village.person_id, NOW
     )
     accounts.set_open(village.id, "cash", village.person_id, NOW, is_open=is_open)
@@ -293,7 +296,7 @@ def test_a_code_for_another_amount_or_receiver_is_not_ours():
 
 def test_two_communities_cannot_have_one_account_at_a_service(village):
     service, _providers = with_service(village, "")
-    accounts.change_account(
+    account_changes.change_account(
         village.id, service, {"account": "acct_1"}, NAME, village.person_id, NOW
     )
     other = factories.make_community()
@@ -304,13 +307,14 @@ def test_two_communities_cannot_have_one_account_at_a_service(village):
     accounts.open_payment_account(other, service, {"account": "acct_2"}, NAME)
 
 
-def test_who_changed_where_the_money_goes_is_kept(village):
+def test_who_changed_where_the_money_goes_and_who_agreed_is_kept(village):
     receiver = {"kind": "tax_id", "id": "1101700230708"}
     for _ in range(2):  # the second changes nothing
-        accounts.change_account(
-            village.id, PROVIDERS["promptpay"], receiver, NAME, village.person_id, NOW
-        )
-    changes = db.session.scalars(select(AccountChange)).all()
-    assert [(each.changed_by, each.changed_at) for each in changes] == [(village.person_id, NOW)]
-    assert changes[0].before["receiver"] != changes[0].after["receiver"] == receiver
-    assert set(list_last_changes(db.session(), village.id)) == {"promptpay"}
+        put(village, PROVIDERS["promptpay"], receiver)
+    (change,) = db.session.scalars(select(AccountChange)).all()
+    assert (change.changed_by, change.changed_at) == (village.person_id, NOW)
+    assert change.agreed_by not in (None, village.person_id)
+    assert change.before["receiver"] != change.after["receiver"] == receiver
+    last = list_last_changes(db.session(), village.id)
+    assert set(last) == {"promptpay"}
+    assert last["promptpay"].agreed != last["promptpay"].name

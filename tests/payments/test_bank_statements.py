@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from cbt.audit.verify import verify
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -22,35 +23,41 @@ from cbt.errors import (
     StatementOfSeveral,
     StatementUnreadable,
 )
-from cbt.payments import bank_matching, take_in, transfers
+from cbt.ledger.queries import balances
+from cbt.payments import (
+    bank_matching,
+    cash,
+    cash_box,
+    give_back,
+    open_lines,
+    pay,
+    take_in,
+    transfers,
+)
 from cbt.payments.bank_columns import ColumnMapping
 from cbt.payments.bank_lines import Column
-from cbt.payments.bank_matching import (
-    Target,
-    TargetKind,
-    accept_all_certain,
-    find_payment,
-    list_open_lines,
-    read_target,
-    set_aside,
-    watch,
-)
+from cbt.payments.bank_matching import accept_certain, find_payment, set_aside
 from cbt.payments.bank_statements import import_statement, list_covered, list_imports
+from cbt.payments.bank_targets import Target, TargetKind, read_target
+from cbt.payments.bank_watch import watch
 from cbt.payments.matching import Certainty, Why
 from cbt.payments.models import (
     Capture,
     CashBanked,
+    CashCleared,
     PaymentAccount,
     Refund,
     TransferConfirmation,
     TransferLook,
 )
+from cbt.payments.open_lines import list_open_lines
 from cbt.payments.provider import PayoutState, RefundReason, RefundState
 from cbt.payments.reconcile import reconcile
 from cbt.payments.reported import (
     ProviderPayout,
     StatementImport,
     StatementLine,
+    StatementReopening,
     WorkItem,
 )
 from cbt.payments.work import count_open_work, list_open_work
@@ -190,6 +197,26 @@ def test_a_file_that_is_not_read_whole_leaves_nothing(village, content, error):
     assert (count(StatementImport), count(StatementLine), count(WorkItem)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("nov\x00ember.csv", "november.csv"),
+        ("../../etc/passwd.csv", "passwd.csv"),
+        ("C:\\Users\\Mali\\Desktop\\november.csv", "november.csv"),
+        ("nov\r\nem\u202eber.csv", "november.csv"),
+        (
+            "\u0e1e\u0e24\u0e28\u0e08\u0e34\u0e01\u0e32\u0e22\u0e19.csv",
+            "\u0e1e\u0e24\u0e28\u0e08\u0e34\u0e01\u0e32\u0e22\u0e19.csv",
+        ),
+        ("/", "statement"),
+        ("x" * 300 + ".csv", "x" * 200),
+    ],
+)
+def test_of_a_files_name_only_the_name_is_kept(village, sent, kept):
+    assert bring(village, row(100), name=sent).new_lines == 1
+    assert db.session.scalars(select(StatementImport.file_name)).all() == [kept]
+
+
 def test_columns_that_a_person_described_are_known_for_the_next_file(village):
     content = b"a,b,c\r\n2026-11-23,1.00,x\r\n"
     import_statement(village.id, "x.csv", content, MINE, village.person_id, LATER)
@@ -248,6 +275,36 @@ def test_a_certain_line_is_accepted_and_its_booking_confirmed(village):
     assert (stored.state, stored.matched_to) == ("matched", f"attempt:{attempt.id}")
     assert stored.decided_by == village.person_id
     assert faults(village) == []
+
+
+@pytest.mark.parametrize("hour", ["12:10", ""])
+def test_a_transfer_counts_from_the_hour_of_its_line_though_read_in_after_the_trip(app, hour):
+    """Where the bank tells only the day, from when the code was opened on it."""
+    village = factories.make_village()
+    attempt = start(village)
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    after = trip.ends_at + timedelta(days=3)
+    bring(village, row(attempt.amount_satang, hour=hour), now=after)
+    [line] = lines(village)
+    accept(village, line.id, of(attempt), now=after)
+    assert state(attempt) == "confirmed"
+    paid_at = NOW + timedelta(minutes=10) if hour else NOW
+    assert db.session.scalars(select(Capture.paid_at)).all() == [paid_at]
+    assert faults(village) == []
+
+
+def test_a_line_from_after_the_trip_began_buys_nothing_whatever_the_guest_said(app):
+    village = factories.make_village()
+    attempt = start(village)
+    pay.report_transfer(attempt.id, NOW)
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    day, after = trip.starts_on + timedelta(days=1), trip.ends_at + timedelta(days=3)
+    bring(village, row(attempt.amount_satang, day), now=after)
+    [line] = lines(village)
+    accept(village, line.id, of(attempt), now=after)
+    assert (state(attempt), count(Refund)) == ("lapsed", 1)
 
 
 def test_a_line_is_accepted_once_by_rivals(app, village):
@@ -347,14 +404,15 @@ def test_all_certain_lines_are_accepted_in_one_go_and_the_others_wait(village):
     certain = [each for each in lines(village) if each.is_certain]
     assert {each.target.target for each in certain} == {of(each) for each in (*small, large)}
     db.session.rollback()
-    done = accept_all_certain(village.card, village.person_id, LATER)
+    ids = [each.id for each in certain]
+    done = accept_certain(village.card, ids, village.person_id, LATER)
     for attempt_id in done.attempts:
         take_in.take_in(attempt_id, PROVIDERS, LATER)
     assert (done.lines, done.waiting) == (3, 1)
     assert [state(each) for each in (*small, large)] == ["confirmed"] * 3 + ["held"]
     assert len(lines(village)) == 2
     db.session.rollback()
-    again = accept_all_certain(village.card, village.person_id, LATER)
+    again = accept_certain(village.card, ids, village.person_id, LATER)
     assert (again.lines, again.waiting) == (0, 1)
 
 
@@ -471,22 +529,76 @@ def test_a_refund_made_by_hand_is_seen_leaving_the_account(village):
     assert work(village) == []
 
 
+def bring_cash(village, satang=120_000, now=NOW, reference="DEP-44521"):
+    """Cash was taken, and one person says that they brought it to the bank; its id."""
+    taken = factories.hold(village, {"ADULT": 15}, key=f"cash {reference}")
+    cash.take_cash(village.id, taken, village.person_id, NOW, PROVIDERS)
+    cash_box.bank_cash(village.id, satang, reference, village.person_id, now)
+    db.session.rollback()
+    return db.session.scalar(select(CashBanked.id).where(CashBanked.bank_reference == reference))
+
+
+def in_the_bank(village):
+    db.session.rollback()
+    found = balances(db.session(), village.card.book_id)
+    return found["payment:promptpay"], found["cash_on_the_way"]
+
+
 def test_cash_that_was_carried_to_the_bank_is_seen_arriving(village):
-    with transaction() as session:
-        session.add(
-            CashBanked(
-                community_id=village.id,
-                amount_satang=120_000,
-                bank_reference="DEP-44521",
-                banked_by=village.person_id,
-                banked_at=NOW,
-            )
-        )
+    banked_id = bring_cash(village)
+    assert (work(village), in_the_bank(village)) == (["cash_on_the_way"], (0, 120_000))
     bring(village, row(120_000, hour="12:20", reference="DEP-44521"))
     [line] = lines(village)
     assert (line.target.target.kind, line.certainty) == (TargetKind.CASH, Certainty.CERTAIN)
     accept(village, line.id, line.target.target)
-    assert work(village) == []
+    assert (work(village), in_the_bank(village)) == ([], (120_000, 0))
+    [cleared] = db.session.scalars(select(CashCleared))
+    assert (cleared.banked_id, cleared.line_id) == (banked_id, line.id)
+    assert faults(village) == []
+
+
+def test_from_the_limit_on_whoever_brought_the_cash_does_not_accept_its_line(village, second):
+    """Who reads a file in could have changed it."""
+    banked_id = bring_cash(village, 500_000)
+    bring(village, row(500_000, hour="12:20", reference="DEP-44521"))
+    [line] = lines(village)
+    target = Target(TargetKind.CASH, banked_id)
+    with pytest.raises(SecondPersonNeeded):
+        accept(village, line.id, target)
+    assert (count(CashCleared), len(lines(village))) == (0, 1)
+    accept(village, line.id, target, second)
+    assert (work(village), in_the_bank(village)) == ([], (500_000, 0))
+
+
+def test_a_line_of_cash_that_a_second_person_saw_before_moves_nothing_more(village, second):
+    banked_id = bring_cash(village, 500_000)
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=False)
+    bring(village, row(500_000, hour="12:20", reference="DEP-44521"))
+    [line] = lines(village)
+    accept(village, line.id, line.target.target)
+    assert (work(village), in_the_bank(village)) == ([], (500_000, 0))
+    assert (count(CashCleared), faults(village)) == (1, [])
+
+
+def test_cash_that_is_back_in_the_box_is_no_line_of_the_bank(village, second):
+    banked_id = bring_cash(village)
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=True)
+    bring(village, row(120_000, hour="12:20", reference="DEP-44521"))
+    [line] = lines(village)
+    assert line.target is None
+    with pytest.raises(NotFound):
+        accept(village, line.id, Target(TargetKind.CASH, banked_id))
+    with pytest.raises(NotFound):
+        accept(village, line.id, Target(TargetKind.CASH, banked_id + 1))
+
+
+def test_a_line_of_another_amount_than_was_brought_is_refused(village):
+    banked_id = bring_cash(village)
+    bring(village, row(119_900))
+    [line] = lines(village)
+    with pytest.raises(LineAmountDiffers):
+        accept(village, line.id, Target(TargetKind.CASH, banked_id))
+    assert count(CashCleared) == 0
 
 
 def test_lines_that_concern_no_booking_are_set_aside_with_a_word(village):
@@ -502,6 +614,125 @@ def test_lines_that_concern_no_booking_are_set_aside_with_a_word(village):
     db.session.rollback()
     notes = db.session.scalars(select(WorkItem.note).order_by(WorkItem.id)).all()
     assert notes == ["for the kitchen", "for the kitchen", None]
+
+
+# --- set aside, and taken back -------------------------------------------------------------------
+
+
+def test_a_line_that_was_set_aside_is_opened_again_and_what_was_said_is_kept(village, second):
+    attempt = start(village)
+    bring(village, row(attempt.amount_satang))
+    [line] = lines(village)
+    set_aside(village.id, [line.id], "a donation", village.person_id, LATER)
+    assert (lines(village), work(village)) == ([], [])
+    [aside] = bank_matching.list_aside(db.session(), village.id, 0, 5)
+    assert (aside.note, aside.decided_by) == ("a donation", village.person_id)
+    after = LATER + timedelta(hours=1)
+    bank_matching.reopen(village.id, line.id, " it was  Mali's ", second, after)
+    assert work(village) == ["statement_line"]
+    [kept] = db.session.scalars(select(StatementReopening))
+    assert (kept.said, kept.said_by, kept.said_at) == ("a donation", village.person_id, LATER)
+    assert (kept.reason, kept.reopened_by, kept.reopened_at) == ("it was Mali's", second, after)
+    accept(village, line.id, of(attempt), now=after)
+    assert (state(attempt), work(village)) == ("confirmed", [])
+
+
+def test_a_line_is_opened_again_with_a_reason_and_only_where_it_was_set_aside(village):
+    attempt = start(village)
+    bring(village, row(attempt.amount_satang), row(-100, text="rice"))
+    matched, rice = (each.id for each in lines(village))
+    accept(village, matched, of(attempt))
+    set_aside(village.id, [rice], "rice", village.person_id, LATER)
+    other = factories.make_village()
+    for community_id, line_id, reason, error in (
+        (village.id, rice, "  ", NoteMissing),
+        (village.id, matched, "why", StateForbids),
+        (other.id, rice, "why", NotFound),
+        (village.id, rice + 1, "why", NotFound),
+    ):
+        with pytest.raises(error):
+            bank_matching.reopen(community_id, line_id, reason, village.person_id, LATER)
+    assert (work(village), count(StatementReopening)) == ([], 0)
+    bank_matching.reopen(village.id, rice, "why", village.person_id, LATER)
+    with pytest.raises(StateForbids):
+        bank_matching.reopen(village.id, rice, "why", village.person_id, LATER)
+    assert count(StatementReopening) == 1
+
+
+def test_a_line_goes_aside_and_comes_back_as_often_as_people_change_their_mind(village):
+    bring(village, row(-100, text="rice"))
+    [line] = lines(village)
+    for number in range(3):
+        set_aside(village.id, [line.id], f"{number}", village.person_id, LATER)
+        bank_matching.reopen(village.id, line.id, "no", village.person_id, LATER)
+    assert work(village) == ["statement_line"]
+    said = db.session.scalars(select(StatementReopening.said).order_by(StatementReopening.id))
+    assert list(said) == ["0", "1", "2"]
+
+
+# --- a page of lines -----------------------------------------------------------------------------
+
+
+def test_lines_come_page_by_page_the_oldest_first(village):
+    days = [TODAY - timedelta(days=each) for each in range(7)]
+    bring(village, *(row(100 + n, day) for n, day in enumerate(days)))
+    everything = lines(village)
+    assert [each.line.booked_on for each in everything] == sorted(days)
+    shown = [
+        each
+        for first in (0, 3, 6)
+        for each in list_open_lines(db.session(), village.card, first, 3)
+    ]
+    assert shown == everything
+    assert open_lines.count_open_lines(db.session(), village.id) == 7
+    places = [open_lines.find_place(db.session(), village.id, each.id) for each in everything]
+    assert places == list(range(7))
+    assert open_lines.find_place(db.session(), village.id, 999) is None
+
+
+def test_a_rival_on_another_page_leaves_nothing_certain(village):
+    """Two lines of a code's amount, far apart in the list: who paid is for a person to say."""
+    attempt = start(village)
+    fillers = [row(1_000 + each, hour="12:15") for each in range(30)]
+    paid = attempt.amount_satang
+    one, other = (row(paid, hour=hour, payer="Guest") for hour in ("12:05", "12:40"))
+    bring(village, one, *fillers, other)
+    first = list_open_lines(db.session(), village.card, 0, 10)
+    own = next(each for each in first if each.line.amount_satang == paid)
+    assert own.target.target == of(attempt)
+    assert own == next(each for each in lines(village) if each.id == own.id)
+    assert not own.is_certain
+
+
+def test_a_code_that_a_line_on_another_page_names_is_not_certain_here(village):
+    attempt = start(village)
+    fillers = [row(1_000 + each, hour="12:15") for each in range(30)]
+    bring(
+        village,
+        row(attempt.amount_satang, hour="12:05"),
+        *fillers,
+        row(33_300, hour="12:50", text=f"trip {attempt.reference.replace('-', '')}"),
+    )
+    [own] = [
+        each
+        for each in list_open_lines(db.session(), village.card, 0, 10)
+        if each.line.amount_satang == attempt.amount_satang
+    ]
+    assert own == next(each for each in lines(village) if each.id == own.id)
+    assert not own.is_certain
+
+
+def test_a_page_of_tens_of_thousands_of_lines_costs_no_more(sqlite_app):
+    village = factories.make_village(capacity=60, on=factories.TOMORROW + timedelta(days=60))
+    attempt = start(village)
+    others = [row(100 + number, hour="12:15") for number in range(30_000)]
+    bring(village, row(attempt.amount_satang, hour="12:05"), *others)
+    began = time.perf_counter()
+    shown = list_open_lines(db.session(), village.card, 0, 25)
+    assert time.perf_counter() - began < 2
+    assert len(shown) == 25
+    [own] = [each for each in shown if each.target]
+    assert (own.target.target, own.line.amount_satang) == (of(attempt), attempt.amount_satang)
 
 
 # --- what the bank ought to show -----------------------------------------------------------------
@@ -546,6 +777,87 @@ def test_a_missed_transfer_that_a_later_statement_shows_is_settled(village):
     line = next(each for each in lines(village) if each.line.amount_satang > 0)
     accept(village, line.id, of(attempt))
     assert "transfer_not_seen" not in work(village)
+
+
+def given_back(village, now=NOW):
+    """A refund that a person says they transferred from the bank account; its id."""
+    attempt = confirmed(village, now)
+    factories.cancel_booking(attempt.reference)
+    refund_id = db.session.scalar(select(Refund.id))
+    give_back.note_refund_made(village.id, refund_id, "KTB88812", village.person_id, PROVIDERS, now)
+    db.session.rollback()
+    return attempt, refund_id
+
+
+def kinds_missing(village, now=LATER):
+    db.session.rollback()
+    watch(village.card, now)
+    return [each for each in work(village) if each.endswith("not_seen")]
+
+
+def test_a_refund_by_hand_that_no_line_shows_is_told_until_a_statement_shows_it(village):
+    attempt, refund_id = given_back(village)
+    amount = attempt.amount_satang
+    bring(village, row(amount), row(-100, TODAY + timedelta(days=1)))
+    accept(village, next(each.id for each in lines(village) if each.target), of(attempt))
+    assert kinds_missing(village) == ["refund_not_seen"]
+    assert kinds_missing(village) == ["refund_not_seen"]
+    [item] = [
+        each for each in list_open_work(db.session(), village.id) if each.kind == "refund_not_seen"
+    ]
+    assert (item.key, item.facts["reference"]) == (
+        f"not_seen:refund:{refund_id}",
+        attempt.reference,
+    )
+    bring(village, row(-amount, hour="13:00", reference="KTB88812"))
+    line = next(each for each in lines(village) if each.target)
+    accept(village, line.id, Target(TargetKind.REFUND, refund_id))
+    assert kinds_missing(village) == []
+
+
+def test_a_refund_that_a_line_could_be_or_that_is_noted_on_the_last_day_is_not_missed(village):
+    attempt, _refund_id = given_back(village)
+    bring(village, row(attempt.amount_satang))
+    accept(village, next(each.id for each in lines(village) if each.target), of(attempt))
+    assert kinds_missing(village) == []  # the bank may book it tomorrow
+    bring(village, row(-attempt.amount_satang, TODAY + timedelta(days=1)))
+    assert kinds_missing(village) == []
+
+
+def test_cash_that_no_line_shows_is_told_though_two_people_vouch_for_it(village, second):
+    banked_id = bring_cash(village)
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=False)
+    bring(village, row(-100), row(-100, TODAY + timedelta(days=2)))
+    assert kinds_missing(village) == []
+    bring(village, row(-100, TODAY + timedelta(days=3)))
+    assert kinds_missing(village) == ["cash_not_seen"]
+    bring(village, row(120_000, TODAY + timedelta(days=1), reference="DEP-44521"))
+    line = next(each for each in lines(village) if each.target)
+    accept(village, line.id, line.target.target)
+    assert kinds_missing(village) == []
+    assert faults(village) == []
+
+
+def test_cash_that_is_back_in_the_box_is_missed_no_more(village, second):
+    banked_id = bring_cash(village)
+    bring(village, row(-100), row(-100, TODAY + timedelta(days=3)))
+    assert kinds_missing(village) == ["cash_not_seen"]
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=True)
+    assert kinds_missing(village) == []
+
+
+def test_what_was_brought_or_given_back_out_of_the_box_is_not_looked_for_in_the_bank(village):
+    attempt = confirmed(village)
+    factories.cancel_booking(attempt.reference)
+    taken = factories.hold(village, {"ADULT": 3}, key="cash")
+    cash.take_cash(village.id, taken, village.person_id, NOW, PROVIDERS)
+    refund_id = db.session.scalar(select(Refund.id))
+    give_back.note_refund_made(
+        village.id, refund_id, "by hand", village.person_id, PROVIDERS, NOW, paid_from="cash"
+    )
+    bring(village, row(attempt.amount_satang), row(-100, TODAY + timedelta(days=5)))
+    accept(village, next(each.id for each in lines(village) if each.target), of(attempt))
+    assert kinds_missing(village) == []
 
 
 def test_days_that_no_statement_covers_are_held_against_nothing(village):

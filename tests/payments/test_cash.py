@@ -3,28 +3,35 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cbt.audit.verify import verify
 from cbt.bookings.hold import Details, lapse_overdue_holds, save_details
+from cbt.bookings.models import Departure
 from cbt.bookings.queries import get_booking, get_departure
+from cbt.bookings.states import DepartureState
 from cbt.bookings.terms import Deposit, Terms, Tier, canonical
-from cbt.db import db
+from cbt.db import db, transaction
 from cbt.errors import (
     AmountInvalid,
+    DepartureFull,
     DetailsIncomplete,
     HoldLapsed,
     MethodClosed,
     NotFound,
     PreviewOutdated,
     PromiseOpen,
+    PromiseWaits,
     StateForbids,
 )
 from cbt.ledger.queries import balances
 from cbt.notices.models import Notice
-from cbt.payments import accounts, cash, give_back, queries, take_in
+from cbt.payments import account_changes, cash, give_back, queries, take_in
+from cbt.payments import credits as credits_
+from cbt.payments.box import list_late_promises
 from cbt.payments.models import Attempt, Capture, CaptureFee, CashTaken
 from cbt.payments.providers.demo import Act, act
+from cbt.payments.records import RECORDED_WITHIN
 from tests import factories
 from tests.concurrency import run_together
 from tests.factories import PROVIDERS, start
@@ -107,9 +114,165 @@ def test_a_promise_that_nobody_kept_gives_its_places_back(village):
     lapse_overdue_holds(booking(reference).trip.ends_at)
     assert booking(reference).state == "lapsed"
     assert get_departure(db.session(), village.departure_id).claimed == 0
+    late = booking(reference).trip.ends_at + RECORDED_WITHIN
     with pytest.raises(HoldLapsed):
-        take(village, reference, now=booking(reference).trip.ends_at)
-    assert (count(CashTaken), faults(village)) == (0, [])
+        take(village, reference, now=late)
+    assert (count(CashTaken), booking(reference).state, faults(village)) == (0, "lapsed", [])
+
+
+# --- written down after the trip -----------------------------------------------------------------
+
+
+@pytest.fixture
+def promised(village):
+    """Four people promised cash, and the trip is over; its end."""
+    reference = factories.hold(village, {"ADULT": 4})
+    start(reference, "cash")
+    return reference
+
+
+def over(reference, *, swept=True):
+    ends_at = booking(reference).trip.ends_at
+    if swept:
+        lapse_overdue_holds(ends_at)
+        assert booking(reference).state == "lapsed"
+    return ends_at
+
+
+@pytest.mark.parametrize("swept", [True, False])
+@pytest.mark.parametrize("after", [timedelta(0), RECORDED_WITHIN - timedelta(seconds=1)])
+def test_cash_that_was_promised_is_written_down_days_after_the_trip(
+    village, promised, swept, after
+):
+    now = over(promised, swept=swept) + after
+    take(village, promised, now=now)
+    assert (booking(promised).state, states(promised)) == ("confirmed", [("cash", "paid")])
+    assert get_departure(db.session(), village.departure_id).claimed == 4
+    [capture] = queries.list_captures(db.session(), [booking(promised).id])
+    assert (capture.paid_at, capture.buys, box(village)) == (now, True, 180_000)
+    assert faults(village) == []
+
+
+def test_until_it_is_written_down_nothing_of_a_promise_counts_as_paid_or_taken(village, promised):
+    ends_at = over(promised)
+    assert get_departure(db.session(), village.departure_id).claimed == 0
+    [late] = list_late_promises(db.session(), village.id, ends_at)
+    assert (late.reference, late.amount_satang) == (promised, 180_000)
+    assert late.until == ends_at + RECORDED_WITHIN
+    assert list_late_promises(db.session(), village.id, late.until) == []
+    assert (count(Capture), box(village), faults(village)) == (0, 0, [])
+
+
+def test_a_departure_whose_sales_were_closed_takes_its_promised_cash(village, promised):
+    now = over(promised)
+    with transaction() as session:
+        session.execute(update(Departure).values(state=DepartureState.CLOSED))
+    take(village, promised, now=now)
+    assert (booking(promised).state, faults(village)) == ("confirmed", [])
+
+
+def test_who_has_its_places_by_now_keeps_them_and_nothing_is_written(village, promised):
+    """A host noted others for the same hour when the places came back."""
+    now = over(promised)
+    with transaction() as session:
+        session.execute(update(Departure).values(capacity=3))
+    with pytest.raises(DepartureFull):
+        take(village, promised, now=now)
+    assert (count(CashTaken), booking(promised).state) == (0, "lapsed")
+    assert states(promised) == [("cash", "reported")]
+
+
+def test_a_hold_without_a_promise_is_not_paid_in_cash_after_it_lapsed(village):
+    reference = factories.hold(village)
+    lapse_overdue_holds(booking(reference).held_until)
+    with pytest.raises(HoldLapsed):
+        take(village, reference, now=booking(reference).trip.begins_at)
+    assert count(CashTaken) == 0
+
+
+def test_two_hosts_who_write_it_down_late_take_it_once(app, village, promised):
+    now = over(promised)
+    results = run_together(app, lambda _number: take(village, promised, now=now), 4)
+    assert sorted(type(each).__name__ for each in results) == ["NoneType", *["StateForbids"] * 3]
+    assert (count(CashTaken), count(Capture), box(village)) == (1, 1, 180_000)
+    assert get_departure(db.session(), village.departure_id).claimed == 4
+    assert faults(village) == []
+
+
+def test_late_cash_that_was_cut_off_before_the_books_buys_its_booking_all_the_same(
+    village, promised
+):
+    now = over(promised)
+    cash._write_down(village.id, promised, village.person_id, now, None, None)
+    lapse_overdue_holds(now + timedelta(hours=1))
+    assert booking(promised).state == "lapsed"
+    take_in.look_up_unpaid_attempts(PROVIDERS, now + timedelta(hours=2))
+    assert (booking(promised).state, count(Capture)) == ("confirmed", 1)
+    assert queries.list_refunds_to_make(db.session(), village.id) == []
+    assert faults(village) == []
+
+
+def test_a_promise_that_was_not_kept_is_told_after_the_trip_without_a_mail(village, promised):
+    now = over(promised)
+    cash.release_promise(village.id, promised, now)
+    assert (booking(promised).state, states(promised)) == ("lapsed", [("cash", "cancelled")])
+    assert notices() == ["cash_promised"]
+    assert list_late_promises(db.session(), village.id, now) == []
+    with pytest.raises(HoldLapsed):
+        take(village, promised, now=now)
+    with pytest.raises(StateForbids):
+        cash.release_promise(village.id, promised, now)
+    assert count(CashTaken) == 0
+
+
+@pytest.mark.parametrize("what", ["taken", "not kept", "too late"])
+def test_a_departure_is_settled_once_it_is_told_whether_promised_cash_came(village, what):
+    factories.book(village, {"ADULT": 1})
+    promised = factories.hold(village, {"ADULT": 2})
+    start(promised, "cash")
+    factories.record_work(village, ("H01", "boat", 1))
+    now = over(promised) + timedelta(hours=1)
+    with pytest.raises(PromiseWaits) as refused:
+        factories.settle(village, now)
+    assert refused.value.facts == {"reference": promised}
+    assert get_departure(db.session(), village.departure_id).state == "open"
+    if what == "taken":
+        take(village, promised, now=now)
+    elif what == "not kept":
+        cash.release_promise(village.id, promised, now)
+    else:
+        now += RECORDED_WITHIN
+    factories.settle(village, now)
+    assert booking(promised).state == ("settled" if what == "taken" else "lapsed")
+    assert faults(village) == []
+
+
+def test_credit_in_a_promised_booking_waits_with_the_promise(app):
+    """The party had paid a part by credit and brought the rest: the due stays what was promised."""
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    first = factories.book(village, {"ADULT": 1})
+    factories.cancel_booking(first, as_credit=True)
+    [credit] = queries.list_credits_of(db.session(), booking(first).id)
+    promised = factories.hold(village, {"ADULT": 2})
+    credits_.use_credit(promised, credit.code, NOW)
+    start(promised, "cash")
+    now = over(promised)
+    assert credits_.return_stranded_credit(now) == 0
+    take(village, promised, 90_000 - credit.amount_satang, now=now)
+    assert (booking(promised).state, faults(village)) == ("confirmed", [])
+
+
+def test_credit_of_a_promise_that_was_not_kept_comes_back(app):
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    first = factories.book(village, {"ADULT": 1})
+    factories.cancel_booking(first, as_credit=True)
+    [credit] = queries.list_credits_of(db.session(), booking(first).id)
+    promised = factories.hold(village, {"ADULT": 2})
+    credits_.use_credit(promised, credit.code, NOW)
+    start(promised, "cash")
+    now = over(promised)
+    assert credits_.return_stranded_credit(now + RECORDED_WITHIN) == 1
+    assert faults(village) == []
 
 
 def test_choosing_cash_again_is_the_same_promise(village):
@@ -129,7 +292,7 @@ def test_looking_a_promise_up_changes_nothing(village):
 
 def test_guests_cannot_promise_cash_where_the_community_does_not_allow_it(village):
     name = factories.text("receiver")
-    accounts.change_account(
+    account_changes.change_account(
         village.id, PROVIDERS["cash"], {"guests": "no"}, name, village.person_id, NOW
     )
     reference = factories.hold(village)

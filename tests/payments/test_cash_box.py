@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cbt.audit.verify import verify
@@ -12,6 +12,7 @@ from cbt.errors import (
     AmountInvalid,
     BalanceTooLow,
     MethodClosed,
+    NotByNote,
     NotFound,
     PreviewOutdated,
     SecondPersonNeeded,
@@ -20,8 +21,8 @@ from cbt.errors import (
 from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances, list_entries_about
 from cbt.payments import cash, cash_box
-from cbt.payments.models import CashBanked, CashCount
-from cbt.payments.work import list_open_work
+from cbt.payments.models import CashBanked, CashCleared, CashCount
+from cbt.payments.work import close_work, list_open_work
 from tests import factories
 from tests.concurrency import run_together
 from tests.factories import PROVIDERS
@@ -48,7 +49,17 @@ def take(village, party=None):
 def books(village):
     db.session.rollback()
     found = balances(db.session(), village.card.book_id)
-    return found["payment:cash"], found["cash_difference"], found["payment:promptpay"]
+    return found["payment:cash"], found["cash_difference"], found["cash_on_the_way"]
+
+
+def bank(village):
+    db.session.rollback()
+    return balances(db.session(), village.card.book_id)["payment:promptpay"]
+
+
+def work(village):
+    db.session.rollback()
+    return [(str(each.kind), each.key) for each in list_open_work(db.session(), village.id)]
 
 
 def faults(village):
@@ -227,10 +238,99 @@ def test_cash_that_is_taken_while_a_count_is_agreed_on_is_never_part_of_the_gap(
 def test_cash_brought_to_the_bank_leaves_the_box(village):
     take(village)
     cash_box.bank_cash(village.id, 60_050, "  BR 1\n2 ", village.person_id, LATER)
-    assert books(village) == (29_950, 0, 60_050)
+    assert (books(village), bank(village)) == ((29_950, 0, 60_050), 0)
     [banked] = db.session.scalars(select(CashBanked))
     assert (banked.bank_reference, banked.banked_by) == ("BR 1 2", village.person_id)
+    assert work(village) == [("cash_on_the_way", f"cash:{banked.id}")]
     assert faults(village) == []
+
+
+def brought(village, satang=60_000):
+    take(village)
+    cash_box.bank_cash(village.id, satang, "BR1", village.person_id, LATER)
+    db.session.rollback()
+    return db.session.scalars(select(CashBanked.id)).one()
+
+
+def test_whoever_brought_it_does_not_say_that_it_arrived(village):
+    """One person could take the cash and note it as banked, and nobody would have seen it."""
+    banked_id = brought(village)
+    for is_back in (False, True):
+        with pytest.raises(SecondPersonNeeded):
+            cash_box.decide_banked(village.id, banked_id, village.person_id, LATER, is_back=is_back)
+    assert (books(village), bank(village), count(CashCleared)) == ((30_000, 0, 60_000), 0, 0)
+    assert len(work(village)) == 1
+
+
+def test_no_note_takes_cash_on_its_way_off_the_list(village):
+    brought(village)
+    [item] = list_open_work(db.session(), village.id)
+    with pytest.raises(NotByNote):
+        close_work(village.id, item.id, "it is there", village.person_id, LATER)
+    assert len(work(village)) == 1
+
+
+def test_a_second_person_sees_it_in_the_bank(village, second):
+    banked_id = brought(village)
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=False)
+    assert (books(village), bank(village), work(village)) == ((30_000, 0, 0), 60_000, [])
+    [cleared] = db.session.scalars(select(CashCleared))
+    assert (cleared.banked_by, cleared.cleared_by) == (village.person_id, second)
+    assert (cleared.is_back, cleared.line_id) == (False, None)
+    assert faults(village) == []
+
+
+def test_what_never_went_to_the_bank_is_in_the_box_again(village, second):
+    banked_id = brought(village)
+    cash_box.decide_banked(village.id, banked_id, second, LATER, is_back=True)
+    assert (books(village), bank(village), work(village)) == ((90_000, 0, 0), 0, [])
+    assert faults(village) == []
+
+
+def test_cash_on_its_way_is_decided_once_by_rivals(app, village):
+    banked_id = brought(village)
+    people = [factories.make_person() for _each in range(4)]
+    results = run_together(
+        app,
+        lambda n: cash_box.decide_banked(
+            village.id, banked_id, people[n], LATER, is_back=bool(n % 2)
+        ),
+        4,
+    )
+    assert sorted(type(each).__name__ for each in results) == ["NoneType", *["StateForbids"] * 3]
+    assert count(CashCleared) == 1
+    assert faults(village) == []
+
+
+def test_another_communitys_cash_is_not_theirs_to_see(village, second):
+    banked_id = brought(village)
+    stranger = factories.make_village()
+    with pytest.raises(NotFound):
+        cash_box.decide_banked(stranger.id, banked_id, second, LATER, is_back=False)
+    assert count(CashCleared) == 0
+
+
+def test_the_database_itself_refuses_one_person_who_brought_and_saw_it(village):
+    banked_id = brought(village)
+    with pytest.raises(IntegrityError):
+        db.session.execute(
+            insert(CashCleared),
+            {
+                "banked_id": banked_id,
+                "is_back": False,
+                "banked_by": village.person_id,
+                "cleared_by": village.person_id,
+                "cleared_at": NOW,
+            },
+        )
+    db.session.rollback()
+
+
+def test_cash_on_its_way_is_not_in_the_box_and_cannot_be_counted_as_if_it_were(village, second):
+    brought(village)
+    cash_box.agree_count(village.id, counted(village, 30_000), second, LATER)
+    assert books(village) == (30_000, 0, 60_000)
+    assert [kind for kind, _key in work(village)] == ["cash_on_the_way"]
 
 
 def test_more_than_the_box_holds_cannot_be_brought_to_the_bank(village):

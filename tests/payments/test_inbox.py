@@ -15,7 +15,7 @@ from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import EventRefused, MethodClosed
 from cbt.payments import inbox, take_in
-from cbt.payments.inbox import MOST_TRIES, receive, work_off
+from cbt.payments.inbox import KEEP_BODIES, MOST_TRIES, receive, work_off
 from cbt.payments.models import Capture
 from cbt.payments.reported import InboxEvent, InboxState, WorkKind
 from cbt.payments.work import list_open_work
@@ -338,6 +338,39 @@ def test_one_bad_message_does_not_hold_up_the_next(place):
     place.receive(event)
     assert work_off(place.providers, utc_now() + timedelta(seconds=1)) == 1
     assert booking(reference).state == BookingState.CONFIRMED
+
+
+# --- forgetting ----------------------------------------------------------------------------------
+
+
+def test_what_came_is_forgotten_a_month_after_it_was_worked_off(place):
+    """It names the guest, and the provider lists its own events for as long."""
+    _reference, event = paid(place)
+    place.receive(event)
+    work_off(place.providers, utc_now())
+    (row,) = events()
+    came, body = row.received_at, row.body
+    assert b"guest@example.org" in body
+    assert inbox.forget_bodies(came + KEEP_BODIES) == 0
+    assert events()[0].body == body
+    assert inbox.forget_bodies(came + KEEP_BODIES + timedelta(seconds=1)) == 1
+    (row,) = events()
+    assert (row.body, row.state, row.event_id) == (b"", InboxState.DONE, event.body["id"])
+    assert inbox.forget_bodies(came + 2 * KEEP_BODIES) == 0
+    assert not place.receive(event)  # it is known all the same
+
+
+def test_what_was_not_worked_off_is_kept_for_whoever_looks(place):
+    _reference, event = paid(place)
+    place.receive(event)
+    place.double.fail_next("GET /v1/checkout/sessions/*", Fault.ERROR_BEFORE, times=3 * MOST_TRIES)
+    later = utc_now() + 2 * KEEP_BODIES
+    assert inbox.forget_bodies(later) == 0  # received
+    for _ in range(MOST_TRIES):
+        work_off(place.providers, events()[0].try_at)
+    assert events()[0].state == InboxState.FAILED
+    assert inbox.forget_bodies(later) == 0
+    assert events()[0].body
 
 
 # --- over HTTP -----------------------------------------------------------------------------------

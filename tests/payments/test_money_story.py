@@ -180,6 +180,7 @@ class Story:
         for capture in self._captures():
             refunds = _sum(Refund.amount_satang, Refund, capture, Refund.state != "cancelled")
             held = _sum(Dispute.reserved_satang, Dispute, capture, Dispute.state != "won")
+            held += _sum(Dispute.fund_satang, Dispute, capture, Dispute.state == "won")  # too late
             balance = db.session.get(CaptureBalance, capture.id)
             assert refunds + held == balance.returning_satang <= capture.amount_satang
         for reference in self.references:
@@ -199,6 +200,9 @@ DEEDS = (
     *("by_hand", "dispute", "decide", "settle"),
 )
 OFTEN = (*DEEDS, "goodwill", "goodwill", "send", "send", "answer", "by_hand", "refuse")
+HEARD = ("answer", "dispute", "decide", "send")
+"""What a provider says is never refused, or it would be told again and again."""
+
 _STEP = st.tuples(st.sampled_from(OFTEN), st.integers(0, 200))
 
 
@@ -223,6 +227,8 @@ def test_no_story_loses_a_satang_or_gives_back_more_than_came(app):
             try:
                 done[deed] += getattr(story, deed)(number)
             except CbtError:  # a refusal is an answer; what must hold holds all the same
+                if deed in HEARD:
+                    raise
                 db.session.rollback()
             story.check()
 

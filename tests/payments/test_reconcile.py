@@ -24,7 +24,9 @@ from cbt.payments.provider import (
     DisputeState,
     Event,
     NormalisedDispute,
+    NormalisedRefund,
     PayoutState,
+    RefundState,
 )
 from cbt.payments.reconcile import reconcile
 from cbt.payments.refund_rules import refund_key
@@ -41,6 +43,7 @@ from tests.payments.telling import FEE, start, telling_village
 from tests.site import NOW
 
 LATER = NOW + timedelta(minutes=10)
+HOUR = timedelta(hours=1)
 PRICE = 90_000
 FAR = factories.TOMORROW + timedelta(days=60)
 
@@ -301,6 +304,85 @@ def test_a_refund_that_somebody_made_at_the_provider_itself_is_told(place):
     assert books(place)["payment:stripe"] == provider.balance
 
 
+def refunded(place):
+    """A refund that the provider has made and listed; the provider's name for it."""
+    _village, provider, providers = place
+    attempt = paid(place)
+    factories.cancel_booking(attempt.reference)
+    give_back.send_refunds(providers, NOW)
+    db.session.rollback()
+    refund = db.session.scalars(select(Refund)).one()
+    provider.move("refund", refund.provider_ref, -refund.amount_satang)
+    reconcile(providers, LATER)
+    assert kinds(place) == []
+    return refund.provider_ref
+
+
+def test_a_refund_that_came_back_is_heard_of_by_its_movement(place):
+    """No message told of it, and a refund that was made is not looked up again."""
+    _village, provider, providers = place
+    ref = refunded(place)
+    provider.refund_answer = NormalisedRefund(RefundState.FAILED, failure="closed account")
+    provider.move("refund_failure", ref, PRICE, at=LATER)
+    reconcile(providers, LATER + HOUR)
+    db.session.rollback()
+    refund = db.session.scalars(select(Refund)).one()
+    assert (refund.state, refund.failure) == ("failed", "closed account")
+    assert kinds(place) == ["refund_failed"]
+    assert books(place)["guest_deposit"] == PRICE
+    assert books(place)["payment:stripe"] == provider.balance
+    assert faults(place) == []
+
+
+def test_money_of_a_refund_that_is_said_to_have_arrived_is_unknown_when_it_comes(place):
+    _village, provider, providers = place
+    ref = refunded(place)
+    provider.move("refund_failure", ref, PRICE, at=LATER)  # and the provider says nothing new
+    reconcile(providers, LATER + HOUR)
+    assert kinds(place) == ["unknown_money"]
+    assert books(place)["suspense"] == PRICE
+    assert books(place)["payment:stripe"] == provider.balance
+    assert faults(place) == []
+
+
+@pytest.mark.parametrize("amount", [-PRICE + 1, -PRICE - 1, -1])
+def test_a_movement_of_another_amount_is_not_the_refund_that_it_names(place, amount):
+    _village, provider, providers = place
+    attempt = paid(place)
+    factories.cancel_booking(attempt.reference)
+    give_back.send_refunds(providers, NOW)
+    db.session.rollback()
+    ref = db.session.scalars(select(Refund.provider_ref)).one()
+    provider.move("refund", ref, amount)
+    reconcile(providers, LATER)
+    [(kind, facts)] = work(place)
+    assert (kind, facts["amount_satang"], facts["reference"]) == (
+        "unknown_money",
+        amount,
+        attempt.reference,
+    )
+    provider.move("refund", ref, -PRICE, at=LATER)  # the one that it is
+    reconcile(providers, LATER + HOUR)
+    assert kinds(place) == ["unknown_money"]
+    assert books(place)["payment:stripe"] == provider.balance
+    assert faults(place) == []
+
+
+def test_a_movement_of_another_amount_is_not_the_payment_that_it_names(place):
+    village, provider, providers = place
+    attempt = start(village, provider, providers)
+    provider.pay(attempt)
+    take_in.take_in(attempt.id, providers, NOW)
+    provider.transactions.clear()
+    provider.move("charge", f"pi_{attempt.id}", PRICE - 100, FEE)
+    reconcile(providers, LATER)
+    assert kinds(place) == ["unknown_money"]
+    provider.move("charge", f"pi_{attempt.id}", PRICE, FEE, at=LATER)
+    reconcile(providers, LATER + HOUR)
+    assert kinds(place) == ["unknown_money"]
+    assert books(place)["payment:stripe"] == provider.balance
+
+
 # --- disputes ------------------------------------------------------------------------------------
 
 
@@ -337,6 +419,53 @@ def test_a_dispute_that_is_decided_long_after_it_was_opened_is_followed(place):
     assert kinds(place) == []
     assert books(place)["payment:stripe"] == provider.balance
     assert written(lambda: reconcile(providers, decided + timedelta(minutes=2), full=True)) == []
+    assert faults(place) == []
+
+
+def test_money_that_comes_for_a_dispute_that_is_lost_is_unknown(place):
+    _village, provider, providers = place
+    attempt = paid(place)
+    disputed(place, attempt, DisputeState.LOST)
+    provider.move("dispute", "dp_1", -PRICE, 1_605)
+    reconcile(providers, LATER)
+    provider.move("dispute_reversal", "dp_1", 20_000, at=LATER)  # a part of it only
+    reconcile(providers, LATER + HOUR)
+    assert "unknown_money" in kinds(place)
+    assert books(place)["suspense"] == 20_000
+    assert books(place)["payment:stripe"] == provider.balance
+    assert faults(place) == []
+
+
+def test_a_dispute_that_is_won_after_all_is_heard_of_by_its_movement(place):
+    """Nobody looks at a lost one any more, and no message told."""
+    _village, provider, providers = place
+    attempt = paid(place)
+    disputed(place, attempt, DisputeState.LOST)
+    provider.move("dispute", "dp_1", -PRICE, 1_605)
+    reconcile(providers, LATER)
+    later = NOW + timedelta(days=90)
+    disputed(place, attempt, DisputeState.WON)
+    provider.move("dispute_reversal", "dp_1", PRICE, at=later)
+    reconcile(providers, later + HOUR)
+    assert kinds(place) == []
+    assert books(place)["guest_deposit"] == PRICE
+    assert books(place)["payment:stripe"] == provider.balance
+    assert written(lambda: reconcile(providers, later + 2 * HOUR, full=True)) == []
+    assert faults(place) == []
+
+
+def test_a_question_that_becomes_a_dispute_after_months_is_heard_of_by_its_movement(place):
+    """It was opened when the bank asked, so it stands in no list of what is new."""
+    _village, provider, providers = place
+    attempt = paid(place)
+    later = NOW + timedelta(days=45)
+    reconcile(providers, later - HOUR)
+    disputed(place, attempt)
+    provider.move("dispute", "dp_1", -PRICE, 1_605, at=later)
+    reconcile(providers, later + HOUR)
+    assert kinds(place) == ["dispute_opened"]
+    assert books(place)["disputed"] == PRICE
+    assert books(place)["payment:stripe"] == provider.balance
     assert faults(place) == []
 
 
@@ -420,6 +549,22 @@ def test_a_payout_that_is_on_its_way_for_long_is_still_followed(place):
     set_state(provider, payout_id, PayoutState.PAID)
     reconcile(providers, NOW + timedelta(days=6))
     assert list_payouts(db.session(), village.id, 5)[0].state == PayoutState.PAID
+
+
+def test_a_payout_that_a_bank_refuses_long_after_it_was_paid_is_heard_of_by_its_movement(place):
+    _village, provider, providers = place
+    paid(place)
+    payout_id = provider.pay_out(PRICE - FEE, listed=list(provider.transactions))
+    reconcile(providers, LATER)
+    later = NOW + timedelta(days=20)
+    paid(place, later - timedelta(days=1))
+    reconcile(providers, later - HOUR)
+    set_state(provider, payout_id, PayoutState.FAILED)
+    provider.move("payout_reversal", payout_id, PRICE - FEE, at=later)
+    reconcile(providers, later + HOUR)
+    assert kinds(place) == ["payout_failed"]
+    assert books(place)["payment:stripe"] == provider.balance == 2 * (PRICE - FEE)
+    assert faults(place) == []
 
 
 # --- events --------------------------------------------------------------------------------------

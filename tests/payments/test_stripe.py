@@ -14,7 +14,7 @@ from cbt.db import db
 from cbt.errors import AnswerWrong, MethodClosed, ProviderDown
 from cbt.experiences.pricing import Unit, UnitPrice
 from cbt.ledger.queries import balances
-from cbt.payments import accounts, queries
+from cbt.payments import account_changes, queries
 from cbt.payments.models import Attempt, Capture, CaptureFee
 from cbt.payments.pay import start_attempt
 from cbt.payments.provider import AttemptState, Failure, PayMethod
@@ -180,7 +180,7 @@ def test_money_on_its_way_that_the_bank_refuses_leaves_the_hold_to_be_paid_anew(
 def test_places_that_are_kept_for_days_are_paid_at_stripe_too(connected):
     """Stripe refuses a page that is open for more than a day."""
     account = connected.village.id, CashProvider(), {"guests": "yes"}, factories.text("receiver")
-    accounts.change_account(*account, connected.village.person_id, utc_now())
+    account_changes.change_account(*account, connected.village.person_id, utc_now())
     reference = connected.hold()
     start_attempt(reference, "cash", connected.providers, utc_now())
     assert booking(reference).held_until > utc_now() + timedelta(days=30)

@@ -1,11 +1,12 @@
 """Transfers of large amounts need two people; a slip proves one payment only. On both databases."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from cbt.audit.verify import verify
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.db import db
 from cbt.errors import (
@@ -17,7 +18,8 @@ from cbt.errors import (
     SlipUnreadable,
     StateForbids,
 )
-from cbt.payments import money_rules, queries, take_in, transfers
+from cbt.payments import money_rules, pay, queries, take_in, transfers
+from cbt.payments.bank_lines import BankLine
 from cbt.payments.models import Capture, MoneyRule, TransferConfirmation, TransferLook
 from cbt.payments.money_rules import MoneyRules
 from cbt.payments.promptpay import checksum
@@ -27,6 +29,7 @@ from tests.factories import PROVIDERS
 from tests.site import NOW
 
 LARGE = {"ADULT": 2}
+LATER = NOW + timedelta(minutes=30)
 
 
 def slip(reference, bank="004"):
@@ -274,3 +277,56 @@ def test_a_limit_of_nothing_is_refused(village, rules):
     with pytest.raises(AmountInvalid):
         money_rules.set_money_rules(village.id, MoneyRules(*rules), village.person_id, NOW)
     assert money_rules.get_money_rules(db.session(), village.id, NOW) == MoneyRules(90_000, 90_000)
+
+
+# --- when it was paid ----------------------------------------------------------------------------
+
+
+def test_a_transfer_reported_before_the_trip_and_confirmed_after_it_lands_in_its_booking(village):
+    """The guest travelled; whoever looks into the account does so two days later."""
+    attempt = attempt_of(village, {"ADULT": 1})
+    told_at = NOW + timedelta(minutes=10)
+    pay.report_transfer(attempt.id, told_at)
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    assert state(attempt) == "lapsed"
+    assert confirm(village, attempt, "R1", now=trip.ends_at + timedelta(days=2))
+    assert state(attempt) == "confirmed"
+    [capture] = queries.list_captures(db.session(), [attempt.booking_id])
+    assert (capture.paid_at, capture.buys) == (told_at, True)
+    assert queries.list_refunds_to_make(db.session(), village.id) == []
+    assert faults(village) == []
+
+
+def test_a_transfer_that_nobody_reported_counts_from_when_it_was_seen(village):
+    """So one that is first heard of after the trip buys nothing, and goes back."""
+    attempt = attempt_of(village, {"ADULT": 1})
+    trip = get_booking(db.session(), attempt.reference).trip
+    lapse_overdue_holds(trip.begins_at)
+    late = trip.ends_at + timedelta(days=2)
+    assert confirm(village, attempt, "R1", now=late)
+    [capture] = queries.list_captures(db.session(), [attempt.booking_id])
+    assert (state(attempt), capture.paid_at, capture.buys) == ("lapsed", late, False)
+    assert len(queries.list_refunds_to_make(db.session(), village.id)) == 1
+
+
+def a_line(hour=None, on=NOW.date()):
+    return BankLine(1, on, 45_000, "", "", "", "k", booked_at=hour)
+
+
+@pytest.mark.parametrize(
+    ("line", "known", "paid_at"),
+    [
+        pytest.param(a_line(NOW), (LATER, LATER), NOW, id="the-banks-own-hour"),
+        pytest.param(a_line(), (LATER, NOW), LATER, id="the-day-of-the-report"),
+        pytest.param(a_line(), (None, NOW), NOW, id="the-day-of-the-code"),
+        pytest.param(
+            a_line(on=NOW.date() + timedelta(days=1)),
+            (LATER, NOW),
+            datetime(2026, 11, 23, 17, tzinfo=UTC),
+            id="another-day-from-its-first-moment",
+        ),
+    ],
+)
+def test_a_line_was_paid_when_the_bank_says(line, known, paid_at):
+    assert transfers.paid_at(line, known, "Asia/Bangkok") == paid_at

@@ -37,6 +37,12 @@ def test_passwords_are_kept_as_argon2id_and_never_alike():
     assert not passwords.is_password("the same", "rubbish")
 
 
+def test_a_server_hashes_with_the_memory_and_rounds_that_owasp_names(cheap_passwords):
+    serving = cheap_passwords.hash("the same")
+    assert serving.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords.is_password("the same", serving)
+
+
 def test_two_people_cannot_have_the_same_name(app):
     services.add_person("host", "Host", "long enough", "th", NOW)
     with pytest.raises(IntegrityError):

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking, get_departure, get_price_parts
+from cbt.communities.queries import get_household
 from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
@@ -110,6 +111,7 @@ def test_settling_twice_is_refused_and_posts_nothing(village):
 
 def test_two_people_settling_at_once_settle_once(app, village):
     delivered(village)
+    factories.confirm_work(village, EVENING)
     results = run_together(app, lambda _number: factories.settle(village, EVENING), 5)
     assert sorted(map(str, results)) == ["", "", "", "", "1"]
     assert {type(each) for each in results} == {int, AlreadySettled}
@@ -209,6 +211,7 @@ def test_what_changed_since_the_preview_is_not_settled_unseen(village):
     delivered(village)
     seen = services.preview_settlement(village.id, village.departure_id).fingerprint
     factories.record_work(village, ("H05", "boat", 9))
+    factories.confirm_work(village, EVENING)
     entries = count(Entry)
     with pytest.raises(PreviewOutdated):
         services.settle(village.id, village.departure_id, seen, village.person_id, EVENING)
@@ -363,11 +366,16 @@ def test_a_new_policy_never_touches_what_was_sold_before_it(village):
 # --- statements ----------------------------------------------------------------------------------
 
 
+def statement_of(village, month):
+    household = get_household(db.session(), village.id, "H01")
+    return get_statement(db.session(), village.card, household, month)
+
+
 def test_a_statement_sums_what_the_books_hold_and_each_line_explains_itself(village):
     delivered(village)
     factories.settle(village, EVENING)
     card = village.card
-    statement = get_statement(db.session(), card.book_id, "H01", NOVEMBER)
+    statement = statement_of(village, NOVEMBER)
     balance = balances(db.session(), card.book_id)["household:H01"]
     assert (statement.opening_satang, statement.closing_satang) == (0, balance)
     [line] = statement.lines
@@ -388,9 +396,8 @@ def test_a_statement_sums_what_the_books_hold_and_each_line_explains_itself(vill
 def test_the_next_month_begins_with_what_was_brought_forward(village):
     delivered(village)
     factories.settle(village, EVENING)
-    book = village.card.book_id
-    november = get_statement(db.session(), book, "H01", NOVEMBER)
-    december = get_statement(db.session(), book, "H01", DECEMBER)
+    november = statement_of(village, NOVEMBER)
+    december = statement_of(village, DECEMBER)
     assert december.opening_satang == november.closing_satang > 0
     assert december.lines == ()
 

@@ -1,14 +1,17 @@
 """The sharing-out: a departure's pool into households by their work."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
-from cbt.revenue.policy import DEFAULT, Task
-from cbt.revenue.sharing import Work, share, weigh
+from cbt.revenue.policy import DEFAULT, Bucket, ProviderRule, Task
+from cbt.revenue.sharing import Work, share, share_pool, weigh
+from tests.conftest import DEEP
 from tests.strategies import HOUSEHOLDS, weights
-from tests.twins import slow_share
+from tests.twins import slow_rates_first, slow_share
 
 totals = st.integers(0, 10**9)
 turns = st.integers(0, 10_000)
@@ -94,6 +97,7 @@ def test_permuting_households_permutes_the_result(total, given_weights, turn, da
     assert others == {renamed[code]: part for code, part in parts.items()}
 
 
+@settings(max_examples=10_000 if DEEP else 200)
 @given(total=totals, given_weights=weights(20), turn=turns)
 def test_equal_to_the_slow_exact_twin(total, given_weights, turn):
     assert share(total, given_weights, HOUSEHOLDS, turn) == slow_share(
@@ -115,3 +119,76 @@ def test_equal_weights_each_get_the_same_once_the_circle_is_complete(n, total):
 def test_scaling_every_weight_changes_nothing(total, given_weights, turn, factor):
     scaled = {code: weight * factor for code, weight in given_weights.items()}
     assert share(total, scaled, HOUSEHOLDS, turn) == share(total, given_weights, HOUSEHOLDS, turn)
+
+
+# --- agreed rates first ---------------------------------------------------------------------------
+
+RATES = replace(DEFAULT, version=2, provider_rule=ProviderRule.RATES_FIRST)
+TO_FUND = replace(RATES, surplus=Bucket.DEVELOP)
+pools = st.integers(1, 10**8)
+
+
+def test_agreed_rates_are_paid_exactly_and_the_surplus_goes_to_its_fund():
+    shared = share_pool(120_000, 120_000, TO_FUND, {"a": 60_000, "b": 40_000}, ABC, 1)
+    assert shared.parts == {"a": 60_000, "b": 40_000}
+    assert (shared.surplus, shared.surplus_satang) == (Bucket.DEVELOP, 20_000)
+
+
+def test_a_shortfall_is_borne_in_proportion():
+    shared = share_pool(50_001, 50_001, TO_FUND, {"a": 60_000, "b": 40_000}, ABC, 1)
+    assert shared.parts == {"a": 30_001, "b": 20_000}
+    assert (shared.agreed, shared.surplus_satang) == ({}, 0)
+
+
+def test_no_work_is_paid_twice_out_of_two_pools():
+    weights_of = {"a": 60_000, "b": 40_000}
+    one = share_pool(90_000, 150_000, TO_FUND, weights_of, ABC, 1)
+    other = share_pool(60_000, 150_000, TO_FUND, weights_of, ABC, 1)
+    assert {code: one.parts[code] + other.parts[code] for code in weights_of} == weights_of
+    assert one.surplus_satang + other.surplus_satang == 50_000
+
+
+@settings(max_examples=10_000 if DEEP else 200)
+@given(
+    pool=pools,
+    others=st.integers(0, 10**8),
+    given_weights=weights(10**6),
+    turn=turns,
+    to_fund=st.booleans(),
+)
+def test_rates_first_sums_to_the_pool_and_equals_the_slow_twin(
+    pool, others, given_weights, turn, to_fund
+):
+    policy = TO_FUND if to_fund else RATES
+    whole = pool + others
+    shared = share_pool(pool, whole, policy, given_weights, HOUSEHOLDS, turn)
+    assert sum(shared.parts.values()) + shared.surplus_satang == pool
+    assert min(shared.parts.values()) >= 0
+    assert all(not shared.parts[code] for code, weight in given_weights.items() if not weight)
+    twin = slow_rates_first(pool, whole, given_weights, HOUSEHOLDS, turn, to_fund=to_fund)
+    assert (shared.parts, shared.surplus_satang) == twin
+
+
+@given(pool=pools, given_weights=weights(10**6), turn=turns)
+def test_a_surplus_shared_by_work_comes_to_the_same_as_by_work(pool, given_weights, turn):
+    """The two rules are told differently and give the same satang, of one pool."""
+    first = share_pool(pool, pool, RATES, given_weights, HOUSEHOLDS, turn)
+    assert first.parts == share(pool, given_weights, HOUSEHOLDS, turn)
+
+
+@given(pool=pools, given_weights=weights(50), turn=turns, data=st.data())
+def test_permuting_households_permutes_what_agreed_rates_give(pool, given_weights, turn, data):
+    shuffled = data.draw(st.permutations(HOUSEHOLDS))
+    renamed = dict(zip(HOUSEHOLDS, shuffled, strict=True))
+    parts = share_pool(pool, pool, TO_FUND, given_weights, HOUSEHOLDS, turn).parts
+    new = {renamed[code]: weight for code, weight in given_weights.items()}
+    others = share_pool(pool, pool, TO_FUND, new, shuffled, turn).parts
+    assert others == {renamed[code]: part for code, part in parts.items()}
+
+
+@pytest.mark.parametrize("policy", [RATES, TO_FUND], ids=["by-work", "to-a-fund"])
+def test_without_work_nothing_is_shared_by_rates_either(policy):
+    with pytest.raises(NoWorkRecorded):
+        share_pool(100, 100, policy, {"a": 0}, ABC, 1)
+    with pytest.raises(HouseholdUnknown):
+        share_pool(100, 100, policy, {"stranger": 1}, ABC, 1)

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, CostsExceedIncome, DiscountTooLarge
-from cbt.revenue.policy import DEFAULT, Bucket, Policy
-from cbt.revenue.split import Borne, Cost, PartKind, split
-from tests.strategies import policies
+from cbt.revenue.policy import DEFAULT, Bucket, Limits, Policy
+from cbt.revenue.split import Borne, Bound, Cost, PartKind, split
+from tests.conftest import DEEP
+from tests.strategies import every_policy, policies, policies_2
 from tests.twins import slow_split
 
 
@@ -53,16 +54,34 @@ def test_a_negative_amount_is_refused(net, cost, fee):
         split(net, [Cost("insurance", cost)], fee, DEFAULT)
 
 
+def named(parts):
+    """{name: satang}, as the slow twin calls them."""
+    costs = (part for part in parts if part.kind == PartKind.COST)
+    found = {f"cost {number} {part.code}": part.amount_satang for number, part in enumerate(costs)}
+    for part in parts:
+        if part.kind != PartKind.COST:
+            name = f"fixed {part.code}" if part.kind == PartKind.FIXED else str(part.code)
+            assert name not in found
+            found[name] = part.amount_satang
+    return found
+
+
+def taken_outside(net, policy):
+    share, cap = net * policy.intermediary_bp // 10_000, policy.intermediary_cap_satang
+    return share if cap is None else min(share, cap)
+
+
+@settings(max_examples=10_000 if DEEP else 200)
 @given(
-    net=st.integers(0, 10**12),
+    net=st.integers(0, 10**12) | st.integers(0, 10**6),
     cost_bp=st.lists(st.integers(0, 2_000), max_size=3),
     fee_bp=st.integers(0, 1_000),
-    policy=policies(),
+    policy=every_policy(),
 )
 def test_parts_sum_to_the_whole_and_equal_the_slow_twin(net, cost_bp, fee_bp, policy):
     costs = [Cost(f"cost{i}", net * bp // 10_000) for i, bp in enumerate(cost_bp)]
     fee = net * fee_bp // 10_000
-    taken = sum(cost.amount_satang for cost in costs) + fee + net * policy.intermediary_bp // 10_000
+    taken = sum(cost.amount_satang for cost in costs) + fee + taken_outside(net, policy)
     if taken > net:
         with pytest.raises(CostsExceedIncome):
             split(net, costs, fee, policy)
@@ -71,10 +90,7 @@ def test_parts_sum_to_the_whole_and_equal_the_slow_twin(net, cost_bp, fee_bp, po
     assert sum(part.amount_satang for part in parts) == net
     assert all(part.amount_satang >= 0 for part in parts)
     twin = slow_split(net, [(cost.code, cost.amount_satang) for cost in costs], fee, policy)
-    assert sorted(part.amount_satang for part in parts) == sorted(twin.values())
-    for part in parts:
-        if part.kind == PartKind.BUCKET:
-            assert part.amount_satang == twin[part.code]
+    assert named(parts) == twin
 
 
 @given(net=st.integers(0, 10**9), policy=policies())
@@ -97,19 +113,20 @@ def test_every_bucket_is_within_a_satang_of_its_exact_share_and_the_pool_takes_t
 BEARERS = list(Bucket)
 
 
+@settings(max_examples=10_000 if DEEP else 200)
 @given(
     net=st.integers(0, 10**9),
     discount=st.integers(1, 10**8),
     bearer=st.sampled_from(BEARERS),
     fee_bp=st.integers(0, 1_000),
     preparation_bp=st.integers(0, 9_000),
-    policy=policies(),
+    policy=every_policy(),
 )
 def test_with_a_discount_or_preparation_parts_sum_to_the_whole_and_equal_the_slow_twin(
     net, discount, bearer, fee_bp, preparation_bp, policy
 ):
     fee, preparation = net * fee_bp // 10_000, net * preparation_bp // 10_000
-    taken = fee + preparation + net * policy.intermediary_bp // 10_000
+    taken = fee + preparation + taken_outside(net, policy)
     given_ = {"discount": Borne(discount, bearer), "preparation_satang": preparation}
     if taken > net:
         with pytest.raises(CostsExceedIncome):
@@ -118,15 +135,13 @@ def test_with_a_discount_or_preparation_parts_sum_to_the_whole_and_equal_the_slo
     twin = slow_split(
         net, [], fee, policy, discount=discount, bearer=bearer, preparation=preparation
     )
-    if twin[bearer] < 0:
+    if twin[bearer] < 0 or bearer not in policy.shares:
         with pytest.raises(DiscountTooLarge):
             split(net, [], fee, policy, **given_)
         return
     parts = split(net, [], fee, policy, **given_)
     assert sum(part.amount_satang for part in parts) == net
-    assert {str(part.code): part.amount_satang for part in parts} == {
-        str(code): amount for code, amount in twin.items()
-    }
+    assert named(parts) == twin
 
 
 @given(net=st.integers(10**6, 10**9), policy=policies())
@@ -158,3 +173,100 @@ def test_more_preparation_than_there_is_is_refused():
         split(50_000, [], 885, DEFAULT, preparation_satang=49_116)
     with pytest.raises(AmountInvalid):
         split(50_000, [], 0, DEFAULT, preparation_satang=-1)
+
+
+# --- fixed amounts, caps and floors ---------------------------------------------------------------
+
+LIMITED = replace(
+    DEFAULT,
+    version=2,
+    fixed={Bucket.WELFARE: 2_000, Bucket.CONSERVE: 1_000},
+    limits={
+        Bucket.PROVIDER: Limits(floor_satang=20_000),
+        Bucket.MGMT: Limits(floor_satang=3_000, cap_satang=10_000),
+        Bucket.REVOLVE: Limits(cap_satang=4_000),
+    },
+)
+
+
+def test_a_cap_leaves_the_rest_to_the_households_and_says_so():
+    capped = replace(DEFAULT, version=2, limits={Bucket.REVOLVE: Limits(cap_satang=4_000)})
+    parts = {part.code: part for part in split(100_000, [], 0, capped)}
+    assert (parts["revolve"].amount_satang, parts["revolve"].bound) == (4_000, Bound.CAP)
+    assert parts["provider"].amount_satang == 79_000
+    assert all(part.bound is None for part in parts.values() if part.code != "revolve")
+
+
+def test_a_floor_is_lifted_out_of_the_households_pool():
+    lifted = replace(DEFAULT, version=2, limits={Bucket.MGMT: Limits(floor_satang=3_000)})
+    parts = {part.code: part for part in split(10_000, [], 0, lifted)}
+    assert (parts["mgmt"].amount_satang, parts["mgmt"].bound) == (3_000, Bound.FLOOR)
+    assert parts["provider"].amount_satang == 5_500
+    assert parts["welfare"].amount_satang == 500
+
+
+def test_what_the_intermediary_gets_is_capped():
+    policy = replace(DEFAULT, version=2, intermediary_bp=2_000, intermediary_cap_satang=15_000)
+    part = split(100_000, [], 0, policy)[1]
+    assert (part.amount_satang, part.bp, part.bound) == (15_000, 2_000, Bound.CAP)
+    assert split(50_000, [], 0, policy)[1].bound is None
+
+
+@given(money=st.integers(0, 10**6), policy=policies_2())
+def test_who_stands_later_in_the_order_gives_way_first(money, policy):
+    """Whoever got less than wanted left nothing to those behind, but for the households' least."""
+    parts = split(money, [], 0, replace(policy, intermediary_bp=0))
+    pool = next(part for part in parts if part.code == Bucket.PROVIDER)
+    least = policy.limits_of(Bucket.PROVIDER).floor_satang or 0
+    assert pool.amount_satang >= min(least, money)
+    fixed = [part for part in parts if part.kind == PartKind.FIXED]
+    for number, part in enumerate(fixed):
+        if part.amount_satang < policy.fixed[Bucket(part.code)]:
+            assert part.bound == Bound.SHORT
+            assert not any(later.amount_satang for later in fixed[number + 1 :])
+            assert pool.amount_satang == min(least, money)
+
+
+@given(money=st.integers(0, 10**9), policy=policies_2())
+def test_no_fund_gets_more_than_its_cap_nor_less_than_its_floor_unless_there_is_too_little(
+    money, policy
+):
+    parts = split(money, [], 0, replace(policy, intermediary_bp=0))
+    for part in parts:
+        if part.kind != PartKind.BUCKET or part.code == Bucket.PROVIDER:
+            continue
+        limits = policy.limits_of(Bucket(part.code))
+        assert limits.cap_satang is None or part.amount_satang <= limits.cap_satang
+        if part.amount_satang < (limits.floor_satang or 0):
+            assert part.bound == Bound.SHORT
+
+
+@given(money=st.integers(0, 10**9), policy=policies_2())
+def test_a_part_without_a_bound_is_its_exact_share_rounded_down(money, policy):
+    for part in split(money, [], 0, replace(policy, intermediary_bp=0)):
+        if part.kind == PartKind.BUCKET and part.code != Bucket.PROVIDER and part.bound is None:
+            assert 0 <= part.base_satang * part.bp - part.amount_satang * 10_000 < 10_000
+
+
+@given(net=st.integers(0, 10**12), policy=policies())
+def test_the_second_version_without_anything_new_is_the_first(net, policy):
+    assert split(net, [], 0, replace(policy, version=2)) == split(net, [], 0, policy)
+
+
+@pytest.mark.parametrize(
+    ("money", "amounts"),
+    [
+        pytest.param(0, (0, 0, 0, 0, 0, 0, 0, 0), id="nothing"),
+        pytest.param(15_000, (0, 0, 15_000, 0, 0, 0, 0, 0), id="less-than-the-households-least"),
+        pytest.param(21_500, (1_500, 0, 20_000, 0, 0, 0, 0, 0), id="a-fixed-amount-short"),
+        pytest.param(24_000, (2_000, 1_000, 20_000, 1_000, 0, 0, 0, 0), id="percent-short"),
+        pytest.param(100_000, (2_000, 1_000, 76_510, 6_790, 4_850, 2_910, 1_940, 4_000), id="full"),
+        pytest.param(
+            200_000, (2_000, 1_000, 163_300, 10_000, 9_850, 5_910, 3_940, 4_000), id="capped"
+        ),
+    ],
+)
+def test_the_order_in_which_parts_are_served(money, amounts):
+    parts = split(money, [], 0, LIMITED)[2:]
+    assert tuple(part.amount_satang for part in parts) == amounts
+    assert sum(amounts) == money

@@ -15,6 +15,37 @@ def open_dispute(
 
     Raises ValueError for what cannot be disputed: PromptPay, or a charge that is not paid.
     """
+    dispute = _make(world, account, charge, amount, reason, "needs_response")
+    world.emit(account, "charge.dispute.created", dispute)
+    _withdraw(world, account, charge, dispute)
+    return dispute
+
+
+def inquire(world: World, account: Account, charge: Json) -> Json:
+    """A mere question of the bank, which takes no money. Raises ValueError as `open_dispute`."""
+    dispute = _make(world, account, charge, None, "general", "warning_needs_response")
+    world.emit(account, "charge.dispute.created", dispute)
+    return dispute
+
+
+def escalate(world: World, account: Account, dispute: Json) -> None:
+    """A question becomes a dispute: the same object, opened when the question was."""
+    if dispute["status"] != "warning_needs_response":
+        raise ValueError(f"a dispute that is {dispute['status']}")
+    dispute["status"] = "needs_response"
+    _withdraw(world, account, account.get("charge", dispute["charge"]), dispute)
+    world.emit(account, "charge.dispute.updated", dispute, {"status": "warning_needs_response"})
+
+
+def _withdraw(world: World, account: Account, charge: Json, dispute: Json) -> None:
+    charge["disputed"] = True
+    _book(world, account, dispute, -dispute["amount"], "dispute")
+    world.emit(account, "charge.dispute.funds_withdrawn", dispute)
+
+
+def _make(
+    world: World, account: Account, charge: Json, amount: int | None, reason: str, status: str
+) -> Json:
     card = charge["payment_method_details"].get("card")
     if not card or charge["status"] != "succeeded" or charge["disputed"]:
         raise ValueError("only a paid card charge can be disputed, once")
@@ -44,12 +75,9 @@ def open_dispute(
             "type": "card",
         },
         reason=reason,
+        status=status,
     )
     world.add(account, dispute)
-    charge["disputed"] = True
-    _book(world, account, dispute, -disputed, "dispute")
-    world.emit(account, "charge.dispute.created", dispute)
-    world.emit(account, "charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 
@@ -110,3 +138,13 @@ def close_dispute(world: World, account: Account, dispute: Json, *, won: bool) -
         _book(world, account, dispute, dispute["amount"], "dispute_reversal")
         world.emit(account, "charge.dispute.funds_reinstated", dispute)
     world.emit(account, "charge.dispute.closed", dispute)
+
+
+def reinstate(world: World, account: Account, dispute: Json, *, renamed: bool = True) -> None:
+    """A lost dispute is won after all. `renamed`: its status says so, beside the money that comes."""
+    if dispute["status"] != "lost":
+        raise ValueError(f"a dispute that is {dispute['status']}")
+    if renamed:
+        dispute["status"] = "won"
+    _book(world, account, dispute, dispute["amount"], "dispute_reversal")
+    world.emit(account, "charge.dispute.funds_reinstated", dispute)

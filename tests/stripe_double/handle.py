@@ -191,6 +191,24 @@ class StripeDouble:
             account, dispute = self.world.require(dispute_id)
             disputes.close_dispute(self.world, account, dispute, won=won)
 
+    def reinstate_dispute(self, dispute_id: str, *, renamed: bool = True) -> None:
+        """A lost dispute is won after all."""
+        with self._acting():
+            account, dispute = self.world.require(dispute_id)
+            disputes.reinstate(self.world, account, dispute, renamed=renamed)
+
+    def ask_about(self, charge_id: str) -> Json:
+        """The guest's bank asks a question, which takes no money yet."""
+        with self._acting():
+            account, charge = self.world.require(charge_id)
+            return dict(disputes.inquire(self.world, account, charge))
+
+    def escalate(self, dispute_id: str) -> None:
+        """A question of the bank becomes a dispute."""
+        with self._acting():
+            account, dispute = self.world.require(dispute_id)
+            disputes.escalate(self.world, account, dispute)
+
     def pay_out(
         self,
         account_id: str = PLATFORM,

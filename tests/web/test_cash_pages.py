@@ -1,19 +1,23 @@
 """Pages about cash, transfers that two people look for, and the ways to be paid."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import time_machine
 from sqlalchemy import func, select
 
+from cbt.bookings.hold import lapse_overdue_holds
 from cbt.bookings.queries import get_booking
 from cbt.bookings.references import BookingLinks
+from cbt.clock import utc_now
 from cbt.db import db
 from cbt.ledger.queries import balances
-from cbt.payments import accounts, cash, cash_box, money_rules, queries
+from cbt.payments import account_changes, accounts, cash, cash_box, money_rules, queries
 from cbt.payments.models import (
     Attempt,
     CashBanked,
+    CashCleared,
     CashCount,
     CashTaken,
     PaymentAccount,
@@ -148,7 +152,7 @@ def test_cash_is_not_offered_where_guests_may_not_choose_it(sqlite_app, guest, w
         accounts.set_open(village.id, "cash", village.person_id, NOW, is_open=False)
     if why == "not for guests":
         cash_account = PROVIDERS["cash"]
-        accounts.change_account(
+        account_changes.change_account(
             village.id,
             cash_account,
             {"guests": "no"},
@@ -360,6 +364,53 @@ def test_an_empty_box_can_be_counted(village, host):
     assert "it fits" in host.get(page).text
 
 
+def test_cash_on_its_way_is_seen_by_a_second_person(village, host, treasurer, filled):
+    page = at(village, "/money/cash")
+    send(host, f"{page}/banked", page, amount="600", bank_reference="BR 1")
+    own = host.get(page).text
+    assert "A second person looks into the bank account" in own
+    assert "I saw it in the account" not in own
+    seen = f"{page}/banked/1"
+    refused = send(host, seen, page, what="seen")
+    assert refused.status_code == 409
+    assert "A second person must do this" in refused.text
+    assert send(treasurer, seen, page, what="lost").status_code == 422
+    assert count(CashCleared) == 0
+    assert "On its way to the bank" in treasurer.get(page).text
+    assert "Cash on its way to the bank" in treasurer.get(at(village, "/money/work")).text
+    assert "Cash on its way to the bank" in treasurer.get(at(village, "/money")).text
+    assert send(treasurer, seen, page, what="seen").status_code == 303
+    assert count(CashCleared) == 1
+    shown = host.get(page).text
+    assert "Seen in the account by" in shown
+    assert "On its way to the bank" not in shown
+    assert send(treasurer, seen, page, what="back").status_code == 409
+    assert "Nothing is to be looked at." in treasurer.get(at(village, "/money/work")).text
+
+
+def test_a_promise_is_written_down_after_the_trip_from_the_cash_page(village, guest, host):
+    reference = hold(village)
+    promise(guest, reference)
+    trip = get_booking(db.session(), reference).trip
+    db.session.rollback()
+    with time_machine.travel(trip.ends_at + timedelta(days=3), tick=True):
+        lapse_overdue_holds(utc_now())
+        again = a_browser(host.application, "another-host", Role.COORDINATOR, village.id)
+        box_page = again.get(at(village, "/money/cash")).text
+        assert "Promised, and not written down yet" in box_page
+        page = at(village, f"/bookings/{reference}")
+        assert page in box_page
+        shown = again.get(page).text
+        assert "The trip is over. If they paid, write it down until" in shown
+        assert "They did not come, or did not pay" in shown
+        done = send(again, f"{page}/cash", page, amount="90000", shown="90000")
+        assert done.status_code == 303
+        assert state(reference) == "confirmed"
+        assert (
+            "Promised, and not written down yet" not in again.get(at(village, "/money/cash")).text
+        )
+
+
 def test_cash_is_brought_to_the_bank(village, host, filled):
     page = at(village, "/money/cash")
     answer = send(host, f"{page}/banked", page, amount="900.01", bank_reference="B1")
@@ -444,7 +495,8 @@ def test_the_coordinator_reads_the_ways_to_be_paid_and_changes_nothing(village, 
     page = host.get(at(village, ACCOUNTS)).text
     assert "Only the treasurer can change these." in page
     assert "081-234-5678" in page
-    assert "<form" not in page.partition("<h1>")[2].partition("site-foot")[0]
+    forms = re.findall(r'<form[^>]*action="([^"]+)"', page.partition("<h1>")[2])
+    assert [each for each in forms if "/money/" in each] == [at(village, "/money/mail")]
     before = known(village)
     for address, fields in (
         (f"{ACCOUNTS}/promptpay", {"kind": "phone", "number": "0899999999", "name_th": "x"}),
@@ -457,7 +509,7 @@ def test_the_coordinator_reads_the_ways_to_be_paid_and_changes_nothing(village, 
     assert host.get(at(village, f"{ACCOUNTS}/promptpay")).status_code == 403
 
 
-def test_the_treasurer_changes_the_number_and_it_is_tried_at_once(village, treasurer):
+def test_a_number_that_two_people_changed_is_tried_at_once(village, treasurer, host):
     start(hold(village), "promptpay")
     page = at(village, f"{ACCOUNTS}/promptpay")
     assert "Guests have codes before them" in treasurer.get(page).text
@@ -467,6 +519,9 @@ def test_the_treasurer_changes_the_number_and_it_is_tried_at_once(village, treas
     assert known(village)["promptpay"].receiver["id"] == "081-234-5678"
     fields = {"kind": "phone", "number": "089-999-9999", "name_th": "กลุ่ม", "name_en": "Group"}
     assert send(treasurer, page, page, **fields).status_code == 303
+    assert known(village)["promptpay"].receiver["id"] == "081-234-5678"
+    address = re.search(r'action="([^"]+/approve)"', host.get(at(village, ACCOUNTS)).text)[1]
+    assert send(host, address, at(village, ACCOUNTS)).status_code == 303
     after = known(village)["promptpay"]
     assert after.receiver == {"kind": "phone", "id": "089-999-9999"}
     assert after.receiver_name == {"th": "กลุ่ม", "en": "Group"}

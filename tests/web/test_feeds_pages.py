@@ -10,9 +10,9 @@ import time_machine
 from icalendar import Calendar
 from sqlalchemy import func, select
 
+from cbt.bookings.feed_lines import Problem
 from cbt.bookings.feed_sync import add_feed, connect_feed
 from cbt.bookings.feed_watch import STALE_AFTER
-from cbt.bookings.feeds import Problem
 from cbt.bookings.models import Feed, FeedBlock, HostFeedKey, Slot
 from cbt.db import db
 from cbt.i18n import use_language

@@ -364,8 +364,9 @@ def test_everybody_reads_a_fund_by_kind_and_nobodys_household(
     assert "of 1 trip" in page
     assert "Illness" in page
     assert "300.00" in page
+    assert "Local government" in page
     assert "Childbirth" not in page  # two payments would tell whose
-    assert re.search(r"Other.{0,80}2 payments", page, re.S)
+    assert re.search(r"Other.{0,80}2 entries", page, re.S)
     assert "Ms H01" not in page
     assert "English H01" not in page
     balance = books(village)["fund:welfare"]

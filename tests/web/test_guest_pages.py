@@ -26,9 +26,10 @@ from cbt.experiences.pricing import (
     UnitPrice,
 )
 from cbt.experiences.records import AddOnCard
-from cbt.payments import queries
+from cbt.payments import accounts, queries
 from cbt.payments.credits import issue_credit, return_stranded_credit, use_credit
-from cbt.payments.models import Capture, Credit
+from cbt.payments.models import Attempt, Capture, Credit
+from tests import factories
 from tests.factories import (
     book,
     call_off_departure,
@@ -1175,3 +1176,73 @@ def test_nothing_is_changed_without_the_forms_token(guest, booked, page):
     assert guest.post(f"{link_of(reference)}{page}", data={}).status_code == 400
     assert fresh(reference) == before
     assert count(Capture) == 1
+
+
+# --- paying when something is gone meanwhile -----------------------------------------------------
+
+CLOSED = {
+    "en": "This way to pay is not open at the moment. Please choose another.",
+    "th": "วิธีจ่ายนี้ยังไม่เปิดใช้ในขณะนี้ โปรดเลือกวิธีอื่น",
+}
+TOO_MANY = {"en": "Please wait a moment", "th": "โปรดรอสักครู่"}
+
+
+@pytest.mark.parametrize("language", ["th", "en"])
+def test_an_attempt_whose_provider_is_gone_says_so_and_keeps_the_hold(
+    sqlite_app, guest, language, monkeypatch
+):
+    reference = hold(make_village())
+    factories.start(reference)
+    monkeypatch.delitem(sqlite_app.extensions["providers"], "demo")
+    page = link_of(reference, language)
+    answer = guest.get(f"{page}/pay/1")
+    assert answer.status_code == 409
+    assert CLOSED[language] in answer.text
+    for ask in ("", "?ask=1"):
+        watched = guest.get(f"{page}/pay/1/state{ask}")
+        assert watched.json == {"state": "pending", "booking": "held"}
+    assert 'value="demo"' not in guest.get(f"{page}/pay").text
+    assert fresh(reference).state == "held"
+    assert (count(Attempt), count(Capture)) == (1, 0)
+
+
+@pytest.mark.parametrize("language", ["th", "en"])
+def test_a_way_that_was_closed_while_its_page_stood_open_is_refused_there(guest, language):
+    village = make_village()
+    reference = hold(village)
+    page = f"{link_of(reference, language)}/pay"
+    shown = guest.get(page).text
+    accounts.set_open(village.id, "demo", village.person_id, NOW, is_open=False)
+    db.session.rollback()
+    answer = send_from(guest, shown, "/pay", method="demo")
+    assert answer.status_code == 409
+    assert CLOSED[language] in answer.text
+    assert 'value="promptpay"' in answer.text  # what is left can be chosen at once
+    assert 'value="demo"' not in answer.text
+    assert (count(Attempt), fresh(reference).state) == (0, "held")
+
+
+@pytest.mark.parametrize("language", ["th", "en"])
+def test_a_page_that_watches_a_payment_may_look_sixty_times_a_minute(guest, language):
+    reference = hold(make_village())
+    factories.start(reference)
+    page = f"{link_of(reference, language)}/pay/1/state"
+    statuses = [guest.get(page).status_code for _ in range(61)]
+    assert statuses == [200] * 60 + [429]
+    assert TOO_MANY[language] in guest.get(page).text
+    assert guest.get(page.removesuffix("/state")).status_code == 200
+
+
+@pytest.mark.parametrize("language", ["th", "en"])
+@pytest.mark.parametrize("name", ["endpoint", "lang", "token", "values"])
+def test_a_parameter_named_like_ours_leads_to_the_same_page_in_the_other_language(
+    guest, language, name
+):
+    link = link_of(hold(make_village()), language)
+    other = {"en": "th", "th": "en"}[language]
+    for page in (f"/{language}/", f"{link}/pay"):
+        answer = guest.get(f"{page}?{name}=public.home&{name}=x%26y")
+        assert answer.status_code == 200
+        there = page.replace(f"/{language}/", f"/{other}/", 1)
+        address = f"{there}?{name}=public.home&amp;{name}=x%26y"
+        assert f'href="{address}"' in answer.text or f'{address}"' in answer.text

@@ -7,17 +7,21 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, insert, select
 
 from cbt.bookings.queries import get_booking
 from cbt.db import db, transaction
 from cbt.payments import accounts, take_in
-from cbt.payments.models import Capture, TransferConfirmation
+from cbt.payments.bank_matching import set_aside
+from cbt.payments.models import Capture, PaymentAccount, TransferConfirmation
+from cbt.payments.provider import PayoutState
 from cbt.payments.reconcile import reconcile
 from cbt.payments.reported import (
     InboxEvent,
+    ProviderPayout,
     StatementImport,
     StatementLine,
+    StatementReopening,
     SuspenseMove,
     WorkItem,
     WorkKind,
@@ -150,17 +154,26 @@ def test_money_in_is_exported_with_cells_that_no_spreadsheet_runs(village, treas
     assert float(values["Paid"]) - float(values["Fee"]) == pytest.approx(float(values["Left"]))
 
 
-@pytest.mark.parametrize("page", ["", "/statements/match", "/work", "/payouts", "/statements"])
+PAGES = ("", "/statements/match", "/statements/aside", "/work", "/payouts", "/statements")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_more_money_costs_no_statement_more(village, treasurer, page):
     for number in range(2):
         factories.book(village, {"ADULT": 1}, key=f"a{number}")
         code_of(village, key=f"b{number}")
-    bring(treasurer, village, row(45_100), row(-100))
+    bring(treasurer, village, row(45_100), row(-100), row(-150))
+    set_aside(village.id, [only_line(-150)], "rice", village.person_id, NOW)
 
     def statements():
         found = []
-        event.listen(db.engine, "before_cursor_execute", lambda *given: found.append(given[2]))
+
+        def note(*given):
+            found.append(given[2])
+
+        event.listen(db.engine, "before_cursor_execute", note)
         assert treasurer.get(at(village, page)).status_code == 200
+        event.remove(db.engine, "before_cursor_execute", note)
         return len([each for each in found if each.startswith("SELECT")])
 
     treasurer.get(at(village, page))
@@ -169,6 +182,9 @@ def test_more_money_costs_no_statement_more(village, treasurer, page):
         factories.book(village, {"ADULT": 1}, key=f"c{number}")
         code_of(village, key=f"d{number}")
     bring(treasurer, village, *(row(100 + each) for each in range(60)))
+    set_aside(
+        village.id, [only_line(100 + each) for each in range(30)], "x", village.person_id, NOW
+    )
     assert statements() == before
     assert before <= 14
 
@@ -217,7 +233,9 @@ def test_all_certain_lines_at_once(village, treasurer):
     bring(treasurer, village, *(row(each.amount_satang, "Guest") for each in attempts))
     page = treasurer.get(at(village, "/statements/match")).text
     assert "Accept all 3 certain ones" in page
-    done = send(treasurer, village, "/statements/match/certain", "/statements/match")
+    ids = re.findall(r'type="hidden" name="line" value="(\d+)"', page)
+    assert len(ids) == 3
+    done = send(treasurer, village, "/statements/match/certain", "/statements/match", line=ids)
     assert done.status_code == 303
     assert [state(each) for each in attempts] == ["confirmed"] * 3
 
@@ -269,6 +287,48 @@ def test_lines_are_set_aside_with_a_word(village, treasurer):
     assert "No line waits." in treasurer.get(at(village, "/statements/match")).text
 
 
+def test_a_line_that_was_set_aside_is_opened_again_with_a_reason(village, treasurer, coordinator):
+    bring(treasurer, village, row(-100, "Rice"))
+    line = only_line(-100)
+    set_aside(village.id, [line], "kitchen", village.person_id, NOW)
+    page = coordinator.get(at(village, "/statements/aside")).text
+    assert "kitchen" in page
+    assert (
+        at(village, "/statements/aside") in coordinator.get(at(village, "/statements/match")).text
+    )
+    again, form_at = f"/statements/aside/{line}", "/statements/aside"
+    refused = send(coordinator, village, again, form_at, reason=" ")
+    assert refused.status_code == 422
+    assert "Please write why it is to be looked at again." in refused.text
+    assert count(StatementLine, StatementLine.state == "set_aside") == 1
+    assert send(coordinator, village, again, form_at, reason="a guest").status_code == 303
+    assert only(StatementReopening).reason == "a guest"
+    assert "No line was set aside." in coordinator.get(at(village, form_at)).text
+    assert "Rice" in coordinator.get(at(village, "/statements/match")).text
+    assert send(coordinator, village, again, form_at, reason="a guest").status_code == 409
+
+
+def test_lines_and_those_set_aside_come_page_by_page(village, treasurer):
+    bring(treasurer, village, *(row(-100 - each, f"Payee {each}") for each in range(60)))
+    shown = [treasurer.get(at(village, f"/statements/match?page={n}")).text for n in (1, 2, 3, 9)]
+    assert [len(re.findall(r'id="line-\d+"', each)) for each in shown] == [25, 25, 10, 10]
+    assert "Page 3 of 3" in shown[3]
+    everything = db.session.scalars(select(StatementLine.id)).all()
+    db.session.rollback()
+    set_aside(village.id, everything, "x", village.person_id, NOW)
+    shown = [treasurer.get(at(village, f"/statements/aside?page={n}")).text for n in (1, 3)]
+    assert [len(re.findall(r'id="line-\d+"', each)) for each in shown] == [25, 10]
+
+
+def test_a_line_that_was_refused_is_shown_on_its_own_page(village, treasurer):
+    bring(treasurer, village, *(row(-100 - each, f"Payee {each}") for each in range(60)))
+    line = only_line(-155)
+    answer = send(treasurer, village, f"/statements/match/{line}", "/statements/match", code="B-NO")
+    assert answer.status_code == 422
+    assert f'id="line-{line}"' in answer.text
+    assert "Page 3 of 3" in answer.text
+
+
 def test_a_file_that_cannot_be_read_says_which_lines_and_leaves_nothing(village, treasurer):
     answer = bring(treasurer, village, row(100), "2026-11-23,12:00,x,,,", "never,12:00,1.00,,,")
     assert answer.status_code == 422
@@ -316,6 +376,30 @@ def test_columns_that_nobody_knows_are_asked_for_once(village, treasurer):
     after = STRANGE.replace("ข้าว".encode(), "น้ำมัน".encode())
     assert upload(treasurer, village, after).status_code == 303
     assert count(StatementLine) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", id="picture"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\x00", id="spreadsheet"),
+        pytest.param("\u0e27\u0e31\u0e19".encode("utf-16"), id="utf-16"),
+        pytest.param(b'a,b\r\n"never closed,1\r\n', id="quotes"),
+        pytest.param(b"<Document></Document>", id="xml"),
+        pytest.param(b"\r\n\r\n", id="blank"),
+    ],
+)
+def test_a_file_that_cannot_be_read_in_the_column_step_says_why_and_keeps_what_was_chosen(
+    village, treasurer, content
+):
+    chosen = {"describes": "yes", "header_row": "3", "date": "2", "amount": "3"}
+    answer = upload(treasurer, village, content, **chosen)
+    assert answer.status_code == 422
+    assert 'class="notice bad"' in answer.text
+    assert "What do the columns mean?" in answer.text
+    assert re.search(r'name="header_row"[^>]*value="3"', answer.text)
+    assert count(StatementImport) == 0
+    assert upload(treasurer, village, STRANGE, **chosen, text="1").status_code == 303
 
 
 def test_only_this_route_takes_a_large_file_and_only_up_to_ten_megabytes(village, treasurer):
@@ -446,6 +530,26 @@ def test_every_kind_of_work_has_a_sentence(village, treasurer, kind, facts):
         assert "%(" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (["in_flight"], "may get the money twice"),
+        (["loss"], "440.00 of it was not there any more"),
+        (["split", "ahead"], "still holds its places"),
+        (["back"], "was won after all"),
+    ],
+)
+def test_a_lost_dispute_says_what_is_left_to_do(village, treasurer, why, words):
+    put(village, WorkKind.DISPUTE_LOST, **FACTS, loss_satang=44_000, why=why)
+    for language in ("en", "th"):
+        page = treasurer.get(at(village, "/work").replace("/en/", f"/{language}/"))
+        assert page.status_code == 200
+        assert "%(" not in page.text
+        assert "B-7K2M9Q" in page.text
+    page = treasurer.get(at(village, "/work"))
+    assert words in " ".join(page.text.replace("\u00a0", " ").split())
+
+
 def test_a_message_that_was_given_up_is_tried_again(village, treasurer, sqlite_app):
     provider = Telling()
     accounts.open_payment_account(village.id, provider, {}, factories.text("receiver"))
@@ -480,6 +584,33 @@ def test_a_message_that_was_given_up_is_tried_again(village, treasurer, sqlite_a
     assert state(attempt) == "confirmed"
     assert only(WorkItem).closed_at is not None
     assert send(treasurer, village, page, "/statements").status_code == 422
+
+
+def test_payouts_come_page_by_page_the_newest_first(village, treasurer):
+    with transaction() as session:
+        account_id = session.scalar(
+            select(PaymentAccount.id).where(PaymentAccount.provider == "demo")
+        )
+        session.execute(
+            insert(ProviderPayout),
+            [
+                {
+                    "payment_account_id": account_id,
+                    "provider": "demo",
+                    "payout_id": f"po_{number:03}x",
+                    "amount_satang": 100 + number,
+                    "state": PayoutState.ON_THE_WAY,
+                    "created_at": NOW + timedelta(hours=number),
+                    "arrives_on": NOW.date(),
+                }
+                for number in range(105)
+            ],
+        )
+    pages = [treasurer.get(at(village, f"/payouts?page={number}")).text for number in range(1, 5)]
+    found = [re.findall(r"po_(\d+)x", each) for each in pages]
+    assert [len(each) for each in found] == [30, 30, 30, 15]
+    assert [int(each) for page in found for each in page] == list(range(104, -1, -1))
+    assert "Page 4 of 4" in treasurer.get(at(village, "/payouts?page=99")).text
 
 
 def test_payouts_show_their_state_sum_and_line(village, treasurer):

@@ -17,7 +17,7 @@ from cbt.notices.models import Notice
 from cbt.payments import give_back, transfers
 from cbt.payments.models import Attempt, Capture
 from cbt.revenue.models import ServiceRecord
-from cbt.revenue.services import MOST_ROWS
+from cbt.revenue.work import MOST_ROWS
 from tests.site import NOW, SECRET
 from tests.web.forms import post, sign_in, token
 
@@ -593,7 +593,7 @@ def test_a_work_record_that_cannot_be_right_names_the_row_and_keeps_what_was_typ
     assert 'value="77"' in answer.text
     answer = post(host, address, **{**rows, "rows-0-units": "1", "rows-0-household": "H99"})
     assert answer.status_code == 422
-    assert "Row 1 of the work record is not complete." in answer.text
+    assert "Row 1: please choose a household. Nothing was saved." in answer.text
 
 
 def test_a_wrong_number_in_a_later_line_of_work_is_told_in_words(host):
@@ -619,16 +619,16 @@ def work(rows, **more):
     for number, household in rows.items():
         start = f"rows-{number}"
         fields |= {f"{start}-household": household, f"{start}-task": "boat"}
-        fields |= {f"{start}-units": "1", f"{start}-minutes": str(number)}
+        fields |= {f"{start}-units": str(number + 1), f"{start}-minutes": "1"}
     return fields
 
 
 def recorded():
-    """Minutes of all records of the newest work, by which the tests tell them apart."""
+    """Units less one of all records of the newest work, by which the tests tell them apart."""
     db.session.rollback()
     latest = select(func.max(ServiceRecord.recorded_at)).scalar_subquery()
-    rows = select(ServiceRecord.minutes).where(ServiceRecord.recorded_at == latest)
-    return sorted(db.session.scalars(rows))
+    rows = select(ServiceRecord.units).where(ServiceRecord.recorded_at == latest)
+    return sorted(units - 1 for units in db.session.scalars(rows))
 
 
 @pytest.mark.parametrize("most", [58, 59, 60, 61, MOST_ROWS - 1, MOST_ROWS])
@@ -669,14 +669,28 @@ def test_the_wrong_line_of_work_is_named_by_its_place_in_the_form(host):
     rows = {0: "", 1: "H01", 2: "", 3: "", 4: "H99"}
     answer = post(host, address, **work(rows), do="save")
     assert answer.status_code == 422
-    assert "Row 5 of the work record is not complete." in answer.text
+    assert "Row 5: please choose a household. Nothing was saved." in answer.text
 
 
-def test_a_departure_is_recorded_and_settled_once(host):
+def test_a_departure_is_recorded_confirmed_by_another_one_and_settled_once(host):
     address = unsettled(host)
     rows = {"rows-0-household": "H01", "rows-0-task": "boat", "rows-0-units": "1"}
     assert post(host, address, **rows, **{"rows-0-minutes": "60"}, do="save").status_code == 303
     page = host.get(address).text
+    assert "Not confirmed by a second person: H01." in page
+    assert "Without a confirmation it can be settled from" in page
+    assert "Settle this departure" not in page
+    early = re.search(r'name="shown" value="([0-9a-f]{64})"', page)
+    assert early is None  # who wrote it down finds no button
+    treasurer = host.application.test_client()
+    sign_in(treasurer, "treasurer.buna-dara")
+    seen = re.search(r'name="shown" value="([0-9a-f]{64})"', treasurer.get(address).text)[1]
+    stale = post(treasurer, f"{address}/confirm", address, shown="0" * 64)
+    assert stale.status_code == 409
+    assert "The work record was changed since you looked." in stale.text
+    assert post(treasurer, f"{address}/confirm", address, shown=seen).status_code == 303
+    page = host.get(address).text
+    assert "confirmed by" in page
     assert "Settle this departure" in page
     seen = re.search(r'name="previewed" value="([0-9a-f]{64})"', page)[1]
     stale = post(host, f"{address}/settle", address, previewed="0" * 64)

@@ -16,7 +16,8 @@ from cbt.app import create_app
 from cbt.bookings.departures import keep_ready
 from cbt.bookings.models import Booking, BookingLine, Departure
 from cbt.db import db, transaction
-from tests.conftest import DEEP, Visitor
+from tests.conftest import DEEP
+from tests.databases import Visitor
 from tests.site import NOW, make_settings
 from tests.web.forms import sign_in
 from tests.web.test_budgets import counted, reading
@@ -32,7 +33,7 @@ PAGES = {
     "/en/host/buna-dara/calendar": ("host.buna-dara", 8),
     "/en/host/buna-dara/day?on=2026-11-27": ("host.buna-dara", 10),
 }
-MOST_STATEMENTS = 57
+MOST_STATEMENTS = 50
 """Of a whole booking that takes four shared things: six requests, one try to pay, two entries."""
 
 

@@ -20,11 +20,13 @@ Instant = sa.DateTime(timezone=True)
 NEW_FACTS = (
     "account_change",
     "cash_banked",
+    "cash_cleared",
     "cash_taken",
     "money_rule",
     "provider_transaction",
     "refund_return",
     "statement_import",
+    "statement_reopening",
     "suspense_move",
 )
 ALTERED_FACTS = ("capture", "capture_fee", "transfer_confirmation")
@@ -41,14 +43,18 @@ REASONS = OLD_REASONS.replace("'price_lowered'", "'price_lowered', 'goodwill'")
 OLD_REFUND = "state IN ('requested', 'succeeded')"
 REFUND = (
     "state IN ('requested', 'approved', 'sent', 'action_required', 'succeeded', 'failed',"
-    " 'cancelled')"
+    " 'by_bank', 'cancelled')"
 )
+
+OLD_CREDIT = "used_satang >= 0 AND used_satang <= amount_satang"
+CREDIT = "used_satang >= 0 AND frozen_satang >= 0 AND used_satang + frozen_satang <= amount_satang"
 
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
     ("given_back", "debit", False),
     ("cash_difference", "debit", True),
+    ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),
 )
 """(code, side, may go below zero) of the accounts that each book gets."""
@@ -172,7 +178,15 @@ def upgrade() -> None:
         sa.Column("before", sa.JSON(), nullable=False),
         sa.Column("after", sa.JSON(), nullable=False),
         sa.Column("changed_by", WholeNumber, nullable=False),
+        sa.Column("agreed_by", WholeNumber, nullable=True),
         sa.Column("changed_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "agreed_by IS NULL OR agreed_by <> changed_by",
+            name=op.f("ck_account_change_two_people"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["agreed_by"], ["person.id"], name=op.f("fk_account_change_agreed_by")
+        ),
         sa.ForeignKeyConstraint(
             ["payment_account_id"],
             ["payment_account.id"],
@@ -187,6 +201,62 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_account_change_payment_account_id", ["payment_account_id"], unique=False
         )
+
+    op.create_table(
+        "account_proposal",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("community_id", WholeNumber, nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("proposed_by", WholeNumber, nullable=False),
+        sa.Column("proposed_at", Instant, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decided_by", WholeNumber, nullable=True),
+        sa.Column("decided_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'approved', 'alone', 'refused', 'withdrawn', 'lapsed')",
+            name=op.f("ck_account_proposal_state"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'proposed') = (decided_at IS NULL)", name=op.f("ck_account_proposal_decided")
+        ),
+        sa.CheckConstraint(
+            "(state IN ('approved', 'refused', 'withdrawn')) = (decided_by IS NOT NULL)",
+            name=op.f("ck_account_proposal_decider"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('approved', 'refused') OR decided_by <> proposed_by",
+            name=op.f("ck_account_proposal_two_people"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'withdrawn' OR decided_by = proposed_by", name=op.f("ck_account_proposal_own")
+        ),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_account_proposal_community_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_account_proposal_decided_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], ["person.id"], name=op.f("fk_account_proposal_proposed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_proposal")),
+    )
+    with op.batch_alter_table("account_proposal") as batch_op:
+        batch_op.create_index("ix_account_proposal_community_id", ["community_id"], unique=False)
+        batch_op.create_index(
+            "uq_account_proposal_waiting",
+            ["community_id", "provider"],
+            unique=True,
+            sqlite_where=sa.text("state = 'proposed'"),
+            postgresql_where=sa.text("state = 'proposed'"),
+        )
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.add_column(sa.Column("mail", sa.Text(), server_default="", nullable=False))
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.alter_column("mail", server_default=None)
 
     op.create_table(
         "statement_import",
@@ -226,7 +296,7 @@ def upgrade() -> None:
         sa.Column("closed_by", WholeNumber, nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
+            "kind IN ('unknown_money', 'fee_differs', 'payout_differs', 'payout_failed', 'payout_not_seen', 'transfer_not_seen', 'refund_not_seen', 'cash_not_seen', 'cash_on_the_way', 'answer_wrong', 'event_failed', 'refund_failed', 'dispute_opened', 'dispute_lost', 'statement_line', 'cash_differs')",
             name=op.f("ck_work_item_kind"),
         ),
         sa.CheckConstraint(
@@ -359,8 +429,60 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.create_index(
-            "ix_statement_line_community_id", ["community_id", "state"], unique=False
+            "ix_statement_line_community_id", ["community_id", "state", "booked_on"], unique=False
         )
+
+    op.create_table(
+        "cash_cleared",
+        sa.Column("banked_id", WholeNumber, nullable=False),
+        sa.Column("is_back", sa.Boolean(), nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=True),
+        sa.Column("banked_by", WholeNumber, nullable=False),
+        sa.Column("cleared_by", WholeNumber, nullable=False),
+        sa.Column("cleared_at", Instant, nullable=False),
+        sa.CheckConstraint(
+            "line_id IS NOT NULL OR cleared_by <> banked_by",
+            name=op.f("ck_cash_cleared_two_people"),
+        ),
+        sa.CheckConstraint("line_id IS NULL OR NOT is_back", name=op.f("ck_cash_cleared_one_end")),
+        sa.ForeignKeyConstraint(
+            ["banked_by"], ["person.id"], name=op.f("fk_cash_cleared_banked_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["banked_id"], ["cash_banked.id"], name=op.f("fk_cash_cleared_banked_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["cleared_by"], ["person.id"], name=op.f("fk_cash_cleared_cleared_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_cash_cleared_line_id")
+        ),
+        sa.PrimaryKeyConstraint("banked_id", name=op.f("pk_cash_cleared")),
+    )
+
+    op.create_table(
+        "statement_reopening",
+        sa.Column("id", WholeNumber, nullable=False),
+        sa.Column("line_id", WholeNumber, nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("said_by", WholeNumber, nullable=True),
+        sa.Column("said_at", Instant, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reopened_by", WholeNumber, nullable=False),
+        sa.Column("reopened_at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["statement_line.id"], name=op.f("fk_statement_reopening_line_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reopened_by"], ["person.id"], name=op.f("fk_statement_reopening_reopened_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["said_by"], ["person.id"], name=op.f("fk_statement_reopening_said_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_statement_reopening")),
+    )
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.create_index("ix_statement_reopening_line_id", ["line_id"], unique=False)
 
     op.create_table(
         "suspense_move",
@@ -443,6 +565,9 @@ def upgrade() -> None:
         sa.Column("amount_satang", WholeNumber, nullable=False),
         sa.Column("fee_satang", WholeNumber, nullable=False),
         sa.Column("reserved_satang", WholeNumber, nullable=False),
+        sa.Column("credit_satang", WholeNumber, nullable=False),
+        sa.Column("covered_satang", WholeNumber, nullable=False),
+        sa.Column("fund_satang", WholeNumber, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("opened_at", Instant, nullable=False),
@@ -451,9 +576,21 @@ def upgrade() -> None:
         sa.Column("submitted_at", Instant, nullable=True),
         sa.Column("submitted_by", WholeNumber, nullable=True),
         sa.Column("closed_at", Instant, nullable=True),
+        sa.Column("reinstated_at", Instant, nullable=True),
         sa.Column("was_split", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "(state = 'open') = (closed_at IS NULL)", name=op.f("ck_dispute_closed")
+        ),
+        sa.CheckConstraint(
+            "reinstated_at IS NULL OR state = 'won'", name=op.f("ck_dispute_reinstated")
+        ),
+        sa.CheckConstraint(
+            "credit_satang >= 0 AND covered_satang >= 0"
+            " AND reserved_satang + credit_satang + covered_satang <= amount_satang",
+            name=op.f("ck_dispute_parts"),
+        ),
+        sa.CheckConstraint(
+            "fund_satang >= 0 AND fund_satang <= reserved_satang", name=op.f("ck_dispute_fund")
         ),
         sa.CheckConstraint("state IN ('open', 'won', 'lost')", name=op.f("ck_dispute_state")),
         sa.CheckConstraint(
@@ -525,12 +662,15 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("requested_by", WholeNumber, nullable=True))
         batch_op.add_column(sa.Column("approved_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("approved_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("asked_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("sent_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("provider_ref", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("action_until", Instant, nullable=True))
         batch_op.add_column(sa.Column("reminded_at", Instant, nullable=True))
         batch_op.add_column(sa.Column("failure", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("paid_from", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("by_dispute_id", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("by_bank_at", Instant, nullable=True))
         batch_op.create_unique_constraint(batch_op.f("uq_refund_provider_ref"), ["provider_ref"])
         batch_op.create_foreign_key(
             batch_op.f("fk_refund_approved_by"), "person", ["approved_by"], ["id"]
@@ -538,10 +678,19 @@ def upgrade() -> None:
         batch_op.create_foreign_key(
             batch_op.f("fk_refund_requested_by"), "person", ["requested_by"], ["id"]
         )
+        batch_op.create_foreign_key(
+            batch_op.f("fk_refund_by_dispute_id"), "dispute", ["by_dispute_id"], ["id"]
+        )
+
+    with op.batch_alter_table("credit") as batch_op:
+        batch_op.add_column(
+            sa.Column("frozen_satang", WholeNumber, nullable=False, server_default="0")
+        )
 
     with op.batch_alter_table("transfer_confirmation") as batch_op:
         batch_op.add_column(sa.Column("bank", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("seen_by", WholeNumber, nullable=True))
+        batch_op.add_column(sa.Column("paid_at", Instant, nullable=True))
         batch_op.drop_constraint(
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"), type_="unique"
         )
@@ -567,6 +716,10 @@ def upgrade() -> None:
     op.execute("UPDATE capture SET method = provider WHERE provider IN ('demo', 'promptpay')")
     add_check("refund", "state", REFUND)
     add_check("refund", "reason", REASONS)
+    add_check("refund", "bank", "(by_dispute_id IS NULL) = (by_bank_at IS NULL)")
+    add_check("refund", "by_bank", "state <> 'by_bank' OR by_dispute_id IS NOT NULL")
+    drop_check("credit", "never_overused")
+    add_check("credit", "never_overused", CREDIT)
     open_accounts()
     protect(*ALTERED_FACTS, *NEW_FACTS)
 
@@ -600,8 +753,9 @@ def drop_check(table: str, name: str) -> None:
 
 def downgrade() -> None:
     unprotect(*ALTERED_FACTS, *NEW_FACTS)
-    drop_check("refund", "state")
-    drop_check("refund", "reason")
+    for name in ("state", "reason", "bank", "by_bank"):
+        drop_check("refund", name)
+    drop_check("credit", "never_overused")
     op.execute("UPDATE refund SET state = 'requested' WHERE state <> 'succeeded'")
     op.execute("UPDATE refund SET reason = 'price_lowered' WHERE reason = 'goodwill'")
     drop_check("transfer_confirmation", "two_people")
@@ -615,19 +769,28 @@ def downgrade() -> None:
             batch_op.f("uq_transfer_confirmation_payment_account_id_bank_reference"),
             ["payment_account_id", "bank_reference"],
         )
+        batch_op.drop_column("paid_at")
         batch_op.drop_column("seen_by")
         batch_op.drop_column("bank")
 
+    with op.batch_alter_table("credit") as batch_op:
+        batch_op.drop_column("frozen_satang")
+    add_check("credit", "never_overused", OLD_CREDIT)
+
     with op.batch_alter_table("refund") as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_refund_by_dispute_id"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_refund_requested_by"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_refund_approved_by"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("uq_refund_provider_ref"), type_="unique")
+        batch_op.drop_column("by_bank_at")
+        batch_op.drop_column("by_dispute_id")
         batch_op.drop_column("paid_from")
         batch_op.drop_column("failure")
         batch_op.drop_column("reminded_at")
         batch_op.drop_column("action_until")
         batch_op.drop_column("provider_ref")
         batch_op.drop_column("sent_at")
+        batch_op.drop_column("asked_at")
         batch_op.drop_column("approved_by")
         batch_op.drop_column("approved_at")
         batch_op.drop_column("requested_by")
@@ -666,6 +829,11 @@ def downgrade() -> None:
 
     op.drop_table("cash_taken")
     op.drop_table("suspense_move")
+    with op.batch_alter_table("statement_reopening") as batch_op:
+        batch_op.drop_index("ix_statement_reopening_line_id")
+
+    op.drop_table("statement_reopening")
+    op.drop_table("cash_cleared")
     with op.batch_alter_table("statement_line") as batch_op:
         batch_op.drop_index("ix_statement_line_community_id")
 
@@ -684,6 +852,9 @@ def downgrade() -> None:
 
     op.drop_table("work_item")
     op.drop_table("statement_import")
+    with op.batch_alter_table("person") as batch_op:
+        batch_op.drop_column("mail")
+    op.drop_table("account_proposal")
     op.drop_table("account_change")
     op.drop_table("money_rule")
     with op.batch_alter_table("cash_count") as batch_op:

@@ -15,6 +15,9 @@ class ByHand:
     def refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund:
         return NormalisedRefund(RefundState.APPROVED)  # a person gives it back
 
+    def find_refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund | None:
+        return None
+
     def fetch_refund(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime
     ) -> NormalisedRefund:

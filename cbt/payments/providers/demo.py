@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from cbt.db import db, transaction
+from cbt.db import db, table_of, transaction
 from cbt.money import share_rounded_up_at_half
 from cbt.payments.models import DemoEvent
 from cbt.payments.provider import (
@@ -33,6 +33,13 @@ _FEE = Decimal("0.0165")  # a Thai price list for PromptPay at a provider
 _VAT_ON_FEE = Decimal("0.07")
 LATE_BY = timedelta(minutes=1)
 _CANCEL = "cancel"
+_EVENT = table_of(DemoEvent)
+_INSERT = insert(_EVENT)
+_HAPPENED = (
+    select(_EVENT.c.number, _EVENT.c.kind, _EVENT.c.amount_satang, _EVENT.c.happens_at)
+    .where(_EVENT.c.provider_ref == bindparam("wanted"), _EVENT.c.happens_at <= bindparam("now"))
+    .order_by(_EVENT.c.number)
+)
 
 
 class Act(StrEnum):
@@ -43,6 +50,10 @@ class Act(StrEnum):
     EXPIRE = "expire"
     PAY_LATE = "pay_late"
     PAY_TWICE = "pay_twice"
+
+
+PAYING = (Act.PAY, Act.PAY_TWICE)
+"""What pays at once."""
 
 
 class DemoProvider:
@@ -62,11 +73,7 @@ class DemoProvider:
     def fetch(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime
     ) -> NormalisedPayment:
-        events = db.session.scalars(
-            select(DemoEvent)
-            .where(DemoEvent.provider_ref == provider_ref, DemoEvent.happens_at <= now)
-            .order_by(DemoEvent.number)
-        ).all()
+        events = db.session.execute(_HAPPENED, {"wanted": provider_ref, "now": now}).all()
         paid = tuple(
             Received(
                 f"{provider_ref}-{event.number}",
@@ -104,6 +111,9 @@ class DemoProvider:
         fee = self.estimate_fee(asked.amount_satang) if paid == asked.amount_satang else 0
         return NormalisedRefund(RefundState.SUCCEEDED, fee, asked.key)
 
+    def find_refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund | None:
+        return None  # asking it again is harmless
+
     def fetch_refund(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime
     ) -> NormalisedRefund:
@@ -134,15 +144,18 @@ def _happen(provider_ref: str, kinds: Sequence[str], amount_satang: int, at: dat
     """Write down what the bank did, unless it did something with this attempt before."""
     try:
         with transaction() as session:
-            session.add_all(
-                DemoEvent(
-                    provider_ref=provider_ref,
-                    number=number,
-                    kind=kind,
-                    amount_satang=amount_satang,
-                    happens_at=at,
-                )
-                for number, kind in enumerate(kinds, start=1)
+            session.execute(
+                _INSERT,
+                [
+                    {
+                        "provider_ref": provider_ref,
+                        "number": number,
+                        "kind": kind,
+                        "amount_satang": amount_satang,
+                        "happens_at": at,
+                    }
+                    for number, kind in enumerate(kinds, start=1)
+                ],
             )
     except IntegrityError:
         return

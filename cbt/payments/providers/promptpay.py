@@ -61,9 +61,18 @@ class PromptPayProvider(ByHand):
                 f"transfer-{each.id}",
                 each.amount_satang,
                 0,
-                min(each.confirmed_at, reported_at or each.confirmed_at),
+                _paid_at(each, reported_at),
                 PayMethod.PROMPTPAY,
             )
             for each, reported_at in confirmations
         )
         return NormalisedPayment(AttemptState.PAID if received else AttemptState.PENDING, received)
+
+
+def _paid_at(seen: TransferConfirmation, reported_at: datetime | None) -> datetime:
+    """When the money came: as the bank says, else when the guest said so, at the latest when it was
+    seen. A transfer that was made before the trip is one, however late somebody looks.
+    """
+    if seen.paid_at is not None:
+        return seen.paid_at
+    return min(seen.confirmed_at, reported_at or seen.confirmed_at)

@@ -22,6 +22,7 @@ from stripe.params import (
     EventListParams,
     PayoutListParams,
     RefundCreateParams,
+    RefundListParams,
 )
 from stripe.params.checkout import (
     SessionCreateParams,
@@ -30,7 +31,7 @@ from stripe.params.checkout import (
 )
 
 from cbt.clock import village_day
-from cbt.errors import AnswerWrong, EventRefused, ProviderDown
+from cbt.errors import AnswerUnknown, AnswerWrong, EventRefused, ProviderDown
 from cbt.money import share_rounded_up_at_half
 from cbt.payments.provider import (
     About,
@@ -239,8 +240,19 @@ class StripeProvider:
         options = _on(asked.receiver)
         options["idempotency_key"] = asked.key
         made = self._ask(lambda: self._client.v1.refunds.create(params, options))
-        _require(made, amount=asked.amount_satang, currency="thb")
+        try:
+            _require(made, amount=asked.amount_satang, currency="thb")
+        except AnswerWrong as error:  # something was made
+            raise AnswerUnknown(**error.facts) from None
         return _refunded(made)
+
+    def find_refund(self, asked: AskedRefund, now: datetime) -> NormalisedRefund | None:
+        """By our key in its metadata: Stripe forgets the idempotency key after a day."""
+        params: RefundListParams = {"payment_intent": asked.payment_id, "limit": _PAGE}
+        found = self._pages(lambda: self._client.v1.refunds.list(params, _on(asked.receiver)))
+        own = (each for each in found if (each.get("metadata") or {}).get("refund") == asked.key)
+        made = next(own, None)
+        return None if made is None else _refunded(made)
 
     def fetch_refund(
         self, receiver: Mapping[str, str], provider_ref: str, now: datetime
@@ -357,8 +369,8 @@ class StripeProvider:
     def _ask(self, call: Callable[[], Any]) -> Plain:
         """Make a call and give its answer as plain values.
 
-        Raises ProviderDown where trying again may help, AnswerWrong where it will not. What is
-        logged names Stripe's request and code alone, never a guest or a card.
+        Raises ProviderDown where trying again may help, AnswerWrong where it will not, AnswerUnknown
+        where the key stands for something else, so that it may have been done. What is logged names Stripe's request and code alone, never a guest or a card.
         """
         return _plain(self._try(call))
 
@@ -369,7 +381,10 @@ class StripeProvider:
     def _try(self, call: Callable[[], T]) -> T:
         try:
             return call()
-        except (stripe.InvalidRequestError, stripe.IdempotencyError, stripe.CardError) as error:
+        except stripe.IdempotencyError as error:
+            log.warning("Stripe knows the key of %s for something else", error.request_id)
+            raise AnswerUnknown(problem="idempotency") from None
+        except (stripe.InvalidRequestError, stripe.CardError) as error:
             log.warning("Stripe refused %s: %s", error.request_id, error.code or "no code")
             raise AnswerWrong(problem=error.code or "refused") from None
         except stripe.PermissionError as error:
@@ -532,6 +547,8 @@ def _dispute(found: Plain) -> NormalisedDispute | None:
         return None
     until = (found.get("evidence_details") or {}).get("due_by")
     moved = found.get("balance_transactions") or []
+    if state == DisputeState.LOST and moved and not sum(each["amount"] for each in moved):
+        state = DisputeState.WON  # whatever it is called, all of it is back
     return NormalisedDispute(
         provider_ref=found["id"],
         payment_id=found.get("payment_intent") or found["charge"],

@@ -13,7 +13,7 @@ from cbt.payments import pay, queries, take_in
 from cbt.payments.credits import use_credit
 from cbt.payments.pay import Errand
 from cbt.payments.provider import AttemptState, PayMethod, Provider
-from cbt.payments.providers.demo import Act, act
+from cbt.payments.providers.demo import PAYING, Act, act
 from cbt.payments.records import AttemptCard, Method
 from cbt.payments.take_in import MOST_EXTRA_SATANG
 from cbt.web import qr
@@ -169,8 +169,10 @@ def _ask_anew(number: int) -> AttemptCard:
     """The attempt as its provider knows it now; where that does not answer, as we know it."""
     shown = queries.get_attempt_of(db.session(), the_booking().reference, number)
     try:
-        take_in.take_in(shown.id, providers(), utc_now())
+        is_new = take_in.ask_anew(shown, providers(), utc_now())
     except ProviderDown:
+        return shown
+    if not is_new:
         return shown
     return queries.get_attempt_of(db.session(), the_booking().reference, number)
 
@@ -231,5 +233,7 @@ def act_as_bank(token: str, number: int) -> ResponseReturnValue:
         raise NotFound(thing="act")
     now = utc_now()
     act(shown.provider_ref, Act(wanted), shown.amount_satang, the_booking().held_until, now)
-    take_in.take_in(shown.id, providers(), now)
+    is_new = take_in.ask_anew(shown, providers(), now)
+    if is_new and wanted in PAYING:
+        return redirect(url_for("guest.booking", token=token), code=303)
     return redirect(url_for("guest.attempt", token=token, number=number), code=303)

@@ -184,15 +184,18 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
     trip = shown.trip
     code = vouchers().sign(Voucher(shown.reference, trip.id, trip.starts_on, shown.places))
     address = public_address("guest.voucher", code=code)
+    captures = queries.list_captures(db.session(), [shown.id])
+    has_refunds = money().returning_satang > 0 or not all(each.buys for each in captures)
+    is_ahead = not has_begun(utc_now())
     return render_template(
         "guest/voucher.html",
         qr=qr.draw(address),
-        captures=queries.list_captures(db.session(), [shown.id]),
-        refunds=queries.list_refunds(db.session(), shown.id),
+        captures=captures,
+        refunds=queries.list_refunds(db.session(), shown.id) if has_refunds else [],
         credits=queries.list_credits_of(db.session(), shown.id) if money().credited_satang else [],
         due=due_satang() if shown.state == BookingState.CONFIRMED else 0,
-        is_ahead=not has_begun(utc_now()),
-        no_show=arrivals.list_no_shows(db.session(), [shown.id]).get(shown.id),
+        is_ahead=is_ahead,
+        no_show=None if is_ahead else arrivals.find_no_show(db.session(), shown.id),
         dispute=dispute,
         flow=flow_of_paid(),
         **common(token),

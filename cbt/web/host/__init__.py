@@ -4,11 +4,14 @@ Each module hangs its pages on the one blueprint of `views`.
 """
 
 from cbt.web.host import (
+    account_changes,
     accounts,
+    assets,
     booking,
     calendar,
     cash,
     check_in,
+    close,
     departures,
     disputes,
     feeds,
@@ -24,17 +27,22 @@ from cbt.web.host import (
     rules,
     running,
     statements,
+    terms,
     things,
+    turns,
     views,
     walk_in,
 )
 
 __all__ = [
+    "account_changes",
     "accounts",
+    "assets",
     "booking",
     "calendar",
     "cash",
     "check_in",
+    "close",
     "departures",
     "disputes",
     "feeds",
@@ -50,7 +58,9 @@ __all__ = [
     "rules",
     "running",
     "statements",
+    "terms",
     "things",
+    "turns",
     "views",
     "walk_in",
 ]

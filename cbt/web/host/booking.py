@@ -16,7 +16,7 @@ from cbt.errors import CostsExceedIncome, DiscountTooLarge, HoldLapsed
 from cbt.experiences.queries import get_option
 from cbt.i18n import _
 from cbt.payments import queries
-from cbt.payments.box import list_promised
+from cbt.payments.box import find_late_promise, list_promised
 from cbt.payments.records import CASH
 from cbt.revenue import queries as revenue
 from cbt.revenue.posting import split_booking
@@ -63,7 +63,7 @@ def show_booking(
         },
         attempts=queries.list_attempts(db.session(), shown.id),
         captures=queries.list_captures(db.session(), [shown.id]),
-        **_cash(shown, money.paid_satang, has_lapsed=has_lapsed),
+        **_cash(shown, money.paid_satang, now, has_lapsed=has_lapsed),
         refunds=queries.list_refunds(db.session(), shown.id),
         returnable_satang=money.returnable_satang if _may_give(shown) else 0,
         is_split=shown.trip.state == DepartureState.SETTLED,
@@ -75,9 +75,18 @@ def show_booking(
     )
 
 
-def _cash(shown: BookingCard, paid_satang: int, *, has_lapsed: bool) -> dict[str, object]:
-    """What is due, and the amounts that may be taken of it: the deposit, or all of it."""
-    is_open = shown.state in _OPEN and not has_lapsed
+def _cash(
+    shown: BookingCard, paid_satang: int, now: datetime, *, has_lapsed: bool
+) -> dict[str, object]:
+    """What is due, and the amounts that may be taken of it: the deposit, or all of it.
+
+    Of a promise whose trip is over, until when it may be written down.
+    """
+    is_over = has_lapsed or shown.state == BookingState.LAPSED
+    late = None
+    if is_over:
+        late = find_late_promise(db.session(), shown.community_id, shown.id, now)
+    is_open = (shown.state in _OPEN and not has_lapsed) or late is not None
     due = shown.price_satang - paid_satang if is_open else 0
     deposit = shown.needed_satang - paid_satang
     asks_deposit = shown.state == BookingState.HELD and 0 < deposit < due
@@ -86,7 +95,8 @@ def _cash(shown: BookingCard, paid_satang: int, *, has_lapsed: bool) -> dict[str
     return {
         "due_satang": due,
         "to_take": [*([deposit] if asks_deposit else []), due] if can_take else [],
-        "is_promised": bool(list_promised(db.session(), [shown.id])),
+        "is_promised": late is not None or bool(list_promised(db.session(), [shown.id])),
+        "late_until": late.until if late else None,
     }
 
 

@@ -8,17 +8,20 @@ from cbt.db import db
 from cbt.errors import (
     AmountInvalid,
     BalanceTooLow,
+    DepartureFull,
+    DepartureGone,
     HoldLapsed,
     Invalid,
     MethodClosed,
     PreviewOutdated,
     ReferenceUsed,
     SecondPersonNeeded,
+    SlotFull,
     StateForbids,
 )
 from cbt.i18n import _, format_baht
 from cbt.payments import cash, cash_box
-from cbt.payments.box import get_box
+from cbt.payments.box import get_box, list_late_promises
 from cbt.payments.queries import find_method
 from cbt.payments.records import CASH
 from cbt.people.queries import list_names
@@ -58,6 +61,11 @@ def take_cash(slug: str, reference: str) -> ResponseReturnValue:
         )
     except StateForbids as error:
         return show_booking(reference, _("Nothing is due for this booking any more.")), error.status
+    except (DepartureFull, DepartureGone, SlotFull) as error:
+        problem = _(
+            "Others have its places by now. Nothing was written down; please ask your mentor."
+        )
+        return show_booking(reference, problem), error.status
     except HoldLapsed as error:
         problem = _("The places were given back before. Nothing was taken; please book again.")
         return show_booking(reference, problem), error.status
@@ -147,6 +155,21 @@ def bank_cash(slug: str) -> ResponseReturnValue:
         holds = get_box(db.session(), the_community()).holds_satang
         add_error(form.amount, _("The box holds only %(amount)s.", amount=format_baht(holds)))
         return _show(banked=form), error.status
+    return redirect(url_for("host.cash_page", slug=slug, _anchor="on-the-way"), code=303)
+
+
+@bp.post(f"{_BOX}/banked/<int:banked_id>")
+@only(*HOSTS)
+def decide_banked(slug: str, banked_id: int) -> ResponseReturnValue:
+    """A second person saw the cash in the bank account, or knows that it is in the box again."""
+    wanted = request.form.get("what", "")
+    if wanted not in ("seen", "back"):
+        raise Invalid
+    person_id, is_back = the_reader().person_id, wanted == "back"
+    try:
+        cash_box.decide_banked(the_community().id, banked_id, person_id, utc_now(), is_back=is_back)
+    except (SecondPersonNeeded, StateForbids) as error:
+        return _show(problem=message_for(error)), error.status
     return redirect(url_for("host.cash_page", slug=slug, _anchor="history"), code=303)
 
 
@@ -160,6 +183,7 @@ def _show(
         community=community,
         has_box=find_method(db.session(), community.id, CASH) is not None,
         box=box,
+        late=list_late_promises(db.session(), community.id, utc_now()),
         names=list_names(db.session(), list(box.people)),
         own_id=the_reader().person_id,
         count=count or CountForm(formdata=None),

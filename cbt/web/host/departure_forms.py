@@ -1,6 +1,6 @@
 """What a host types about one departure: who worked, who prepared, its places, who did not come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wtforms import FieldList, FormField, HiddenField, IntegerField, SelectField, StringField
@@ -15,7 +15,8 @@ from cbt.i18n import _l
 from cbt.money import parse_baht
 from cbt.revenue.policy import Task
 from cbt.revenue.records import NewPreparation, NewWork, PreparationRow
-from cbt.revenue.services import MOST_COST_SATANG, MOST_MINUTES, MOST_ROWS, MOST_UNITS
+from cbt.revenue.services import MOST_COST_SATANG
+from cbt.revenue.work import MOST_MINUTES, MOST_ROWS, MOST_UNITS
 from cbt.web import labels
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, trim
 from cbt.web.host.forms import required_text
@@ -24,8 +25,20 @@ _WHOLE = _l("Please enter a whole number from 1 to 1,000.")
 _MINUTES = _l("Please enter minutes from 0 to 10,080.")
 PLACES = _l("Please enter a whole number from 0 to 10,000.")
 
+MINUTES_STEP = 30
+
 _MOST_LINES = MOST_ROWS + 5  # blank lines of the form beside those that may be written
 _MOST_PREPARED = 40
+
+
+class ShownForm(Form):
+    """What a person confirms: the hash of the record on their page."""
+
+    shown = HiddenField()
+
+
+class WordsForm(Form):
+    words = required_text(_l("Your answer"), most=LONGEST_WORDS)
 
 
 class SettleForm(Form):
@@ -67,6 +80,17 @@ class WorkForm(Form):
             self.rows.append_entry({"household": "", "units": 1, "minutes": 60})
         return room
 
+    def step(self, do: str) -> bool:
+        """One step up or down of a count, as its button asks without script; whether it was one."""
+        verb, _space, name = do.partition(" ")
+        for row in self.rows:
+            for field, size in ((row.form.units, 1), (row.form.minutes, MINUTES_STEP)):
+                if field.name == name and verb in ("less", "more"):
+                    field.data = max(0, (field.data or 0) + (size if verb == "more" else -size))
+                    field.raw_data = None
+                    return True
+        return False
+
     def work(self) -> dict[int, NewWork]:
         """The lines that are used, by their number in the form, counted from 1."""
         return {
@@ -83,8 +107,8 @@ class WorkForm(Form):
         return len(lines) > _MOST_LINES or len(self.work()) > MOST_ROWS
 
 
-def work_rows(rows: list[Any]) -> list[dict[str, Any]]:
-    """Recorded work as the form's rows, with empty ones to go on."""
+def work_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Work as the form's rows, with empty ones to go on."""
     filled = [
         {"household": row.household, "task": row.task, "units": row.units, "minutes": row.minutes}
         for row in rows

@@ -1,6 +1,8 @@
 """A departure's page: its parties, who waits for it, who prepared and worked, settling."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,6 +22,8 @@ from cbt.errors import (
     NothingToSettle,
     NoWorkRecorded,
     PreviewOutdated,
+    WorkChanged,
+    WorkDisputed,
     WorkInvalid,
 )
 from cbt.i18n import _, pick
@@ -27,8 +31,10 @@ from cbt.payments.queries import list_money
 from cbt.people.queries import list_names
 from cbt.revenue import queries as revenue
 from cbt.revenue import services as settlement
+from cbt.revenue import turns, work
 from cbt.revenue.posting import split_booking
-from cbt.revenue.records import NewPreparation, NewWork, Preview
+from cbt.revenue.records import NewPreparation, NewWork, Preview, WorkRow
+from cbt.revenue.work import MOST_ROWS
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.flow import add_up, draw
@@ -38,6 +44,8 @@ from cbt.web.host.departure_forms import (
     NoShowForm,
     PreparedForm,
     SettleForm,
+    ShownForm,
+    WordsForm,
     WorkForm,
     prepared_rows,
     reasons,
@@ -79,27 +87,26 @@ def departure(slug: str, departure_id: int) -> ResponseReturnValue:
 @only(*HOSTS)
 def record_work(slug: str, departure_id: int) -> ResponseReturnValue:
     form = WorkForm()
-    if form.is_too_long(request.form):
+    do = request.form.get("do", "")
+    if form.is_too_long(request.form) or (do == "more" and not form.add_lines(3)):
         return _refuse_work(departure_id, form, _too_long()), 422
-    if request.form.get("do") == "more":
-        if not form.add_lines(3):
-            return _refuse_work(departure_id, form, _too_long()), 422
+    if do == "more" or form.step(do):
         return show_departure(departure_id, Sheet(work=form))
     if not form.validate():
         return _refuse_work(departure_id, form, first_error(form)), 422
-    work = form.work()
+    rows = form.work()
     try:
         settlement.record_work(
             the_community().id,
             departure_id,
-            list(work.values()),
+            list(rows.values()),
             the_reader().person_id,
             utc_now(),
         )
     except WorkInvalid as error:
-        error.facts["row"] = _row_in_form(work, error)
+        error.facts["row"] = _row_in_form(rows, error)
         return _refuse_work(departure_id, form, message_for(error)), error.status
-    address = url_for("host.departure", slug=slug, departure_id=departure_id, _anchor="settle")
+    address = url_for("host.departure", slug=slug, departure_id=departure_id, _anchor="confirm")
     return redirect(address, code=303)
 
 
@@ -117,8 +124,44 @@ def _row_in_form(rows: dict[int, NewWork] | dict[int, NewPreparation], error: Wo
 def _too_long() -> str:
     return _(
         "A departure can hold at most %(most)s lines of work. Nothing was saved.",
-        most=settlement.MOST_ROWS,
+        most=MOST_ROWS,
     )
+
+
+# --- a second look -------------------------------------------------------------------------------
+
+
+@bp.post(f"/{LANG}/host/<slug>/departures/<int:departure_id>/confirm")
+@only(*HOSTS)
+def confirm_work(slug: str, departure_id: int) -> ResponseReturnValue:
+    """A second person says that what others wrote down is right."""
+    form = ShownForm()
+    try:
+        work.confirm(
+            the_community().id,
+            departure_id,
+            typed(form.shown),
+            the_reader().person_id,
+            utc_now(),
+        )
+    except WorkChanged as error:
+        page = show_departure(departure_id, Sheet(problems={"confirm": message_for(error)}))
+        return page, error.status
+    address = url_for("host.departure", slug=slug, departure_id=departure_id, _anchor="settle")
+    return redirect(address, code=303)
+
+
+@bp.post(f"/{LANG}/host/<slug>/departures/<int:departure_id>/disputes/<int:dispute_id>")
+@only(*HOSTS)
+def answer_work_dispute(slug: str, departure_id: int, dispute_id: int) -> ResponseReturnValue:
+    form = WordsForm()
+    if not form.validate():
+        page = show_departure(departure_id, Sheet(problems={"confirm": first_error(form)}))
+        return page, 422
+    person_id = the_reader().person_id
+    work.answer(the_community().id, dispute_id, typed(form.words), person_id, utc_now())
+    address = url_for("host.departure", slug=slug, departure_id=departure_id, _anchor="confirm")
+    return redirect(address, code=303)
 
 
 # --- what was prepared ---------------------------------------------------------------------------
@@ -193,7 +236,7 @@ def show_departure(departure_id: int, sheet: Sheet) -> str:
         household.code: pick(household.name)
         for household in list_households(db.session(), community.id, trip.starts_on)
     }
-    work = revenue.list_work(db.session(), [departure_id])[departure_id]
+    record = work.get_record(db.session(), departure_id)
     preview, why_not = _preview(trip)
     return render_template(
         "host/departure.html",
@@ -202,8 +245,9 @@ def show_departure(departure_id: int, sheet: Sheet) -> str:
         card=bookings.get_departure(db.session(), departure_id),
         line=waitlist.list_line(db.session(), departure_id),
         passed_words=passed_words,
-        work=work,
-        recorders=list_names(db.session(), [row.recorded_by for row in work]),
+        work=[row for part in record.parts for row in part.rows],
+        is_prefilled=sheet.work is None and not record.parts and bool(trip.claimed),
+        **_looked_at(record, trip, now),
         sheet=_filled(sheet, trip, names),
         preview=preview,
         flow=draw(add_up([part for each in preview.bookings for part in split_booking(each)]))
@@ -223,6 +267,31 @@ def show_departure(departure_id: int, sheet: Sheet) -> str:
     )
 
 
+def _looked_at(record: work.Record, trip: TripCard, now: datetime) -> dict[str, object]:
+    """Who confirmed and who disputes the record, what looks odd in it, and from when it is settled."""
+    person_id = the_reader().person_id
+    wait = work.find_wait(record, trip)
+    ids = [each.recorded_by for each in record.parts]
+    ids += [each.confirmed_by for each in record.parts if each.confirmed_by]
+    ids += [id_ for each in record.disputes for id_ in (each.answerer_id, each.answered_by) if id_]
+    return {
+        "record": record,
+        "people": list_names(db.session(), ids),
+        "excess": work.find_warnings(db.session(), trip),
+        "can_confirm": any(
+            each.recorded_by != person_id and record.dispute_of(each.household) is None
+            for each in record.unconfirmed
+        ),
+        "can_answer": {
+            each.id
+            for each in record.open_disputes
+            if person_id not in (each.recorded_by, each.raised_by)
+        },
+        "wait_until": wait if wait and wait > now else None,
+        "words": WordsForm(formdata=None),
+    }
+
+
 def _parties(trip: TripCard) -> dict[str, object]:
     """The parties of a departure: what each still has to pay, who came and who did not."""
     found = bookings.list_bookings(db.session(), the_community().id, [trip.id], _SHOWN)
@@ -240,7 +309,9 @@ def _parties(trip: TripCard) -> dict[str, object]:
 def _filled(sheet: Sheet, trip: TripCard, names: dict[str, str]) -> Sheet:
     """The forms that were not sent, filled with what is written down."""
     if sheet.work is None:
-        rows = revenue.list_work(db.session(), [trip.id])[trip.id]
+        rows: Sequence[WorkRow | NewWork] = revenue.list_work(db.session(), [trip.id])[trip.id]
+        if not rows:  # nothing is written yet: whose turn it is by the queues
+            rows = turns.propose_work(db.session(), the_community().id, trip)
         sheet.work = WorkForm(formdata=None, data={"rows": work_rows(rows)})
     if sheet.prepared is None:
         prepared = revenue.list_preparation(db.session(), [trip.id])[trip.id]
@@ -265,5 +336,6 @@ def _preview(trip: TripCard) -> tuple[Preview | None, str]:
         FeeNotReported,
         NoWorkRecorded,
         NothingToSettle,
+        WorkDisputed,
     ) as error:
         return None, message_for(error)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
 from cbt.bookings import feed_sync, feed_watch, host_feed
-from cbt.bookings.feeds import Problem
+from cbt.bookings.feed_lines import Problem
 from cbt.bookings.fetch import fetch_calendar
 from cbt.bookings.host_feed import HostFeedLinks
 from cbt.bookings.queries import list_things

@@ -19,7 +19,7 @@ from cbt.payments import goodwill as giving
 from cbt.payments.goodwill import Goodwill, GoodwillQuote
 from cbt.revenue import queries as revenue
 from cbt.revenue import take_back
-from cbt.revenue.posting import split_booking
+from cbt.revenue.posting import of_what_is_left, split_booking
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.errors import message_for
 from cbt.web.flow import Flow, draw
@@ -121,6 +121,6 @@ def _flow_after(shown: BookingCard, quoted: GoodwillQuote) -> tuple[Flow | None,
         return None, False
     facts = revenue.list_booking_facts(db.session(), [shown.trip.id])[shown.trip.id]
     own = next(each for each in facts if each.reference == shown.reference)
-    left = revenue.of_what_is_left(replace(own, captured_satang=quoted.left_satang))
+    left = of_what_is_left(replace(own, captured_satang=quoted.left_satang))
     is_short = (left.costs, left.payment_fee_satang) != (own.costs, own.payment_fee_satang)
     return draw(split_booking(left)), is_short

@@ -25,7 +25,8 @@ from cbt.payments.money_in import (
     list_payments,
     stream_payments,
 )
-from cbt.payments.payouts import list_payouts
+from cbt.payments.payouts import count_payouts, list_payouts
+from cbt.payments.queries import list_waiting_proposals
 from cbt.payments.reported import WorkKind
 from cbt.payments.transactions import clear_suspense as clear
 from cbt.payments.work import WorkCard, can_be_noted
@@ -41,7 +42,7 @@ from cbt.web.layout import LANG
 _MONEY = f"/{LANG}/host/<slug>/money"
 _WORK = f"{_MONEY}/work"
 _ON_A_PAGE = 30
-_MOST_PAYOUTS = 100
+_PASSING = (chart.CASH_ON_THE_WAY, chart.SUSPENSE)
 BOM = "\ufeff"  # by which spreadsheets know that Thai letters follow
 
 
@@ -54,7 +55,7 @@ def money_page(slug: str) -> ResponseReturnValue:
     community = the_community()
     today = village_day(utc_now(), community.zone)
     month = _month(today)
-    page = max(1, whole(request.args.get("page")) or 1)
+    page = _page()
     shown = list_payments(db.session(), community, month, (page - 1) * _ON_A_PAGE, _ON_A_PAGE)
     summed = get_month(db.session(), community, month)
     books = balances(db.session(), community.book_id)
@@ -71,11 +72,16 @@ def money_page(slug: str) -> ResponseReturnValue:
         lies=[
             (code, amount)
             for code, amount in books.items()
-            if code.startswith("payment:") or (code == chart.SUSPENSE and amount)
+            if code.startswith("payment:") or (code in _PASSING and amount)
         ],
         owed=[(code, books.get(code, 0)) for code in (chart.GUEST_DEPOSIT, chart.GUEST_CREDIT)],
+        to_agree=list_waiting_proposals(db.session(), community.id),
         to_do=sum(work.count_open_kinds(db.session(), community.id).values()),
     )
+
+
+def _page() -> int:
+    return max(1, whole(request.args.get("page")) or 1)
 
 
 def _month(today: date) -> date:
@@ -140,13 +146,17 @@ def _baht(satang: int | None) -> str:
 @only(*HOSTS)
 def payout_list(slug: str) -> ResponseReturnValue:
     community = the_community()
-    found = list_payouts(db.session(), community.id, _MOST_PAYOUTS)
+    pages = max(1, -(-count_payouts(db.session(), community.id) // _ON_A_PAGE))
+    page = min(_page(), pages)
+    found = list_payouts(db.session(), community.id, _ON_A_PAGE, (page - 1) * _ON_A_PAGE)
     names = [f"payout:{each.id}" for each in found]
     return render_template(
         "host/money_payouts.html",
         community=community,
         payouts=found,
         seen=list_lines_of(db.session(), community.id, names),
+        page=page,
+        pages=pages,
     )
 
 

@@ -5,8 +5,10 @@ from wtforms.validators import InputRequired
 
 from cbt.i18n import Localized, _l
 from cbt.payments.promptpay import IdKind
+from cbt.web import contact
 from cbt.web.forms import REQUIRED, DayField, Form, text, trim, typed
 from cbt.web.host.forms import required_text
+from cbt.web.labels import label
 from cbt.web.money_fields import baht
 
 # --- cash ----------------------------------------------------------------------------------------
@@ -26,15 +28,7 @@ class BankedForm(Form):
 
 
 def _kinds() -> list[tuple[str, str]]:
-    return [(str(kind), str(name)) for kind, name in ID_KINDS.items()]
-
-
-ID_KINDS = {
-    IdKind.PHONE: _l("Telephone number"),
-    IdKind.TAX_ID: _l("Citizen or tax number, 13 digits"),
-    IdKind.EWALLET: _l("E-wallet number, 15 digits"),
-    IdKind.BILLER: _l("Biller number, 15 digits"),
-}
+    return [(str(kind), label(kind)) for kind in IdKind]
 
 
 class _NamedForm(Form):
@@ -98,6 +92,16 @@ class ServiceForm(_NamedForm):
     def fill(self, receiver: dict[str, str], name: Localized) -> None:
         super().fill(receiver, name)
         self.account.data = receiver.get("account", "")
+
+
+class ReasonForm(Form):
+    reason = text(_l("Why"), most=300)
+
+
+class MailForm(Form):
+    """Where the reader is told of the community's money; left empty, nowhere."""
+
+    mail = contact.email()
 
 
 class LimitsForm(Form):

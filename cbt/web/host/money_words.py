@@ -1,6 +1,6 @@
 """How the work list says what a person must look at, and where each is settled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -41,6 +41,18 @@ _SENTENCES: dict[WorkKind, Any] = {
         "A transfer of %(amount)s for booking %(reference)s was confirmed, but the bank statement does"
         " not show it. Ask whoever confirmed it what they saw."
     ),
+    WorkKind.REFUND_NOT_SEEN: _l(
+        "%(amount)s for the guest of booking %(reference)s was noted as given back by hand, but the"
+        " bank statement does not show it. Ask whoever noted it what they did."
+    ),
+    WorkKind.CASH_NOT_SEEN: _l(
+        "%(amount)s from the cash box should be in the bank since %(day)s (%(reference)s), but the"
+        " bank statement does not show it. Ask whoever brought it, and the bank."
+    ),
+    WorkKind.CASH_ON_THE_WAY: _l(
+        "%(amount)s from the cash box was brought to the bank on %(day)s (%(reference)s). A second"
+        " person sees whether it arrived, or the bank statement shows it."
+    ),
     WorkKind.EVENT_FAILED: _l(
         "A message of %(provider)s about %(object)s could not be worked off, after several tries."
     ),
@@ -50,15 +62,28 @@ _SENTENCES: dict[WorkKind, Any] = {
     WorkKind.DISPUTE_OPENED: _l(
         "The bank of the guest of booking %(reference)s disputes %(amount)s. Please answer it in time."
     ),
-    WorkKind.DISPUTE_LOST: _l(
-        "The dispute over %(amount)s for booking %(reference)s was lost after the money had been shared"
-        " out. The community decides who bears it."
-    ),
     WorkKind.CASH_DIFFERS: _l(
         "Two people counted %(counted)s in the cash box where the books said %(expected)s. Please find"
         " out why."
     ),
 }
+_LOST = _l("The dispute over %(amount)s for booking %(reference)s was lost.")
+_LOST_WHY: dict[str, Any] = {
+    "in_flight": _l(
+        "A refund of the same payment is on its way, so the guest may get the money twice. Look at the"
+        " payment service's own pages."
+    ),
+    "split": _l("The money had been shared out before. The community decides who bears it."),
+    "loss": _l(
+        "%(loss)s of it was not there any more, as it had been returned or used before. The community"
+        " decides who bears it."
+    ),
+    "ahead": _l("The party still holds its places. Decide whether it may come, and ask it to pay."),
+}
+_BACK = _l(
+    "A lost dispute for booking %(reference)s was won after all. %(amount)s came back after the trip had"
+    " been shared out, and is in the management fund. The community decides what to do with it."
+)
 _WRONG_BOOKING = _l(
     "What a payment service answered for booking %(reference)s cannot be right, so nothing was booked."
     " Compare with its own pages."
@@ -74,6 +99,9 @@ _PLACES = {
     WorkKind.PAYOUT_NOT_SEEN: "host.payout_list",
     WorkKind.REFUND_FAILED: "host.refund_list",
     WorkKind.CASH_DIFFERS: "host.cash_page",
+    WorkKind.CASH_ON_THE_WAY: "host.cash_page",
+    WorkKind.CASH_NOT_SEEN: "host.cash_page",
+    WorkKind.REFUND_NOT_SEEN: "host.refund_list",
     WorkKind.STATEMENT_LINE: "host.match_list",
 }
 
@@ -88,9 +116,18 @@ def work_words(card: WorkCard) -> str:
         text = _MORE if amount < 0 else _LESS
     elif card.kind == WorkKind.ANSWER_WRONG:
         text = _WRONG_BOOKING if facts.get("reference") else _WRONG_OTHER
+    elif card.kind == WorkKind.DISPUTE_LOST:
+        text = _lost_words(facts.get("why", ()))
     else:
         text = _SENTENCES[card.kind]
     return str(text) % _values(card, facts, abs(amount))
+
+
+def _lost_words(why: Sequence[str]) -> str:
+    """What of a lost dispute is left to do, reason by reason."""
+    if "back" in why:
+        return str(_BACK)
+    return " ".join(str(each) for each in (_LOST, *(_LOST_WHY[reason] for reason in why)))
 
 
 def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, str]:
@@ -100,6 +137,7 @@ def _values(card: WorkCard, facts: Mapping[str, Any], amount: int) -> dict[str, 
     return {
         "provider": provider_words(name) if name else _("a payment service"),
         "amount": format_baht(amount),
+        "loss": format_baht(int(facts.get("loss_satang", 0))),
         "summed": format_baht(int(facts.get("summed_satang", 0))),
         "counted": format_baht(int(facts.get("counted_satang", 0))),
         "expected": format_baht(int(facts.get("expected_satang", 0))),

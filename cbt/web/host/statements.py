@@ -24,16 +24,10 @@ from cbt.payments import bank_matching
 from cbt.payments.bank_columns import ColumnMapping
 from cbt.payments.bank_csv import Preview, preview
 from cbt.payments.bank_lines import MOST_BYTES
-from cbt.payments.bank_matching import (
-    Accepted,
-    OpenLine,
-    Target,
-    accept_all_certain,
-    find_payment,
-    list_open_lines,
-    read_target,
-)
+from cbt.payments.bank_matching import Accepted, find_payment
 from cbt.payments.bank_statements import Imported, import_statement, is_xml, list_imports
+from cbt.payments.bank_targets import Target, read_target
+from cbt.payments.open_lines import count_open_lines, find_place, list_open_lines
 from cbt.payments.take_in import take_in
 from cbt.people.queries import list_names
 from cbt.web.access import only, the_community, the_reader
@@ -45,6 +39,7 @@ from cbt.web.layout import LANG
 
 _STATEMENTS = f"/{LANG}/host/<slug>/money/statements"
 _MATCH = f"{_STATEMENTS}/match"
+_ASIDE = f"{_STATEMENTS}/aside"
 _MOST_IMPORTS = 24
 _ON_A_PAGE = 25
 _AROUND_THE_FILE = 64 * 1024  # what a form adds to the file that it carries
@@ -175,7 +170,11 @@ def _target(code: str) -> Target | None:
 @bp.post(f"{_MATCH}/certain")
 @only(*HOSTS)
 def accept_certain(slug: str) -> ResponseReturnValue:
-    done = accept_all_certain(the_community(), the_reader().person_id, utc_now())
+    """The certain lines of the page that was shown; what became unsure meanwhile is left."""
+    ids = [number for each in request.form.getlist("line") if (number := whole(each))]
+    done = bank_matching.accept_certain(
+        the_community(), ids[:_ON_A_PAGE], the_reader().person_id, utc_now()
+    )
     _take_in(done)
     if done.waiting:
         words = ngettext(
@@ -184,7 +183,7 @@ def accept_certain(slug: str) -> ResponseReturnValue:
             done.waiting,
         ) % {"num": done.waiting}
         return _show_lines(words, tone="info")
-    return redirect(url_for("host.match_list", slug=slug), code=303)
+    return redirect(url_for("host.match_list", slug=slug, page=_page()), code=303)
 
 
 def _take_in(done: Accepted) -> None:
@@ -207,6 +206,49 @@ def set_lines_aside(slug: str) -> ResponseReturnValue:
     return redirect(url_for("host.match_list", slug=slug, page=_page()), code=303)
 
 
+# --- set aside, and taken back -------------------------------------------------------------------
+
+
+@bp.get(_ASIDE)
+@only(*HOSTS)
+def aside_list(slug: str) -> ResponseReturnValue:
+    return _show_aside()
+
+
+@bp.post(f"{_ASIDE}/<int:line_id>")
+@only(*HOSTS)
+def reopen_line(slug: str, line_id: int) -> ResponseReturnValue:
+    reason = request.form.get("reason", "")[:200]
+    try:
+        bank_matching.reopen(the_community().id, line_id, reason, the_reader().person_id, utc_now())
+    except NoteMissing:
+        return _show_aside(line_id, _("Please write why it is to be looked at again.")), 422
+    except StateForbids as error:
+        return _show_aside(line_id, message_for(error)), error.status
+    return redirect(url_for("host.aside_list", slug=slug, page=_page()), code=303)
+
+
+def _show_aside(line_id: int | None = None, problem: str = "") -> str:
+    community = the_community()
+    pages = max(1, -(-bank_matching.count_aside(db.session(), community.id) // _ON_A_PAGE))
+    page = min(_page(), pages)
+    lines = bank_matching.list_aside(
+        db.session(), community.id, (page - 1) * _ON_A_PAGE, _ON_A_PAGE
+    )
+    people = sorted({each.decided_by for each in lines if each.decided_by})
+    return render_template(
+        "host/money_aside.html",
+        community=community,
+        lines=lines,
+        names=list_names(db.session(), people) if people else {},
+        page=page,
+        pages=pages,
+        problem=problem,
+        line_id=line_id,
+        action=Form(formdata=None),
+    )
+
+
 def _page() -> int:
     return max(1, whole(request.values.get("page")) or 1)
 
@@ -219,17 +261,17 @@ def _show_lines(
     tone: str = "bad",
 ) -> str:
     community = the_community()
-    lines = list_open_lines(db.session(), community)
-    pages = max(1, -(-len(lines) // _ON_A_PAGE))
-    page = _page_of(lines, line_id) or min(_page(), pages)
-    shown = lines[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
+    waiting = count_open_lines(db.session(), community.id)
+    pages = max(1, -(-waiting // _ON_A_PAGE))
+    page = _page_of(line_id) or min(_page(), pages)
+    shown = list_open_lines(db.session(), community, (page - 1) * _ON_A_PAGE, _ON_A_PAGE)
     seen_by = {each.target.seen_by for each in shown if each.target and each.target.seen_by}
     return render_template(
         "host/money_match.html",
         community=community,
         lines=shown,
-        waiting=len(lines),
-        certain=sum(each.is_certain for each in lines),
+        waiting=waiting,
+        certain=[each.id for each in shown if each.is_certain],
         names=list_names(db.session(), sorted(seen_by)) if seen_by else {},
         own_id=the_reader().person_id,
         page=page,
@@ -244,9 +286,9 @@ def _show_lines(
     )
 
 
-def _page_of(lines: Sequence[OpenLine], line_id: int | None) -> int | None:
-    """The page that a line stands on."""
-    for place, each in enumerate(lines):
-        if each.id == line_id:
-            return place // _ON_A_PAGE + 1
-    return None
+def _page_of(line_id: int | None) -> int | None:
+    """The page that a line stands on, while it waits."""
+    place = None
+    if line_id is not None:
+        place = find_place(db.session(), the_community().id, line_id)
+    return None if place is None else place // _ON_A_PAGE + 1

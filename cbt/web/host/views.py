@@ -63,6 +63,7 @@ def today(slug: str) -> ResponseReturnValue:
         stale_feeds=list_stale_feeds(db.session(), community.id, now),
         to_confirm=[each for each in open_transfers if not each.is_of_paid_booking],
         to_give_back=queries.list_refunds_to_make(db.session(), community.id),
+        to_agree=queries.list_waiting_proposals(db.session(), community.id),
     )
 
 

@@ -13,9 +13,13 @@ from cbt.db import db, snapshot
 from cbt.errors import NotFound
 from cbt.i18n import _
 from cbt.ledger.queries import balances
+from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.revenue import posting, queries
+from cbt.revenue.line_disputes import list_lines
+from cbt.revenue.period_queries import list_periods
 from cbt.revenue.statements import list_settled_trips
+from cbt.revenue.work import get_record
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.flow import draw
 from cbt.web.forms import FindForm, add_error, typed, whole
@@ -61,6 +65,8 @@ def _show_audit(find: FindForm | None = None) -> str:
             db.session(), community.id, _AT_ONCE, whole(request.args.get("before"))
         ),
         policies=queries.list_policies(db.session(), community.id),
+        closed=list_periods(db.session(), community.id),
+        asked=[each for each in list_lines(db.session(), community.id) if each.is_open],
         find=find or FindForm(None),
     )
 
@@ -108,12 +114,21 @@ def departure(slug: str, departure_id: int) -> ResponseReturnValue:
     community = the_community()
     trip = bookings.get_trip(db.session(), community.id, departure_id)
     settlement = queries.find_settlement(db.session(), departure_id)
+    record = get_record(db.session(), departure_id)
     return render_template(
         "mentor/departure.html",
         community=community,
         trip=trip,
         settlement=settlement,
         recomputed=recompute_sharing(db.session(), community, settlement) if settlement else None,
-        work=queries.list_work(db.session(), [departure_id])[departure_id],
+        record=record,
+        people=list_names(
+            db.session(),
+            [
+                *(each.recorded_by for each in record.parts),
+                *(each.confirmed_by for each in record.parts if each.confirmed_by),
+                *(each.answered_by for each in record.disputes if each.answered_by),
+            ],
+        ),
         bookings=bookings.list_bookings(db.session(), community.id, [departure_id]),
     )

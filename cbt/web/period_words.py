@@ -1,0 +1,89 @@
+"""What the rules of a close are called and what they found, in the reader's language."""
+
+from typing import Any
+
+from cbt.i18n import _, _l, format_baht, format_bp, format_number
+from cbt.revenue.close_rules import Answer
+from cbt.revenue.policy_rules import Verdict
+from cbt.revenue.statement_text import Item, ItemKind
+from cbt.web.labels import label
+
+_TITLES = {
+    "PRD-01": _l("Every satang is accounted for"),
+    "PRD-02": _l("Every line leads back to its booking and work"),
+    "PRD-03": _l("Money was shared as the policy says"),
+    "PRD-04": _l("How evenly income is spread over households"),
+    "PRD-05": _l("No household takes too large a part"),
+    "PRD-06": _l("How many member households earn"),
+    "PRD-09": _l("What the committee's households earn"),
+    "PRD-10": _l("The funds' accounts are right"),
+    "PRD-11": _l("Income stays in the community"),
+    "PRD-12": _l("An hour's work is paid no less than the minimum wage"),
+    "PRD-13": _l("Three different people, and closed in time"),
+    "PRD-14": _l("Statements and payouts came in time"),
+    "PRD-15": _l("Sales beside the limits of tax"),
+}
+_FOUND: dict[str, Any] = {
+    "PRD-01": _l("%(looked_at)s bookings looked at, %(faults)s that do not add up."),
+    "PRD-02": _l("%(looked_at)s lines looked at, %(faults)s that lead nowhere."),
+    "PRD-03": _l("%(looked_at)s computed anew, %(faults)s that differ."),
+    "PRD-04": _l("Gini coefficient %(gini)s over %(households)s households and %(months)s months."),
+    "PRD-05": _l("The largest part is %(largest)s percent, of %(limit)s percent allowed."),
+    "PRD-06": _l("%(earning)s of %(households)s households earned."),
+    "PRD-09": _l("%(committee)s committee households earn %(times)s times their even share."),
+    "PRD-10": _l("%(looked_at)s funds looked at, %(faults)s that do not add up."),
+    "PRD-11": _l("%(kept)s percent of the net income stays with members and local funds."),
+    "PRD-12": _l("%(low)s of %(records)s records are below it."),
+    "PRD-13": _l("%(days)s days after the month's last one; %(most)s are in time."),
+    "PRD-14": _l("Statements after %(statements_days)s days; oldest unpaid: %(unpaid_days)s days."),
+    "PRD-15": _l("Twelve months' sales: %(gross_satang)s."),
+}
+_TOO_FEW = _l("There are too few figures to judge this yet. That is not a pass.")
+_NOTHING = _l("There was nothing of the kind this month.")
+_EXEMPTION = _l("The tax exemption in the settings has ended. Ask the Revenue Department.")
+
+_RULES = {
+    "by_work": _l("by the work done"),
+    "preparation": _l("for what was prepared"),
+    "by_shares": _l("by the shares held"),
+    "equal": _l("in equal parts"),
+}
+
+
+def rule_title(rule: str) -> str:
+    return str(_TITLES[rule])
+
+
+def answer_words(answer: Answer) -> str:
+    """What a rule found, with its numbers."""
+    if answer.verdict == Verdict.NO_DATA:
+        return str(_TOO_FEW)
+    if answer.verdict == Verdict.NOT_APPLICABLE:
+        return str(_NOTHING)
+    values: dict[str, Any] = {}
+    for name, value in answer.values.items():
+        if name.endswith("_satang"):
+            values[name] = format_baht(value)
+        elif name in ("gini_bp", "times_bp"):
+            values[name.removesuffix("_bp")] = f"{value // 10_000}.{value % 10_000 // 100:02}"
+        elif name.endswith("_bp"):
+            values[name.removesuffix("_bp")] = format_bp(value)
+        else:
+            values[name] = format_number(value)
+    words = str(_FOUND[answer.rule]) % values
+    return f"{words} {_EXEMPTION}" if answer.values.get("exemption_over") else words
+
+
+def line_rule(item: Item) -> str:
+    """By which rule a household got a line, or what it is."""
+    name = item.rule.partition(":")[0]
+    if name in _RULES:
+        return str(_RULES[name])
+    return label(item.kind)
+
+
+def line_title(item: Item) -> str:
+    """What a line is about that belongs to no trip."""
+    if item.kind == ItemKind.PAID_OUT:
+        return _("Payout") if item.amount_satang < 0 else _("A payout that came back")
+    return _("Correction") if item.kind == ItemKind.RECOVERED else _("Entry of the books")
