@@ -9,7 +9,7 @@ from cbt.bookings import departures, shared, waitlist
 from cbt.bookings import hold as holding
 from cbt.bookings.change import Wanted
 from cbt.bookings.hold import Details, HoldRequest
-from cbt.bookings.queries import get_booking, get_price_parts, list_departures
+from cbt.bookings.queries import get_booking, get_departure, get_price_parts, list_departures
 from cbt.bookings.states import EndReason
 from cbt.bookings.things import ThingKind
 from cbt.bookings.waitlist import Joining
@@ -313,8 +313,9 @@ def confirm_work(village: Village, now: datetime) -> None:
 
 
 def settle(village: Village, now: datetime) -> int:
-    """Settle a departure whose work a second person confirmed."""
-    confirm_work(village, now)
+    """Settle a departure whose work a second person confirmed once it had begun."""
+    if get_departure(db.session(), village.departure_id).begins_at <= now:
+        confirm_work(village, now)
     previewed = revenue.preview_settlement(village.id, village.departure_id).fingerprint
     return revenue.settle(village.id, village.departure_id, previewed, village.person_id, now)
 

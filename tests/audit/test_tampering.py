@@ -207,7 +207,7 @@ def test_one_service_record_changed_after_settlement(village):
     sharing = one(SHARING)
     tamper("UPDATE service_record SET units = 5 WHERE line = 2")
     faults = found(village)
-    assert set(faults) == {Check.SHARING}
+    assert set(faults) == {Check.SHARING, Check.WORK}  # nobody confirmed what stands there now
     assert (Fault.FACTS_CHANGED, sharing.subject) in faults[Check.SHARING]
     assert (Fault.AMOUNT_DIFFERS, sharing.subject) in faults[Check.SHARING]
     [changed] = [
@@ -220,13 +220,16 @@ def test_one_service_record_changed_after_settlement(village):
 
 
 def test_a_record_changed_together_with_the_settlements_own_copy(village):
-    """Minutes do not move money, so only the fingerprint in the chain can tell."""
+    """Minutes move no money: the fingerprint in the chain tells, and who confirmed other minutes."""
     sharing = one(SHARING)
     tamper(
         "UPDATE service_record SET minutes = 61 WHERE line = 2",
         "UPDATE settlement SET facts = REPLACE(facts, 'work:H02:guide:1:60', 'work:H02:guide:1:61')",
     )
-    assert found(village) == {Check.SHARING: [(Fault.FACTS_UNFIT, sharing.subject)]}
+    assert found(village) == {
+        Check.SHARING: [(Fault.FACTS_UNFIT, sharing.subject)],
+        Check.WORK: [(Fault.WORK_UNSEEN, sharing.subject)],
+    }
 
 
 def test_an_outside_cost_changed_after_settlement(village):

@@ -168,6 +168,7 @@ def test_until_every_fee_is_known_nothing_is_settled(village):
     attempt = factories.start(reference)
     act(attempt.provider_ref, Act.PAY, attempt.amount_satang, attempt.expires_at, NOW)
     take_in.take_in(attempt.id, {"demo": _Silent()}, NOW)
+    factories.confirm_work(village, EVENING)
     entries = count(Entry)
     with pytest.raises(FeeNotReported) as refused:
         services.preview_settlement(village.id, village.departure_id)
