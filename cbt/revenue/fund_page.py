@@ -1,12 +1,15 @@
 """What everybody may read of a fund: what came in and went out, by kind and never by household. Pure.
 
-A kind with fewer than three payments would tell who was paid, so such kinds stand together as "other".
+A kind with fewer than three payments would tell who was paid, or which member gave, so such kinds stand
+together as "other". What offices gave and the trips' share tell of nobody.
 Worked numbers in docs/algorithms/funds.md.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from cbt.revenue.funds import Giver
 
 LEAST_PAYMENTS = 3
 
@@ -39,11 +42,14 @@ class Page:
     balance_satang: int
 
 
+_OF_NOBODY = (Line.TRIPS, Giver.LOCAL_GOVERNMENT, Giver.STATE)
+
+
 def fold(sums: Iterable[Sum], least: int = LEAST_PAYMENTS) -> tuple[Sum, ...]:
     """The sums with those of too few payments together as "other", last; the total stays."""
     shown, other, payments = [], 0, 0
     for each in sums:
-        if each.kind != Line.OTHER and (each.payments >= least or each.kind == Line.TRIPS):
+        if each.kind != Line.OTHER and (each.payments >= least or each.kind in _OF_NOBODY):
             shown.append(each)
         else:
             other += each.amount_satang

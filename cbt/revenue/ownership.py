@@ -1,7 +1,7 @@
 """What households own together, recorded by one person and confirmed by a second. Use cases.
 
 Income follows the share on the day of service. So nothing may change a register at or before the
-last day whose money was shared out by it, nor in a closed period (`closed_until`, from the door).
+last day whose money was shared out by it, nor in a closed month.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ from cbt.db import transaction
 from cbt.errors import NotFound
 from cbt.experiences.models import Experience, Option
 from cbt.revenue.models import Settlement
+from cbt.revenue.period_queries import last_closed_day
 
 
 def add_asset(community_id: int, new: NewAsset, person_id: int, now: datetime) -> int:
@@ -39,7 +40,6 @@ def record_change(
     new: NewShareChange,
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> int:
     """Write down shares issued, transferred or redeemed; return the event's id.
 
@@ -48,7 +48,10 @@ def record_change(
     """
     with transaction() as session:
         lock_community(session, community_id)
-        until = _latest(closed_until, last_shared_on(session, community_id, new.asset_id))
+        until = _latest(
+            last_closed_day(session, community_id),
+            last_shared_on(session, community_id, new.asset_id),
+        )
         return register.record_change(session, community_id, new, until, person_id, now)
 
 
@@ -58,7 +61,6 @@ def decide_change(
     decision: Decision,
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> None:
     """A second person confirms a share event, or refuses it.
 
@@ -67,7 +69,10 @@ def decide_change(
     with transaction() as session:
         lock_community(session, community_id)
         asset_id = session.scalar(select(ShareChange.asset_id).where(ShareChange.id == event_id))
-        until = _latest(closed_until, last_shared_on(session, community_id, asset_id or 0))
+        until = _latest(
+            last_closed_day(session, community_id),
+            last_shared_on(session, community_id, asset_id or 0),
+        )
         register.decide_change(session, community_id, event_id, decision, until, person_id, now)
 
 
@@ -78,7 +83,6 @@ def record_use(
     effective_on: date,
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> int:
     """Write down that an experience earns by an asset's shares from a day on; return its id.
 
@@ -87,7 +91,9 @@ def record_use(
     with transaction() as session:
         lock_community(session, community_id)
         _require_own_experience(session, community_id, experience_id)
-        until = _latest(closed_until, _last_settled_on(session, [experience_id]))
+        until = _latest(
+            last_closed_day(session, community_id), _last_settled_on(session, [experience_id])
+        )
         return register.record_use(
             session, community_id, experience_id, asset_id, effective_on, until, person_id, now
         )
@@ -99,7 +105,6 @@ def decide_use(
     decision: Decision,
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> None:
     """A second person confirms what an experience earns by, or refuses it.
 
@@ -108,7 +113,9 @@ def decide_use(
     with transaction() as session:
         lock_community(session, community_id)
         about = session.scalar(select(AssetUse.experience_id).where(AssetUse.id == use_id))
-        until = _latest(closed_until, _last_settled_on(session, [about or 0]))
+        until = _latest(
+            last_closed_day(session, community_id), _last_settled_on(session, [about or 0])
+        )
         register.decide_use(session, community_id, use_id, decision, until, person_id, now)
 
 

@@ -123,6 +123,12 @@ def list_closes(session: Session, community_id: int) -> tuple[Close, ...]:
     return tuple(Close(*row) for row in rows)
 
 
+def last_closed_day(session: Session, community_id: int) -> date | None:
+    """The last day of the last closed month; None while none is closed."""
+    closes = list_closes(session, community_id)
+    return last_day_of(closes[-1].month) if closes else None
+
+
 def list_periods(session: Session, community_id: int) -> list[PeriodCard]:
     """Closed periods, the newest first."""
     rows = session.execute(

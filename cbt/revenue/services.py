@@ -1,7 +1,7 @@
 """Adopting policies, recording work, settling departures."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from cbt.bookings import queries as bookings
 from cbt.bookings.hold import close_departure
 from cbt.bookings.models import Departure
+from cbt.bookings.records import TripCard
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.communities.queries import get_community_by_id, list_memberships, list_register
@@ -35,6 +36,7 @@ from cbt.payments.queries import find_open_dispute, find_open_promise, find_wait
 from cbt.revenue import posting, queries, work
 from cbt.revenue.adoption import ResolutionProblem
 from cbt.revenue.models import PolicyVersion, Preparation, Settlement
+from cbt.revenue.period_queries import last_closed_day
 from cbt.revenue.policy import identity, parse
 from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import AdoptedPolicy, NewPreparation, NewWork, Preview, Resolution
@@ -118,17 +120,16 @@ def record_work(
     rows: Sequence[NewWork],
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> None:
     """Write down who worked on a departure, in place of what was written before.
 
-    `closed_until` is the last day of the last closed month. Raises DepartureUnknown, AlreadySettled,
-    PeriodClosed, or WorkInvalid naming the row, and then writes nothing.
+    Raises DepartureUnknown, AlreadySettled, PeriodClosed, or WorkInvalid naming the row, and then
+    writes nothing.
     """
     with transaction() as session:
         lock_community(session, community_id)
         trip = bookings.get_trip(session, community_id, departure_id)
-        work.require_open(trip, closed_until)
+        _require_open(session, community_id, trip)
         work.replace_rows(session, community_id, trip, rows, person_id, now)
 
 
@@ -138,7 +139,6 @@ def record_preparation(
     rows: Sequence[NewPreparation],
     person_id: int,
     now: datetime,
-    closed_until: date | None = None,
 ) -> None:
     """Write down what households bought or prepared for a departure, in place of what stood before.
 
@@ -148,7 +148,7 @@ def record_preparation(
     with transaction() as session:
         lock_community(session, community_id)
         trip = bookings.get_trip(session, community_id, departure_id)
-        work.require_open(trip, closed_until)
+        _require_open(session, community_id, trip)
         members = list_memberships(session, community_id)
         register = {
             household.code: household.id for household in list_register(session, community_id)
@@ -174,6 +174,16 @@ def record_preparation(
                     for number, row in enumerate(rows, start=1)
                 ],
             )
+
+
+def _require_open(session: Session, community_id: int, trip: TripCard) -> None:
+    """Raise AlreadySettled, or PeriodClosed for a trip of a closed month.
+
+    Where money still waits to be shared out, as when it came in after the close, its record stays
+    open: the money lands in the open month, and somebody must have earned it.
+    """
+    waits = queries.list_booking_facts(session, [trip.id]).get(trip.id)
+    work.require_open(trip, None if waits else last_closed_day(session, community_id))
 
 
 # --- settlement ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class ContributionForm(Form):
     amount = baht(_l("Amount in baht"))
     account = SelectField(_l("How it came"), choices=_accounts)
     bank_reference = text(_l("Bank reference of the transfer"), most=40)
-    given_on = DayField(_l("Day"), [InputRequired(message=REQUIRED)])
+    given_on = DayField(_l("Day on which it came"), [InputRequired(message=REQUIRED)])
     note = text(_l("Note"), most=300)
 
 
@@ -73,7 +73,7 @@ class MoneyOutForm(Form):
 
     paid_from = SelectField(_l("How it was paid"), choices=_accounts)
     bank_reference = text(_l("Bank reference of the transfer"), most=40)
-    on = DayField(_l("Day"), [InputRequired(message=REQUIRED)])
+    on = DayField(_l("Day on which it was paid"), [InputRequired(message=REQUIRED)])
 
 
 class LoanForm(Form):
@@ -91,4 +91,4 @@ class RepayForm(Form):
     amount = baht(_l("Paid back, in baht"))
     account = SelectField(_l("How it came"), choices=_accounts)
     bank_reference = text(_l("Bank reference of the transfer"), most=40)
-    repaid_on = DayField(_l("Day"), [InputRequired(message=REQUIRED)])
+    repaid_on = DayField(_l("Day on which it came"), [InputRequired(message=REQUIRED)])

@@ -64,7 +64,7 @@ class PaidForm(Form):
         choices=lambda: [("promptpay", _("By bank transfer")), ("cash", _("In cash"))],
     )
     bank_reference = text(_l("Bank reference of the transfer"), most=40)
-    on = DayField(_l("Day"), [InputRequired(message=REQUIRED)])
+    on = DayField(_l("Day on which it was paid"), [InputRequired(message=REQUIRED)])
 
 
 class StopForm(Form):

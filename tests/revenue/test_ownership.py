@@ -1,7 +1,7 @@
 """Share registers in the records: two people, documents, and what was shared out stays."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -21,6 +21,7 @@ from cbt.errors import (
 from cbt.experiences.models import Option
 from cbt.revenue import ownership
 from tests import factories
+from tests.revenue.closing import close_month, make_office, worked_month
 from tests.site import NOW
 
 DAY = factories.TOMORROW
@@ -46,7 +47,6 @@ class Coop:
         )
 
     def record(self, kind, giver, taker, shares, on=factories.SPRING, **changes):
-        closed_until = changes.pop("closed_until", None)
         new = NewShareChange(
             asset_id=self.boat,
             kind=ShareKind(kind),
@@ -58,7 +58,7 @@ class Coop:
             document_sha256=PAPER,
         )
         new = replace(new, **changes)
-        return ownership.record_change(self.id, new, self.first, NOW, closed_until)
+        return ownership.record_change(self.id, new, self.first, NOW)
 
     def confirm(self, event_id, person=None, decision=Decision.CONFIRMED):
         ownership.decide_change(self.id, event_id, decision, person or self.second, NOW)
@@ -171,9 +171,6 @@ def test_an_experiences_own_register_comes_before_its_assets(coop):
             id="before",
         ),
         pytest.param(
-            ("issue", None, "H02", 1), {"closed_until": DAY}, ShareProblem.CLOSED, id="closed"
-        ),
-        pytest.param(
             ("issue", None, "H02", 1), {"document": " "}, ShareProblem.DOCUMENT, id="no-document"
         ),
         pytest.param(
@@ -221,6 +218,19 @@ def test_nothing_changes_at_or_before_a_day_that_was_shared_out(coop):
     assert (count(ShareChange), count(AssetUse)) == (2, 1)
     coop.change("issue", None, "H02", 5, on=DAY + timedelta(days=1))
     assert coop.register(DAY) == (("H01", 10),)
+
+
+def test_nothing_changes_in_a_closed_month(app):
+    coop = Coop()
+    office = make_office(coop.village)
+    worked_month(office)
+    close_month(office)
+    for day in (DAY, date(2026, 11, 30)):
+        with pytest.raises(ShareInvalid) as error:
+            coop.record("issue", None, "H01", 10, on=day)
+        assert error.value.facts == {"problem": ShareProblem.CLOSED, "on": date(2026, 11, 30)}
+    assert count(ShareChange) == 0
+    coop.change("issue", None, "H01", 10, on=date(2026, 12, 1))
 
 
 def test_another_communitys_things_are_not_found(coop):

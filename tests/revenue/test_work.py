@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from cbt.bookings import queries as bookings
+from cbt.bookings.models import Departure
 from cbt.communities.models import Household
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -47,6 +48,7 @@ from cbt.revenue.work_rules import (
     turns_needed,
 )
 from tests import factories
+from tests.revenue.closing import close_month, make_office, worked_month
 from tests.site import NOW
 
 DAY = factories.TOMORROW
@@ -85,11 +87,9 @@ def plain_settle(village, now):
     return services.settle(village.id, village.departure_id, previewed, village.person_id, now)
 
 
-def write(village, *rows, person=None, now=NOW, **changes):
+def write(village, *rows, person=None, now=NOW):
     rows = [NewWork(*row) for row in rows]
-    services.record_work(
-        village.id, village.departure_id, rows, person or village.person_id, now, **changes
-    )
+    services.record_work(village.id, village.departure_id, rows, person or village.person_id, now)
 
 
 # --- confirming ----------------------------------------------------------------------------------
@@ -307,13 +307,34 @@ def household_id(village, code):
     )
 
 
-def test_after_the_month_was_closed_a_record_stays_as_it_is(village):
+def test_after_the_month_was_closed_a_record_stays_as_it_is(app):
+    office = make_office()
+    worked_month(office)
+    later = factories.make_departure(office.village.option_id, DAY + timedelta(days=2))
+    nobody_came = replace(office.village, departure_id=later)
+    write(nobody_came, ("H01", "boat", 1, 60))
+    close_month(office)
     with pytest.raises(PeriodClosed) as refused:
-        write(village, ("H03", "boat", 1, 60), closed_until=DAY)
-    assert refused.value.facts == {"on": DAY}
-    assert [each.household for each in record(village).parts] == ["H01", "H02"]
-    write(village, ("H03", "boat", 1, 60), closed_until=DAY - timedelta(days=1))
-    assert [each.household for each in record(village).parts] == ["H03"]
+        write(nobody_came, ("H03", "boat", 1, 60))
+    assert refused.value.facts == {"on": date(2026, 11, 30)}
+    with pytest.raises(PeriodClosed):
+        factories.record_preparation(nobody_came, ("H01", 100))
+    assert [each.household for each in record(nobody_came).parts] == ["H01"]
+
+
+def test_money_that_came_in_after_the_close_still_finds_who_earned_it(app):
+    office = make_office()
+    worked_month(office)
+    close_month(office)
+    december = factories.make_departure(office.village.option_id, date(2026, 12, 20))
+    late = replace(office.village, departure_id=december)
+    factories.book(late)
+    with transaction() as session:  # as if the guest had come in November and paid only now
+        session.execute(
+            update(Departure).where(Departure.id == december).values(starts_on=date(2026, 11, 20))
+        )
+    write(late, ("H03", "boat", 1, 60))
+    assert [each.household for each in record(late).parts] == ["H03"]
 
 
 @pytest.mark.parametrize(

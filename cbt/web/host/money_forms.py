@@ -115,8 +115,8 @@ class LimitsForm(Form):
 class CorrectionForm(Form):
     """Moving money between two accounts of the books; the page fills in which."""
 
-    source = SelectField(_l("From"))
-    target = SelectField(_l("To"))
+    source = SelectField(_l("Take it from"))
+    target = SelectField(_l("Give it to"))
     amount = baht(_l("Amount in baht"))
     concerns_on = DayField(_l("Day that it concerns"))
     reason = text(_l("What was wrong"), most=500, required=True)
