@@ -31,13 +31,15 @@ def found_community(founding: Founding) -> int:
         for bucket in chart.FUNDS:
             ledger.open_account(session, book_id, chart.fund(bucket), CREDIT)
         for code in (
-            *(chart.PAYMENT_FEE, chart.DISPUTED, chart.GIVEN_BACK, chart.LOANS),
+            *(chart.PAYMENT_FEE, chart.DISPUTED, chart.LOANS),
             chart.CASH_ON_THE_WAY,
         ):
             ledger.open_account(session, book_id, code, DEBIT)
-        # more may leave the bank than came in there first; what nothing explains has either side
+        # more may leave the bank than came in there first; what nothing explains has either side; a loss
+        # that was borne may come back before those who bore it have it again
         for code, side in (
             (chart.BANK, DEBIT),
+            (chart.GIVEN_BACK, DEBIT),
             (chart.CASH_DIFFERENCE, DEBIT),
             (chart.SUSPENSE, CREDIT),
         ):

@@ -496,6 +496,7 @@ def _undo(session: Session, refund: Refund, now: datetime) -> None:
         refund.amount_satang,
         refund.paid_from,
         village_day(now, payer.zone),
+        refund.was_split or None,
     )
     ledger.post(session, payer.book_id, posting.refund_return_draft(facts, capture.provider), now)
     refund.done_at = refund.done_by = refund.proof = refund.paid_from = None

@@ -27,13 +27,19 @@ from cbt.payments import give_back, goodwill
 from cbt.payments.disputes import take_in_dispute
 from cbt.payments.goodwill import Goodwill
 from cbt.payments.models import Capture, PaymentAccount, Refund
-from cbt.payments.provider import DisputeState, NormalisedDispute
+from cbt.payments.provider import (
+    DisputeState,
+    NormalisedDispute,
+    NormalisedRefund,
+    RefundState,
+)
 from cbt.revenue import losses, take_back
 from cbt.revenue.models import Correction, Recovery, TakeBack
 from cbt.revenue.taking_back import RecoveryKind
 from tests import factories
 from tests.concurrency import run_together
 from tests.factories import PROVIDERS
+from tests.scripted import Scripted
 from tests.site import NOW
 
 EVENING = NOW + timedelta(days=2)
@@ -118,6 +124,53 @@ def test_eight_workers_at_once_take_back_once(app, village):
     results = run_together(app, lambda _number: take_back.take_back(loss.booking_id, LATER), 8)
     assert sorted(results) == [False] * 7 + [True]
     assert count(TakeBack) == 1
+    assert faults(village) == []
+
+
+def lose(village, state, now):
+    """What the bank of the first booking's guest has decided about the whole payment."""
+    db.session.rollback()
+    paid = db.session.scalars(select(Capture).order_by(Capture.id)).first()
+    account = db.session.scalar(
+        select(PaymentAccount.id).where(
+            PaymentAccount.community_id == village.id, PaymentAccount.provider == "demo"
+        )
+    )
+    fields = (paid.payment_id, paid.amount_satang, 0, state, "fraudulent", NOW, None)
+    db.session.rollback()
+    take_in_dispute(account, NormalisedDispute("dp_back", *fields), now)
+
+
+def test_a_borne_loss_that_the_bank_gives_back_goes_back_to_those_who_bore_it(village):
+    """The books hold it for them until then: no provider's news is refused for it."""
+    before = books(village)
+    lose(village, DisputeState.LOST, LATER)
+    assert take_back.take_back_losses(LATER) == 1
+    assert books(village)["given_back"] == 0
+    lose(village, DisputeState.WON, LATER + timedelta(days=30))
+    assert books(village)["given_back"] == -90_000
+    assert faults(village) == []
+    assert take_back.take_back_losses(LATER + timedelta(days=30)) == 1
+    after = books(village)
+    shares = ("fund:", "household:", "receivable:", "given_back")
+    assert {each: after[each] for each in after if each.startswith(shares)} == {
+        each: before[each] for each in before if each.startswith(shares)
+    }
+    assert faults(village) == []
+
+
+def test_a_borne_refund_that_comes_back_from_the_bank_is_taken_in(village):
+    give(village, 40_000)
+    take_back.take_back_losses(LATER)
+    db.session.rollback()
+    [refund] = db.session.scalars(select(Refund)).all()
+    bank = Scripted()
+    ref = str(refund.provider_ref)
+    bank.refunds[ref] = NormalisedRefund(RefundState.FAILED, 0, ref)
+    give_back.take_in_refund(refund.id, bank.among, LATER)
+    db.session.rollback()
+    assert db.session.scalar(select(Refund.state)) == RefundState.FAILED
+    assert books(village)["given_back"] == -40_000
     assert faults(village) == []
 
 

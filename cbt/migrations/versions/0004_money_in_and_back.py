@@ -52,7 +52,7 @@ CREDIT = "used_satang >= 0 AND frozen_satang >= 0 AND used_satang + frozen_satan
 NEW_ACCOUNTS = (
     ("payment:promptpay", "debit", True),
     ("disputed", "debit", False),
-    ("given_back", "debit", False),
+    ("given_back", "debit", True),
     ("cash_difference", "debit", True),
     ("cash_on_the_way", "debit", False),
     ("suspense", "credit", True),
