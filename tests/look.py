@@ -73,6 +73,8 @@ def visitor(camera: Camera, root: str) -> None:
     camera.visit(f"{root}/?guests=190", "home-nothing")
     camera.visit(f"{root}/c/buna-dara", "community")
     camera.visit(f"{root}/c/ban-mok-ngam", "community-fictional")
+    camera.visit(f"{root}/funds/buna-dara", "funds")
+    camera.visit(f"{root}/funds/buna-dara/welfare", "fund")
     camera.visit(f"{root}/c/buna-dara/mangrove-boat", "experience")
     camera.visit(f"{root}/c/buna-dara/mangrove-boat?ADULT=99", "experience-refused")
     camera.visit(f"{root}/sign-in", "sign-in")
@@ -237,6 +239,8 @@ def host_arranges(camera: Camera, root: str) -> None:
 def treasurer(camera: Camera, root: str) -> None:
     sign_in(camera, root, "treasurer.buna-dara")
     money = f"{root}/host/buna-dara/money"
+    for page in ("batches", "payees", "funds", "funds/welfare", "loans"):
+        camera.visit(f"{money}/{page}", f"money-{page.replace('/', '-')}")
     camera.visit(f"{money}/cash", "cash-box")
     camera.page.locator("#count button").click()
     camera.shoot("cash-box-refused")
@@ -247,6 +251,8 @@ def treasurer(camera: Camera, root: str) -> None:
 
 def household(camera: Camera, root: str) -> None:
     sign_in(camera, root, "h03.buna-dara")
+    for page in ("payouts", "funds"):
+        camera.visit(f"{root}/household/buna-dara/H03/{page}", f"household-{page}")
     camera.visit(f"{root}/household/buna-dara/H03", "household-statement")
     camera.page.locator(".month-nav a").first.click()
     camera.shoot("household-month-before")

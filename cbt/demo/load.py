@@ -26,7 +26,7 @@ from cbt.communities import services as communities
 from cbt.communities.models import Community
 from cbt.communities.records import Founding
 from cbt.db import db
-from cbt.demo import extras, months, owning, scenes
+from cbt.demo import extras, months, owning, paying, scenes
 from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.demo.scenes import Deed
@@ -138,9 +138,19 @@ def load_file(
     plan, read = _read(file, now)
     loaded = _found(plan, read, providers, now)
     _play(loaded, providers, now, key)
+    _leave_money_matters(loaded, now - timedelta(hours=2))
     if "proposal" in plan["policy"]:
         _propose(loaded, plan["policy"]["proposal"], now - _BEFORE_THE_MEETING)
     return loaded.slug
+
+
+def _leave_money_matters(loaded: Loaded, at: datetime) -> None:
+    """What the treasurer and a household began, and nobody has decided yet."""
+    codes = [each["code"] for each in loaded.households]
+    staff = (loaded.treasurer_id, loaded.host_id)
+    paying.name_payees(loaded.id, codes, staff, at)
+    paying.leave_a_batch(loaded.id, loaded.treasurer_id, at)
+    paying.leave_a_request(loaded.id, loaded.slug, codes[0], loaded.treasurer_id, at)
 
 
 def _propose(loaded: Loaded, template: str, at: datetime) -> None:

@@ -197,6 +197,7 @@ def test_no_thai_stands_in_code_but_where_thai_is_written_on_purpose():
             "cbt/i18n.py",
             "cbt/demo/load.py",
             "cbt/demo/owning.py",
+            "cbt/demo/paying.py",
             "cbt/demo/scenes.py",
             "cbt/money.py",
         ),

@@ -144,6 +144,16 @@ def test_a_batch_goes_from_plan_to_the_households_word(ordered, treasurer, house
     assert "The household confirmed it" in treasurer.get(at(ordered, "/1/lines/1")).text
 
 
+def test_the_statement_of_a_household_shows_what_was_paid_out(ordered, treasurer, household):
+    note_paid(treasurer, ordered)
+    paid = re.search(
+        r'class="money">([^<]+)<', household.get(own(ordered)).text.split("Batch 1")[1]
+    )
+    statement = household.get(f"/en/household/{ordered.slug}/H01")
+    assert statement.status_code == 200
+    assert paid[1] in statement.text
+
+
 def test_the_preview_says_who_gets_what_and_who_is_left_out(village, host):
     page = host.get(at(village)).text
     assert "2 households" in page
@@ -165,9 +175,10 @@ def test_who_planned_a_batch_cannot_approve_it(village, host):
     assert count(PayoutStep) == 0
 
 
-def test_another_total_than_was_seen_is_refused(village, host, treasurer):
+@pytest.mark.parametrize("total", ["1", "", "much", "-5", "๑", "9" * 40])
+def test_another_total_than_was_seen_is_refused(village, host, treasurer, total):
     plan(host, village)
-    answer = send(treasurer, at(village, "/1"), at(village, "/1/approve"), total_satang="1")
+    answer = send(treasurer, at(village, "/1"), at(village, "/1/approve"), total_satang=total)
     assert answer.status_code == 409
     assert "plan it again" in answer.text
     assert count(PayoutStep) == 0
