@@ -22,6 +22,7 @@ _AMOUNTS = """() => {
     const found = [];
     while (walk.nextNode()) {
         if (!/\\d\\s*บาท/.test(walk.currentNode.textContent)) continue;
+        if (walk.currentNode.parentElement.closest('.prose')) continue;  // whole sentences wrap
         const range = document.createRange();
         range.selectNodeContents(walk.currentNode);
         const lines = new Set([...range.getClientRects()].map((each) => each.top));

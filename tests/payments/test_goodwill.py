@@ -10,7 +10,6 @@ from cbt.audit.verify import verify
 from cbt.bookings.queries import get_booking
 from cbt.db import db
 from cbt.errors import (
-    AlreadySettled,
     AmountInvalid,
     BookingChanged,
     GoodwillWaits,
@@ -288,16 +287,6 @@ def test_a_double_submit_and_a_stale_page_write_nothing(village):
         with pytest.raises(BookingChanged):
             goodwill.ask_goodwill(village.id, reference, wanted, stale, village.person_id, NOW)
     assert written() == before
-
-
-def test_a_settled_departure_gives_no_goodwill(app):
-    village = factories.make_village()
-    reference = factories.book(village)
-    factories.record_work(village, ("H01", "boat", 1), now=EVENING)
-    factories.settle(village, EVENING)
-    with pytest.raises(AlreadySettled):
-        goodwill.quote_goodwill(village.id, reference, Goodwill(amount_satang=1), NOW)
-    assert refunds() == []
 
 
 def test_unpaid_bookings_and_those_of_others_give_no_goodwill(village):
