@@ -27,7 +27,9 @@ class Visitor(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("buffered", True)  # read files to their end and close them
-        return Context().run(super().open, *args, **kwargs)
+        answer = Context().run(super().open, *args, **kwargs)
+        answer.request.environ["wsgi.input"].close()  # what was sent, in a file where it was large
+        return answer
 
 
 class KeptSqlite:
