@@ -194,6 +194,8 @@ def test(rest):
     rest = [argument for argument in rest if argument != "--deep"]
     prepare_environment("test")
     environment = dict(os.environ, CBT_DEEP="1" if deep else "", **browser_environment())
+    if not shutil.which("hledger"):
+        apt_install(["hledger"])  # another program's opinion of our journal
     pytest = [PYTHON, "-m", "pytest", *rest]
     if rest:  # somebody is after certain tests: run just those
         return subprocess.call([str(part) for part in pytest], cwd=ROOT, env=environment)
