@@ -330,6 +330,10 @@ class AnswerUnknown(AnswerWrong):
     """facts: problem. Whether a provider did what it was asked cannot be told: it is to be looked up."""
 
 
+class ChoiceWaits(Refused):
+    """facts: reference. A party of a called-off departure has not chosen yet what becomes of its money."""
+
+
 class GoodwillWaits(Refused):
     """facts: reference. Somebody must agree to a goodwill refund, or refuse it, before its split."""
 

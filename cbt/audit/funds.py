@@ -67,7 +67,24 @@ def _without_two_people(session: Session, community: CommunityCard) -> list[Find
             )
         )
         findings += [Finding(Fault.APPROVALS_MISSING, f"{name}:{each}", {}) for each in rows]
-    return findings
+    waivers = (
+        select(func.count(func.distinct(FundApproval.person_id)))
+        .where(
+            FundApproval.loan_id == Loan.id,
+            FundApproval.waives.is_(True),
+            FundApproval.person_id != Loan.requested_by,
+        )
+        .correlate(Loan)
+        .scalar_subquery()
+    )
+    waived = session.scalars(
+        select(Loan.id).where(
+            Loan.community_id == community.id,
+            Loan.state == LoanState.WAIVED,
+            waivers < APPROVERS,
+        )
+    )
+    return findings + [Finding(Fault.APPROVALS_MISSING, f"loan:{each}", {}) for each in waived]
 
 
 def _lent(session: Session, community: CommunityCard) -> list[Finding]:

@@ -73,8 +73,12 @@ def _unlike_their_facts(session: Session, community: CommunityCard) -> list[Find
     ).all()
     taken = losses.list_take_backs(session, [row.booking_id for row in rows], community.zone)
     findings: list[Finding] = []
-    for row in rows:
-        facts = taken[row.booking_id][row.number - 1]
-        subject = f"booking:{facts.reference}"
-        findings += compare_facts(subject, row.facts, take_back_input(facts))
+    told = {(row.booking_id, row.number): row.facts for row in rows}
+    for booking_id, group in taken.items():
+        for place, facts in enumerate(group, start=1):
+            subject = f"booking:{facts.reference}"
+            if facts.number != place:
+                findings.append(Finding(Fault.CHAIN_GAP, subject, {"first": place, "last": place}))
+            text = told[booking_id, facts.number]
+            findings += compare_facts(subject, text, take_back_input(facts))
     return findings

@@ -245,17 +245,23 @@ _END: dict[tuple[DisputeState, DisputeState], _End] = {
 def _owe_again(session: Session, dispute: Dispute, payer: Payer, now: datetime) -> None:
     """What the guest had by the bank is owed anew, now that the bank has it back."""
     had = session.scalars(
-        select(Refund)
-        .where(Refund.by_dispute_id == dispute.id, Refund.state == RefundState.BY_BANK)
-        .order_by(Refund.number)
+        select(Refund).where(Refund.by_dispute_id == dispute.id).order_by(Refund.number)
     ).all()
     for refund in had:
-        refund.state = RefundState.CANCELLED
-        session.flush()
-        release(session, refund.capture_id, refund.amount_satang)
-        reason, by = RefundReason(refund.reason), refund.requested_by
-        amount = refund.amount_satang
-        request_refund(session, refund.capture_id, amount, reason, payer, now, by=by)
+        if refund.state == RefundState.BY_BANK:  # else the dispute's own amount held it
+            refund.state = RefundState.CANCELLED
+            session.flush()
+            release(session, refund.capture_id, refund.amount_satang)
+        request_refund(
+            session,
+            refund.capture_id,
+            refund.amount_satang,
+            RefundReason(refund.reason),
+            payer,
+            now,
+            by=refund.requested_by,
+            was_split=refund.was_split,
+        )
 
 
 def _return_what_waited(session: Session, dispute: Dispute, booking: Locked, now: datetime) -> None:

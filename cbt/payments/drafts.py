@@ -206,7 +206,7 @@ def _by_bank_drafts(session: Session, community_id: int, zone: str) -> Iterator[
         .join(Booking, Booking.id == Refund.booking_id)
         .join(Capture, Capture.id == Refund.capture_id)
         .join(Dispute, Dispute.id == Refund.by_dispute_id)
-        .where(Refund.community_id == community_id)
+        .where(Refund.community_id == community_id, Refund.was_split.is_(False))
     )
     for refund, *about, dispute in rows:
         yield draft_by_bank(refund, about, dispute, zone, "")

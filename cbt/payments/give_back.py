@@ -83,12 +83,14 @@ def request_refund(
     *,
     whole_satang: int | None = None,
     by: int | None = None,
+    was_split: bool | None = None,
 ) -> None:
     """Note that money of a capture must go back, and tell the guest. A step.
 
     From the community's limit on it waits for a person to approve it; `whole_satang` is what the
     limit is held against, where this is only a part. `by` is the person who asks, nobody where the
-    terms do: a guest learns of goodwill once it is approved. The count of what goes back moves by
+    terms do: a guest learns of goodwill once it is approved. `was_split` is as now, unless it was owed
+    before. The count of what goes back moves by
     one guarded statement, so that never more goes back than came in; its CHECK constraint stands
     behind it. Raises RefundTooLarge.
     """
@@ -97,6 +99,9 @@ def request_refund(
     whole = amount_satang if whole_satang is None else whole_satang
     state = state_at_birth(whole, rules.approve_from_satang)
     last = session.scalar(select(func.max(Refund.number)).where(Refund.capture_id == capture_id))
+    if was_split is None:
+        buys = session.get_one(Capture, capture_id).buys
+        was_split = buys and is_split(session, payer.booking_id)
     refund = Refund(
         community_id=payer.community_id,
         booking_id=payer.booking_id,
@@ -109,7 +114,7 @@ def request_refund(
         requested_at=now,
         requested_by=by,
         approved_at=now if state == RefundState.APPROVED else None,
-        was_split=session.get_one(Capture, capture_id).buys and is_split(session, payer.booking_id),
+        was_split=was_split,
     )
     session.add(refund)
     session.flush()

@@ -148,7 +148,7 @@ def _kept(session: Session, booking_id: int) -> int:
 
 def _kept_of(money: Money) -> int:
     """What the guest has not got back, wherever it lies by now."""
-    return money.kept_satang - money.given_later_satang
+    return money.kept_satang - money.given_later_satang - money.lost_later_satang
 
 
 def _given_before(session: Session, booking_id: int) -> int:

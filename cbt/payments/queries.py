@@ -437,6 +437,16 @@ def find_open_promise(session: Session, departure_id: int, now: datetime) -> str
     )
 
 
+def find_choosing(session: Session, departure_id: int) -> str | None:
+    """A booking's reference whose party still chooses what becomes of its money, or None."""
+    return session.scalar(
+        select(Booking.reference)
+        .where(Booking.departure_id == departure_id, Booking.state == BookingState.CHOOSING)
+        .order_by(Booking.id)
+        .limit(1)
+    )
+
+
 def find_open_dispute(session: Session, departure_id: int) -> str | None:
     """A booking's reference whose payment a bank disputes, or None: its split waits for the decision."""
     return session.scalar(
@@ -516,6 +526,11 @@ MONEY: tuple[ColumnElement[int], ...] = (
     _sum(
         _REFUND.c.amount_satang,
         *(_REFUND.c.booking_id == _BOOKING.c.id, _REFUND.c.was_split.is_(True), _IS_LIVE),
+    ),
+    _sum_of_captures(
+        _DISPUTE,
+        _DISPUTE.c.reserved_satang,
+        *(_DISPUTE.c.was_split.is_(True), _DISPUTE.c.state != DisputeState.WON),
     ),
 )
 """The fields of `Money`, as columns beside the table of bookings."""

@@ -197,7 +197,8 @@ class Money:
     guest and `credited` became a credit. `retained` is what the terms kept of a price that fell: it
     stays with the community and buys nothing else. `goodwill` of what goes back the community gives
     beyond its terms. `disputed` went back by a dispute that was lost; `frozen` may still. `given_later`
-    goes or went back after the booking's money was shared out: its split stays, its shares bear that.
+    goes or went back after the booking's money was shared out, and `lost_later` a bank took then: its
+    split stays, its shares bear that.
     """
 
     captured_satang: int = 0
@@ -209,6 +210,7 @@ class Money:
     disputed_satang: int = 0
     frozen_satang: int = 0
     given_later_satang: int = 0
+    lost_later_satang: int = 0
 
     @property
     def kept_satang(self) -> int:
@@ -224,7 +226,8 @@ class Money:
     @property
     def returnable_satang(self) -> int:
         """What is there and in no dispute: that much at most can go back."""
-        return max(0, self.kept_satang - self.frozen_satang - self.given_later_satang)
+        later = self.given_later_satang + self.lost_later_satang
+        return max(0, self.kept_satang - self.frozen_satang - later)
 
     @property
     def of_terms_satang(self) -> int:

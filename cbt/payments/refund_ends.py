@@ -100,14 +100,10 @@ def cover_refunds(session: Session, dispute: Dispute, now: datetime) -> None:
         .where(Refund.capture_id == dispute.capture_id, _WAITS, Refund.by_dispute_id.is_(None))
         .order_by(Refund.number)
     ).all()
-    left = dispute.loss_satang
     for refund in waiting:
-        if refund.was_split and not dispute.was_split:
-            continue
-        part = min(refund.amount_satang, left)
+        part = min(refund.amount_satang, _room(refund, dispute))
         if not part:
-            return
-        left -= part
+            continue
         if part < refund.amount_satang:
             _split_off(session, refund, part, now)
         if refund.was_split:
@@ -116,12 +112,23 @@ def cover_refunds(session: Session, dispute: Dispute, now: datetime) -> None:
             _note_by_bank(session, refund, dispute, now)
 
 
+def _room(refund: Refund, dispute: Dispute) -> int:
+    """How much of a refund a lost dispute can have paid: after the sharing-out only what it does not
+    keep from going back already.
+    """
+    if not refund.was_split:
+        return dispute.loss_satang
+    kept = dispute.reserved_satang + dispute.credit_satang + dispute.covered_satang
+    return dispute.amount_satang - kept if dispute.was_split else 0
+
+
 def _leave_to_bank(session: Session, refund: Refund, dispute: Dispute, now: datetime) -> None:
     """The shares bear what the dispute took, which is the refund's money as well: it is not sent too.
 
     What it had kept of the payment from going back, the dispute keeps from now on.
     """
     refund.state, refund.done_by = RefundState.CANCELLED, _ACTOR
+    refund.by_dispute_id = dispute.id
     dispute.reserved_satang += refund.amount_satang
     session.flush()
     close_work_about(session, refund_work_key(refund), str(RefundState.BY_BANK), now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from cbt.communities import chart
+from cbt.errors import NotFound
 from cbt.payments.disputes import DisputeCard, list_disputes
 from cbt.payments.provider import DisputeState
 from cbt.revenue import queries
@@ -31,8 +32,11 @@ def frozen_shares(session: Session, dispute: DisputeCard) -> dict[str, int]:
         return {}
     about = {dispute.departure_id: (settlement.number, settlement.service_on)}
     sharing = queries.list_sharing_facts(session, about)[dispute.departure_id]
-    booking = queries.get_booking_facts(session, dispute.departure_id, dispute.reference)
-    return frozen_parts(dispute.amount_satang, shares_of(booking, sharing))
+    try:
+        booking = queries.get_booking_facts(session, dispute.departure_id, dispute.reference)
+    except NotFound:  # nothing of it was kept, so nobody got anything of it
+        return {}
+    return frozen_parts(dispute.loss_satang, shares_of(booking, sharing))
 
 
 def list_frozen(session: Session, community_id: int) -> list[Frozen]:

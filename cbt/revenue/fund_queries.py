@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -108,9 +108,9 @@ def find_ceiling(session: Session, community_id: int, fund: str, purpose: str) -
 
 
 def asked_this_year(
-    session: Session, community_id: int, fund: str, purpose: str, household_id: int, year: date
+    session: Session, community_id: int, fund: str, purpose: str, household_id: int, since: datetime
 ) -> int:
-    """What a household asked for or got for a purpose in the year that begins on a day, in satang."""
+    """What a household asked for or got for a purpose since a moment, in satang."""
     total = session.scalar(
         select(func.sum(FundClaim.amount_satang)).where(
             FundClaim.community_id == community_id,
@@ -118,14 +118,10 @@ def asked_this_year(
             FundClaim.purpose == purpose,
             FundClaim.household_id == household_id,
             FundClaim.state != ClaimState.REFUSED,
-            FundClaim.requested_at >= _start(year),
+            FundClaim.requested_at >= since,
         )
     )
     return int(total or 0)
-
-
-def _start(day: date) -> datetime:
-    return datetime(day.year, 1, 1, tzinfo=UTC)
 
 
 # --- requests and loans --------------------------------------------------------------------------

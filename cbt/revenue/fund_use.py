@@ -1,13 +1,13 @@
 """Using the funds: contributions, requests that two people approve, loans and their repayment."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from hashlib import sha256
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from cbt.clock import village_day
+from cbt.clock import to_instant, village_day
 from cbt.communities.models import Household
 from cbt.communities.services import lock_community
 from cbt.db import transaction
@@ -27,6 +27,7 @@ from cbt.errors import (
 )
 from cbt.ledger import services as ledger
 from cbt.revenue import fund_queries, funds, losses
+from cbt.revenue.bank_references import require_new
 from cbt.revenue.fund_models import (
     Contribution,
     FundApproval,
@@ -121,8 +122,7 @@ def contribute(
     with transaction() as session:
         book_id = lock_community(session, community_id)
         _require_day(session, community_id, given_on, now)
-        if reference:
-            _require_new(session, Contribution, community_id, reference)
+        require_new(session, community_id, reference)
         number = session.execute(
             insert(Contribution).returning(Contribution.id),
             {
@@ -263,8 +263,7 @@ def pay_claim(
         claim = _claim(session, community_id, claim_id)
         _require_state(claim.state, ClaimState.APPROVED, ClaimState.PAID, "claim")
         _require_day(session, community_id, on, now)
-        if reference:
-            _require_new(session, FundClaim, community_id, reference)
+        require_new(session, community_id, reference)
         claim.state, claim.paid_on, claim.paid_from = ClaimState.PAID, on, paid_from
         claim.bank_reference, claim.paid_by = reference, person_id
         facts = FundFacts(
@@ -382,8 +381,7 @@ def pay_loan(
         loan = _loan(session, community_id, loan_id)
         _require_state(loan.state, LoanState.APPROVED, LoanState.LENT, "loan")
         _require_day(session, community_id, on, now)
-        if reference:
-            _require_new(session, Loan, community_id, reference)
+        require_new(session, community_id, reference)
         loan.state, loan.lent_on, loan.paid_from = LoanState.LENT, on, paid_from
         loan.bank_reference, loan.lent_by = reference, person_id
         facts = FundFacts(
@@ -415,6 +413,7 @@ def repay_loan(
         left = loan.amount_satang - fund_queries.list_repaid(session, [loan.id]).get(loan.id, 0)
         if amount_satang > left:
             raise AmountInvalid(amount=amount_satang)
+        require_new(session, community_id, reference)
         number = _write_repayment(
             session, loan.id, amount_satang, account, reference, on, person_id, now
         )
@@ -459,7 +458,7 @@ def waive_loan(community_id: int, loan_id: int, person_id: int, now: datetime) -
         book_id = lock_community(session, community_id)
         loan = _loan(session, community_id, loan_id)
         _require_state(loan.state, LoanState.LENT, LoanState.WAIVED, "loan")
-        _approve(session, 0, person_id, now, loan_id=loan.id, waives=True)
+        _approve(session, loan.requested_by, person_id, now, loan_id=loan.id, waives=True)
         waivers = (FundApproval.loan_id == loan.id) & FundApproval.waives.is_(True)
         if _count(session, waivers) < APPROVERS:
             return False
@@ -554,12 +553,22 @@ def _require_within(
     if household_id is not None:
         today = village_day(now, losses.zone_of(session, community_id))
         before = fund_queries.asked_this_year(
-            session, community_id, fund, purpose, household_id, today
+            session,
+            community_id,
+            fund,
+            purpose,
+            household_id,
+            _new_year(session, community_id, today),
         )
     broken = funds.exceeds(amount_satang, before, ceiling)
     if broken and ceiling:
         most = ceiling.once_satang if broken == "once" else ceiling.yearly_satang - before
         raise CeilingExceeded(which=broken, most_satang=max(0, most))
+
+
+def _new_year(session: Session, community_id: int, day: date) -> datetime:
+    """When the year of a day began in the village."""
+    return to_instant(day.replace(month=1, day=1), time(0), losses.zone_of(session, community_id))
 
 
 def _require_free(
@@ -568,20 +577,6 @@ def _require_free(
     free = fund_queries.get_fund(session, community_id, book_id, fund).free_satang
     if amount_satang > free:
         raise FreeTooLow(free_satang=free)
-
-
-def _require_new(
-    session: Session,
-    table: type[Contribution] | type[FundClaim] | type[Loan],
-    community_id: int,
-    reference: str,
-) -> None:
-    """Raises ReferenceUsed; a UNIQUE constraint stands behind it."""
-    found = select(table.id).where(
-        table.community_id == community_id, table.bank_reference == reference
-    )
-    if session.scalar(found.limit(1)) is not None:
-        raise ReferenceUsed(reference=reference)
 
 
 def _reference(account: str, bank_reference: str) -> str | None:

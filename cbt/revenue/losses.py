@@ -93,7 +93,7 @@ def next_take_back(session: Session, loss: Loss, zone: str, now: datetime) -> Ta
     """The facts of taking a loss back now."""
     before = list_take_backs(session, [loss.booking_id], zone)[loss.booking_id]
     earlier = tuple(borne for facts in before for borne in bear(facts))
-    turn, shares = _shares(session, loss.departure_id, loss.reference)
+    turn, shares = _shares(session, loss.departure_id, loss.reference, now)
     return TakeBackFacts(
         reference=loss.reference,
         number=len(before) + 1,
@@ -125,12 +125,9 @@ def list_take_backs(
         .order_by(TakeBack.booking_id, TakeBack.number)
     )
     taken: dict[int, list[TakeBackFacts]] = defaultdict(list)
-    shares: dict[int, tuple[int, dict[str, int]]] = {}
     for row in rows:
-        if row.booking_id not in shares:
-            shares[row.booking_id] = _shares(session, row.departure_id, row.reference)
         before = taken[row.booking_id]
-        turn, of = shares[row.booking_id]
+        turn, of = _shares(session, row.departure_id, row.reference, row.found_at)
         before.append(
             TakeBackFacts(
                 reference=row.reference,
@@ -146,10 +143,12 @@ def list_take_backs(
     return taken
 
 
-def _shares(session: Session, departure_id: int, reference: str) -> tuple[int, dict[str, int]]:
-    """(settlement number, what the booking's split became); nothing where it was not shared out."""
+def _shares(
+    session: Session, departure_id: int, reference: str, at: datetime
+) -> tuple[int, dict[str, int]]:
+    """(settlement number, what the booking's split became); nothing before it was shared out."""
     settlement = queries.find_settlement(session, departure_id)
-    if settlement is None:
+    if settlement is None or settlement.settled_at > at:
         return 0, {}
     about = {departure_id: (settlement.number, settlement.service_on)}
     sharing = queries.list_sharing_facts(session, about)[departure_id]

@@ -20,13 +20,13 @@ from cbt.errors import (
     PayoutDayInvalid,
     PreviewOutdated,
     PromptPayIdInvalid,
-    ReferenceUsed,
     SecondPersonNeeded,
     StateForbids,
 )
 from cbt.ledger import services as ledger
 from cbt.payments.promptpay import IdKind, Receiver, normalise
 from cbt.revenue import losses, paying_out, payout_queries
+from cbt.revenue.bank_references import require_new
 from cbt.revenue.paying_out import (
     BatchState,
     LineState,
@@ -241,6 +241,11 @@ def approve_batch(
         standings = payout_queries.list_standings(session, community_id, book_id)
         if not _fits(session, lines, standings, total_satang):
             raise PreviewOutdated
+        payees = payout_queries.list_payees(session, community_id)
+        if any(
+            each.payee_id != _agreed(payees, _code(session, each.household_id)) for each in lines
+        ):
+            raise PreviewOutdated  # somebody is paid otherwise by now
         batch.state, batch.decided_by, batch.decided_at = BatchState.APPROVED, person_id, now
         for line in lines:
             code = _code(session, line.household_id)
@@ -305,8 +310,7 @@ def note_paid(
         approved_on = village_day(batch.decided_at or batch.drafted_at, zone)
         if not approved_on <= on <= village_day(now, zone):
             raise PayoutDayInvalid(earliest=approved_on)
-        if reference and _is_used(session, community_id, reference):
-            raise ReferenceUsed(reference=reference)
+        require_new(session, community_id, reference or None)
         _step(
             session,
             community_id,
@@ -322,14 +326,18 @@ def note_paid(
 
 
 def stop_line(community_id: int, line_id: int, note: str, person_id: int, now: datetime) -> None:
-    """An approved line is not paid after all: the household's earnings are whole again.
+    """An approved line is not paid after all: what was ordered is owed to the household again.
 
-    Raises NotFound, StateForbids, NoteMissing.
+    What went into its debt stays there. Whoever took a file for the bank cannot stop a line of it
+    alone, since the bank may pay it. Raises NotFound, StateForbids, NoteMissing, SecondPersonNeeded.
     """
     note = _one_line(note)
     with transaction() as session:
         book_id = lock_community(session, community_id)
-        line, _of = _line(session, community_id, line_id)
+        line, batch = _line(session, community_id, line_id)
+        took = {by for _kind, by, _at in payout_queries.list_exports(session, batch.id)}
+        if person_id in took:
+            raise SecondPersonNeeded
         _move(line, LineState.STOPPED)
         _step(session, community_id, book_id, line, Step.STOPPED, person_id, now, note=note)
 
@@ -478,15 +486,6 @@ def _line(session: Session, community_id: int, line_id: int) -> tuple[PayoutLine
     if row is None:
         raise NotFound(thing="payout line")
     return row[0], row[1]
-
-
-def _is_used(session: Session, community_id: int, reference: str) -> bool:
-    found = select(PayoutStep.line_id).where(
-        PayoutStep.community_id == community_id,
-        PayoutStep.step == Step.PAID,
-        PayoutStep.bank_reference == reference,
-    )
-    return session.scalar(found.limit(1)) is not None
 
 
 def _household_id(session: Session, community_id: int, code: str) -> int:

@@ -17,6 +17,7 @@ from cbt.communities.services import lock_community, next_settlement_number
 from cbt.db import db, transaction
 from cbt.errors import (
     AlreadySettled,
+    ChoiceWaits,
     DepartureUnknown,
     DisputeOpen,
     FeeNotReported,
@@ -32,7 +33,12 @@ from cbt.errors import (
     WorkInvalid,
 )
 from cbt.ledger import services as ledger
-from cbt.payments.queries import find_open_dispute, find_open_promise, find_waiting_goodwill
+from cbt.payments.queries import (
+    find_choosing,
+    find_open_dispute,
+    find_open_promise,
+    find_waiting_goodwill,
+)
 from cbt.revenue import posting, queries, work
 from cbt.revenue.adoption import ResolutionProblem
 from cbt.revenue.models import PolicyVersion, Preparation, Settlement
@@ -265,6 +271,9 @@ def _facts(
     if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
         raise NoWorkRecorded
     work.require_undisputed(session, departure_id)
+    choosing = find_choosing(session, departure_id)
+    if choosing is not None:  # its money is not shared out, and would look so afterwards
+        raise ChoiceWaits(reference=choosing)
     asked = find_waiting_goodwill(session, departure_id)
     if asked is not None:  # settling would decide over what a second person has not agreed to
         raise GoodwillWaits(reference=asked)

@@ -20,6 +20,7 @@ from cbt.errors import (
     AmountInvalid,
     BalanceTooLow,
     CorrectionInvalid,
+    FreeTooLow,
     NoteMissing,
     NotFound,
     SecondPersonNeeded,
@@ -29,6 +30,7 @@ from cbt.ledger import queries as books
 from cbt.ledger import services as ledger
 from cbt.revenue import corrections, losses
 from cbt.revenue.corrections import CorrectionState
+from cbt.revenue.fund_queries import get_fund
 from cbt.revenue.models import Correction, Recovery, TakeBack
 from cbt.revenue.taking_back import (
     Borne,
@@ -182,6 +184,17 @@ def recover(
     ledger.post(session, book_id, recovery_draft(facts, _ACTOR), now)
 
 
+def _require_free(
+    session: Session, community_id: int, book_id: int, correction: Correction
+) -> None:
+    """What a fund has promised or lent out is not there to be moved. Raises FreeTooLow."""
+    kind, _, fund = correction.source.partition(":")
+    if kind == "fund":
+        free = get_fund(session, community_id, book_id, fund).free_satang
+        if correction.amount_satang > free:
+            raise FreeTooLow(free_satang=free)
+
+
 # --- corrections ---------------------------------------------------------------------------------
 
 
@@ -252,6 +265,7 @@ def decide_correction(
         session.flush()
         if not agree:
             return
+        _require_free(session, community_id, book_id, correction)
         zone = losses.zone_of(session, community_id)
         facts = losses.correction_facts(correction, zone)
         draft = corrections.correction_draft(facts, f"person:{person_id}")

@@ -75,6 +75,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The payment service gave an answer that cannot be right. Nothing was booked, and a person"
         " of the community will look at it."
     ),
+    errors.ChoiceWaits: _l(
+        "The party of booking %(reference)s has not chosen yet what becomes of its money."
+    ),
     errors.GoodwillWaits: _l(
         "A second person must first agree to the goodwill for %(reference)s, or refuse it."
     ),

@@ -290,7 +290,8 @@ def _account_sums(facts: ReceiptFacts) -> Iterator[Sum]:
     if money.from_credit_satang:
         yield Sum(_("Paid by credit"), format_baht(money.from_credit_satang))
     yield from _returned_sums(facts)
-    elsewhere = money.returning_satang - sum(each.amount_satang for each in facts.returned)
+    back = money.returning_satang + money.given_later_satang
+    elsewhere = back - sum(each.amount_satang for each in facts.returned)
     if elsewhere:
         yield Sum(_("Returned of the other payments"), _less(elsewhere))
     if money.credited_satang:

@@ -13,7 +13,9 @@ from cbt.errors import (
     AccountUnknown,
     AmountInvalid,
     BalanceTooLow,
+    ChoiceWaits,
     CorrectionInvalid,
+    FreeTooLow,
     NoteMissing,
     NotFound,
     SecondPersonNeeded,
@@ -33,8 +35,10 @@ from cbt.payments.provider import (
     NormalisedRefund,
     RefundState,
 )
-from cbt.revenue import losses, take_back
+from cbt.revenue import fund_use, losses, take_back
+from cbt.revenue.funds import Evidence
 from cbt.revenue.models import Correction, Recovery, TakeBack
+from cbt.revenue.payout_queries import list_standings
 from cbt.revenue.taking_back import RecoveryKind
 from tests import factories
 from tests.concurrency import run_together
@@ -454,3 +458,46 @@ def test_a_booking_that_is_still_to_be_shared_out_waits(app):
     db.session.rollback()
     assert db.session.scalar(select(Booking.state)) == "confirmed"
     assert take_back.take_back_losses(NOW) == 0
+
+
+def test_a_dispute_over_a_booking_of_which_nothing_was_kept_stops_no_payout(app):
+    village = factories.make_village(on=factories.TOMORROW + timedelta(days=60))
+    gone = factories.book(village, {"ADULT": 2})
+    factories.cancel_booking(gone)
+    give_back.send_refunds(PROVIDERS, NOW)
+    dispute(village, DisputeState.LOST, fee=0)
+    take_back.take_back_losses(NOW)  # before anything was shared out: the group bears it
+    factories.book(village, {"ADULT": 3})
+    evening = NOW + timedelta(days=63)
+    factories.record_work(village, ("H01", "boat", 1), now=evening)
+    factories.settle(village, evening)
+    assert faults(village) == []
+    standings = list_standings(db.session(), village.id, village.card.book_id)
+    assert standings[0].payable_satang > 0
+
+
+def test_nothing_is_shared_out_while_a_party_chooses(app):
+    village = factories.make_village()
+    factories.cancel_booking(factories.book(village))  # a part of it is retained
+    factories.book(village)
+    factories.call_off_departure(village)
+    factories.record_work(village, ("H01", "boat", 1))
+    with pytest.raises(ChoiceWaits):
+        factories.settle(village, EVENING)
+
+
+def test_what_a_fund_promised_is_not_moved(village):
+    have = books(village)["fund:welfare"]
+    claim = fund_use.request_claim(
+        village.id,
+        *("welfare", "illness", "H01", "Ms H01", "hospital", have, "a bill"),
+        Evidence("bill.pdf", b"%PDF-1.7 bill"),
+        village.person_id,
+        LATER,
+    )
+    for _ in range(2):
+        fund_use.approve_claim(village.id, claim, factories.make_person(), LATER)
+    before = books(village)
+    with pytest.raises(FreeTooLow):
+        decide(village, ask(village, "fund:welfare", "household:H02", 1))
+    assert books(village) == before

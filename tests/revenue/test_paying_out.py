@@ -29,7 +29,7 @@ from cbt.ledger import services as ledger
 from cbt.ledger.entries import Draft, Leg
 from cbt.ledger.models import Entry
 from cbt.ledger.queries import balances
-from cbt.revenue import pay_out, payout_queries
+from cbt.revenue import fund_use, pay_out, payout_queries
 from cbt.revenue.paying_out import LineState, PlannedLine, Standing, Why, end_to_end, plan
 from cbt.revenue.payout_models import Payee, PayoutBatch, PayoutLine, PayoutStep
 from cbt.revenue.taking_back import RECOVERY_CAP_BP
@@ -476,3 +476,32 @@ def test_steps_of_payouts_cannot_be_changed(village, other):
     for statement in ("UPDATE payout_step SET amount_satang = 1", "DELETE FROM payout_step"):
         with pytest.raises(Exception, match="append-only"), transaction() as session:
             session.execute(text(statement))
+
+
+def test_a_payee_that_changed_after_drafting_is_not_paid_unseen(village, other):
+    pay_out.agree_payee(village.id, name(village), other, NOW)
+    number = draft(village)
+    pay_out.agree_payee(village.id, name(village, number="082-345-6789"), other, NOW)
+    before = written()
+    with pytest.raises(PreviewOutdated):
+        approve(village, number, other)
+    assert written() == before
+
+
+def test_whoever_took_the_banks_file_does_not_stop_a_line_alone(village, other):
+    first, *_rest = ordered(village, other)
+    pay_out.note_export(village.id, 1, "pain001", other, LATER)
+    with pytest.raises(SecondPersonNeeded):
+        pay_out.stop_line(village.id, first.id, "not taken", other, LATER)
+    pay_out.stop_line(village.id, first.id, "not taken", village.person_id, LATER)
+
+
+def test_a_reference_of_a_fund_pays_no_household(village, other):
+    first, *_rest = ordered(village, other)
+    fund_use.contribute(
+        village.id, "welfare", "state", "", 100, "promptpay", "KTB-1", "", DAY, other, LATER
+    )
+    before = written()
+    with pytest.raises(ReferenceUsed):
+        pay(village, first, "KTB-1")
+    assert written() == before

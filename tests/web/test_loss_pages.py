@@ -126,12 +126,12 @@ def test_a_wrong_entry_is_answered_keeps_what_was_typed_and_writes_nothing(
     assert count() == 0
 
 
-def test_an_account_with_too_little_is_named(village, host, treasurer):
+def test_a_fund_with_too_little_says_what_is_free(village, host, treasurer):
     ask(host, village, source="fund:welfare", amount="99999")
     page = treasurer.get(at(village)).text
     answer = treasurer.post(at(village, "/1/agree"), data={"csrf_token": token(page)})
     assert answer.status_code == 409
-    assert "has too little for that" in answer.text
+    assert "The fund has only" in answer.text
 
 
 def test_the_goodwill_page_of_a_settled_booking_names_who_bears_it(village, host):

@@ -185,7 +185,8 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
     code = vouchers().sign(Voucher(shown.reference, trip.id, trip.starts_on, shown.places))
     address = public_address("guest.voucher", code=code)
     captures = queries.list_captures(db.session(), [shown.id])
-    has_refunds = money().returning_satang > 0 or not all(each.buys for each in captures)
+    back = money().returning_satang + money().given_later_satang
+    has_refunds = back > 0 or not all(each.buys for each in captures)
     is_ahead = not has_begun(utc_now())
     return render_template(
         "guest/voucher.html",

@@ -13,6 +13,7 @@ from cbt.errors import (
     AmountInvalid,
     BalanceTooLow,
     CorrectionInvalid,
+    FreeTooLow,
     NoteMissing,
     SecondPersonNeeded,
     StateForbids,
@@ -93,7 +94,7 @@ def _decide(slug: str, correction_id: int, *, agree: bool) -> ResponseReturnValu
         words = account_words(str(error.facts["account"]))
         problem = _("%(account)s has too little for that. Nothing was moved.", account=words)
         return _show(problem=problem), error.status
-    except (SecondPersonNeeded, StateForbids) as error:
+    except (FreeTooLow, SecondPersonNeeded, StateForbids) as error:
         return _show(problem=message_for(error)), error.status
     return redirect(url_for("host.loss_page", slug=slug, _anchor="corrections"), code=303)
 
