@@ -56,6 +56,8 @@ def test_a_writer_that_waits_too_long_is_told(begin, monkeypatch):
 def end_connection_at_rest():
     """Let the server drop the connection that rests in the pool, as when it is started anew."""
     session = db.db.session
+    session.remove()
+    db.db.engine.dispose()  # what other tests left there to rest
     lost = session.scalar(text("SELECT pg_backend_pid()"))
     session.remove()
     with create_engine(db.db.engine.url, poolclass=NullPool).connect() as other:
