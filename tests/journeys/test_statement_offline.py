@@ -68,6 +68,7 @@ def test_a_statement_is_checked_without_the_network(site, tmp_path):
     )
     assert problems == []
 
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     another.set_offline(True)
     page = another.new_page()
     page.goto(code)

@@ -79,7 +79,7 @@ def test_a_credit_is_owed_and_is_nobodys_income(village):
 def test_a_code_is_drawn_and_stands_in_no_entry_of_the_books(village, monkeypatch):
     """Whoever knows a code can spend it: vouchers and books, which others read, must not tell it."""
     code = make_credit(village)
-    letters = iter(code.replace("C-", "").replace("-", "") + "ABCDEFGH")
+    letters = iter(code.removeprefix("C-").replace("-", "") + "ABCDEFGH")
     monkeypatch.setattr(credits_.secrets, "choice", lambda _alphabet: next(letters))
     assert make_credit(village) == "C-ABCD-EFGH"  # what was drawn once is not drawn again
     entries = list(stream_entries(db.session(), village.card.book_id))
