@@ -7,6 +7,7 @@ that are new.
 import sqlalchemy as sa
 from alembic import op
 
+from cbt.migrations.accounts import open_in_every_book
 from cbt.migrations.append_only import protect, unprotect
 
 revision = "0004"
@@ -727,18 +728,7 @@ def upgrade() -> None:
 def open_accounts() -> None:
     """Open the accounts that every community's books need from now on, where they are not yet."""
     for code, side, negative in NEW_ACCOUNTS:
-        op.execute(
-            sa.text(
-                "INSERT INTO ledger_account (book_id, code, normal_side, may_go_negative)"
-                " SELECT id, :code, :side, :negative FROM book WHERE NOT EXISTS (SELECT 1 FROM"
-                " ledger_account WHERE ledger_account.book_id = book.id AND code = :code)"
-            ).bindparams(sa.bindparam("negative", negative, sa.Boolean()), code=code, side=side)
-        )
-    op.execute(
-        "INSERT INTO account_balance (account_id, may_go_negative, balance_satang)"
-        " SELECT id, may_go_negative, 0 FROM ledger_account"
-        " WHERE id NOT IN (SELECT account_id FROM account_balance)"
-    )
+        open_in_every_book(code, side, may_go_negative=negative)
 
 
 def add_check(table: str, name: str, words: str) -> None:

@@ -6,6 +6,7 @@ Policies that stood before were recorded without a proposal or a file of minutes
 import sqlalchemy as sa
 from alembic import op
 
+from cbt.migrations.accounts import open_in_every_book
 from cbt.migrations.append_only import protect, unprotect
 
 revision = "0005"
@@ -119,18 +120,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy_version_id", name=op.f("pk_policy_resolution")),
         sa.UniqueConstraint("proposal_id", name=op.f("uq_policy_resolution_proposal_id")),
     )
-    op.execute(
-        sa.text(
-            "INSERT INTO ledger_account (book_id, code, normal_side, may_go_negative)"
-            " SELECT id, :code, 'credit', false FROM book WHERE NOT EXISTS (SELECT 1 FROM"
-            " ledger_account WHERE ledger_account.book_id = book.id AND code = :code)"
-        ).bindparams(code=POOL)
-    )
-    op.execute(
-        "INSERT INTO account_balance (account_id, may_go_negative, balance_satang)"
-        " SELECT id, may_go_negative, 0 FROM ledger_account"
-        " WHERE id NOT IN (SELECT account_id FROM account_balance)"
-    )
+    open_in_every_book(POOL, "credit")
     protect(*FACTS)
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from cbt.migrations.accounts import begin_balances
 from cbt.migrations.append_only import protect
 
 revision = "0008"
@@ -117,11 +118,7 @@ def _open_receivables() -> None:
         " WHERE NOT EXISTS (SELECT 1 FROM ledger_account known WHERE known.book_id ="
         " community.book_id AND known.code = 'receivable:' || household.code)"
     )
-    op.execute(
-        "INSERT INTO account_balance (account_id, may_go_negative, balance_satang)"
-        " SELECT id, may_go_negative, 0 FROM ledger_account"
-        " WHERE id NOT IN (SELECT account_id FROM account_balance)"
-    )
+    begin_balances()
 
 
 def downgrade() -> None:

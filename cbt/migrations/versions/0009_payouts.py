@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from cbt.migrations.accounts import open_in_every_book
 from cbt.migrations.append_only import protect
 
 revision = "0009"
@@ -182,16 +183,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_payout_export_batch_id", "payout_export", ["batch_id"])
     protect("payout_step", "payout_receipt", "payout_export")
-    op.execute(
-        "INSERT INTO ledger_account (book_id, code, normal_side, may_go_negative)"
-        " SELECT id, 'payout_transit', 'credit', false FROM book WHERE NOT EXISTS (SELECT 1 FROM"
-        " ledger_account known WHERE known.book_id = book.id AND known.code = 'payout_transit')"
-    )
-    op.execute(
-        "INSERT INTO account_balance (account_id, may_go_negative, balance_satang)"
-        " SELECT id, may_go_negative, 0 FROM ledger_account"
-        " WHERE id NOT IN (SELECT account_id FROM account_balance)"
-    )
+    open_in_every_book("payout_transit", "credit")
 
 
 def downgrade() -> None:

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from cbt.migrations.accounts import open_in_every_book
 from cbt.migrations.append_only import protect
 
 revision = "0010"
@@ -247,16 +248,7 @@ def upgrade() -> None:
         ),
     )
     protect("fund_ceiling", "contribution", "fund_approval", "repayment", "fund_evidence")
-    op.execute(
-        "INSERT INTO ledger_account (book_id, code, normal_side, may_go_negative)"
-        " SELECT id, 'loans', 'debit', false FROM book WHERE NOT EXISTS (SELECT 1 FROM"
-        " ledger_account known WHERE known.book_id = book.id AND known.code = 'loans')"
-    )
-    op.execute(
-        "INSERT INTO account_balance (account_id, may_go_negative, balance_satang)"
-        " SELECT id, may_go_negative, 0 FROM ledger_account"
-        " WHERE id NOT IN (SELECT account_id FROM account_balance)"
-    )
+    open_in_every_book("loans", "debit")
 
 
 def downgrade() -> None:
