@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cbt.bookings.models import Departure, Feed, FeedBlock, Slot, SlotClaim, Thing
 from cbt.bookings.records import FeedCard
 from cbt.clock import village_day
-from cbt.communities.models import Community
+from cbt.communities.queries import get_zone
 from cbt.db import columns
 from cbt.experiences.models import Experience, Option
 from cbt.i18n import Localized
@@ -45,7 +45,7 @@ class FeedConflict:
 
 def list_feeds(session: Session, community_id: int, now: datetime) -> list[FeedStanding]:
     """A community's outside calendars, by thing. Two statements."""
-    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
+    zone = get_zone(session, community_id)
     today = village_day(now, zone)
     feeds = session.execute(
         select(Thing.title, *columns(Feed, FeedCard))

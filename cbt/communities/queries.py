@@ -64,6 +64,14 @@ def _one(session: Session, condition: Condition) -> CommunityCard:
     return CommunityCard(*row)
 
 
+def get_zone(session: Session, community_id: int) -> str:
+    """The zone by which a community reckons its days. Raises NotFound."""
+    zone = session.scalar(select(Community.zone).where(Community.id == community_id))
+    if zone is None:
+        raise NotFound(thing="community")
+    return zone
+
+
 def list_communities(session: Session, ids: Iterable[int] | None = None) -> list[CommunityCard]:
     """All communities, or those of `ids`, in the order they joined."""
     query = select(*_CARD).order_by(Community.id)

@@ -17,7 +17,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
-from cbt.communities.models import Community
+from cbt.communities.queries import get_zone
 from cbt.communities.services import lock_community
 from cbt.db import columns, db, transaction
 from cbt.errors import (
@@ -132,7 +132,7 @@ def list_imports(session: Session, community_id: int, most: int) -> list[ImportC
 
 
 def _zone(session: Session, community_id: int) -> str:
-    return session.scalars(select(Community.zone).where(Community.id == community_id)).one()
+    return get_zone(session, community_id)
 
 
 def _require_unknown(session: Session, community_id: int, digest: str, zone: str) -> None:

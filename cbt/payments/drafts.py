@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cbt.bookings.models import Booking
 from cbt.clock import village_day
-from cbt.communities.models import Community
+from cbt.communities.queries import get_zone
 from cbt.ledger.entries import Draft
 from cbt.payments import posting
 from cbt.payments.account_drafts import list_account_drafts
@@ -51,7 +51,7 @@ def list_money_drafts(session: Session, community_id: int) -> dict[str, Draft]:
     """The entries that the records of money call for, by key: payments, refunds, disputes, credits,
     the cash box, payouts, and what nothing explained.
     """
-    zone = session.scalar(select(Community.zone).where(Community.id == community_id)) or ""
+    zone = get_zone(session, community_id)
     drafts = [
         *_capture_drafts(session, community_id, zone),
         *_refund_drafts(session, community_id, zone),

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cbt.clock import to_instant, village_day
-from cbt.communities.models import Household
+from cbt.communities.queries import get_household, get_zone
 from cbt.communities.services import lock_community
 from cbt.db import transaction
 from cbt.errors import (
@@ -26,7 +26,7 @@ from cbt.errors import (
     StateForbids,
 )
 from cbt.ledger import services as ledger
-from cbt.revenue import fund_queries, funds, losses
+from cbt.revenue import fund_queries, funds
 from cbt.revenue.bank_references import require_new
 from cbt.revenue.fund_models import (
     Contribution,
@@ -312,7 +312,7 @@ def request_loan(
     funds.schedule(amount_satang, instalments, first_due_on)
     with transaction() as session:
         book_id = lock_community(session, community_id)
-        if first_due_on <= village_day(now, losses.zone_of(session, community_id)):
+        if first_due_on <= village_day(now, get_zone(session, community_id)):
             raise LoanInvalid(problem="first_due_on")
         _require_free(session, community_id, book_id, Bucket.REVOLVE, amount_satang)
         loan = Loan(
@@ -462,7 +462,7 @@ def waive_loan(community_id: int, loan_id: int, person_id: int, now: datetime) -
         waivers = (FundApproval.loan_id == loan.id) & FundApproval.waives.is_(True)
         if _count(session, waivers) < APPROVERS:
             return False
-        today = village_day(now, losses.zone_of(session, community_id))
+        today = village_day(now, get_zone(session, community_id))
         left = loan.amount_satang - fund_queries.list_repaid(session, [loan.id]).get(loan.id, 0)
         loan.state, loan.waived_on = LoanState.WAIVED, today
         facts = FundFacts(FundEvent.LOAN_WAIVED, loan.id, Bucket.REVOLVE, left, "", today)
@@ -534,7 +534,7 @@ def _require_amount(amount_satang: int) -> None:
 
 def _require_day(session: Session, community_id: int, on: date, now: datetime) -> None:
     """Money moves on a day that has come, at most a year ago."""
-    today = village_day(now, losses.zone_of(session, community_id))
+    today = village_day(now, get_zone(session, community_id))
     if not 0 <= (today - on).days <= 366:
         raise FundDayInvalid(latest=today)
 
@@ -551,7 +551,7 @@ def _require_within(
     ceiling = fund_queries.find_ceiling(session, community_id, fund, purpose)
     before = 0
     if household_id is not None:
-        today = village_day(now, losses.zone_of(session, community_id))
+        today = village_day(now, get_zone(session, community_id))
         before = fund_queries.asked_this_year(
             session,
             community_id,
@@ -568,7 +568,7 @@ def _require_within(
 
 def _new_year(session: Session, community_id: int, day: date) -> datetime:
     """When the year of a day began in the village."""
-    return to_instant(day.replace(month=1, day=1), time(0), losses.zone_of(session, community_id))
+    return to_instant(day.replace(month=1, day=1), time(0), get_zone(session, community_id))
 
 
 def _require_free(
@@ -598,14 +598,7 @@ def _line(text: str) -> str:
 
 def _household(session: Session, community_id: int, code: str) -> int | None:
     """A household's id; None where none was named. Raises NotFound."""
-    if not code:
-        return None
-    found = session.scalar(
-        select(Household.id).where(Household.community_id == community_id, Household.code == code)
-    )
-    if found is None:
-        raise NotFound(thing="household")
-    return found
+    return get_household(session, community_id, code).id if code else None
 
 
 def _claim(session: Session, community_id: int, claim_id: int) -> FundClaim:

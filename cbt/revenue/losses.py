@@ -12,7 +12,7 @@ from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import PAID, DepartureState
 from cbt.clock import village_day
 from cbt.communities import chart
-from cbt.communities.models import Community, Household
+from cbt.communities.models import Household
 from cbt.db import Condition
 from cbt.errors import NotFound
 from cbt.i18n import Localized
@@ -240,7 +240,3 @@ def correction_facts(correction: Correction, zone: str) -> CorrectionFacts:
         correction.concerns_on,
         village_day(correction.decided_at or correction.asked_at, zone),
     )
-
-
-def zone_of(session: Session, community_id: int) -> str:
-    return session.scalar(select(Community.zone).where(Community.id == community_id)) or ""

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
 from cbt.communities.models import Household
+from cbt.communities.queries import get_household, get_zone, list_register
 from cbt.communities.services import lock_community
 from cbt.db import transaction
 from cbt.errors import (
@@ -25,7 +26,7 @@ from cbt.errors import (
 )
 from cbt.ledger import services as ledger
 from cbt.payments.promptpay import IdKind, Receiver, normalise
-from cbt.revenue import losses, paying_out, payout_queries
+from cbt.revenue import paying_out, payout_queries
 from cbt.revenue.bank_references import require_new
 from cbt.revenue.paying_out import (
     BatchState,
@@ -76,7 +77,7 @@ def name_payee(
     number = require_payee(kind, bank, number, holder)
     with transaction() as session:
         lock_community(session, community_id)
-        household_id = _household_id(session, community_id, household)
+        household_id = get_household(session, community_id, household).id
         session.execute(
             update(Payee)
             .where(Payee.household_id == household_id, Payee.state == PayeeState.NAMED)
@@ -201,12 +202,13 @@ def _write_lines(
     session: Session, community_id: int, batch_id: int, lines: tuple[PlannedLine, ...]
 ) -> None:
     payees = payout_queries.list_payees(session, community_id)
+    ids = {each.code: each.id for each in list_register(session, community_id)}
     session.execute(
         insert(PayoutLine),
         [
             {
                 "batch_id": batch_id,
-                "household_id": _household_id(session, community_id, line.household),
+                "household_id": ids[line.household],
                 "payee_id": _agreed(payees, line.household),
                 "amount_satang": line.amount_satang,
                 "recovered_satang": line.recovered_satang,
@@ -239,16 +241,13 @@ def approve_batch(
             raise SecondPersonNeeded
         lines = _lines(session, batch.id)
         standings = payout_queries.list_standings(session, community_id, book_id)
-        if not _fits(session, lines, standings, total_satang):
+        if not _fits(lines, standings, total_satang):
             raise PreviewOutdated
         payees = payout_queries.list_payees(session, community_id)
-        if any(
-            each.payee_id != _agreed(payees, _code(session, each.household_id)) for each in lines
-        ):
+        if any(line.payee_id != _agreed(payees, code) for line, code in lines):
             raise PreviewOutdated  # somebody is paid otherwise by now
         batch.state, batch.decided_by, batch.decided_at = BatchState.APPROVED, person_id, now
-        for line in lines:
-            code = _code(session, line.household_id)
+        for line, code in lines:
             if line.recovered_satang:
                 kind, about = RecoveryKind.PAYOUT, f"payout:{line.id}"
                 owed = line.recovered_satang
@@ -258,12 +257,9 @@ def approve_batch(
 
 
 def _fits(
-    session: Session, lines: list[PayoutLine], standings: list[Standing], total_satang: int
+    lines: list[tuple[PayoutLine, str]], standings: list[Standing], total_satang: int
 ) -> bool:
-    planned = [
-        PlannedLine(_code(session, each.household_id), each.amount_satang, each.recovered_satang)
-        for each in lines
-    ]
+    planned = [PlannedLine(code, line.amount_satang, line.recovered_satang) for line, code in lines]
     now = {each.household: each for each in standings}
     is_seen = total_satang == sum(each.amount_satang for each in planned)
     return is_seen and paying_out.still_fits(planned, now)
@@ -276,7 +272,7 @@ def withdraw_batch(community_id: int, number: int, person_id: int, now: datetime
         batch = _batch(session, community_id, number)
         _require_drafted(batch, BatchState.WITHDRAWN)
         batch.state, batch.decided_by, batch.decided_at = BatchState.WITHDRAWN, person_id, now
-        for line in _lines(session, batch.id):
+        for line, _code in _lines(session, batch.id):
             line.state = LineState.WITHDRAWN
 
 
@@ -306,7 +302,7 @@ def note_paid(
         book_id = lock_community(session, community_id)
         line, batch = _line(session, community_id, line_id)
         _move(line, LineState.PAID)
-        zone = losses.zone_of(session, community_id)
+        zone = get_zone(session, community_id)
         approved_on = village_day(batch.decided_at or batch.drafted_at, zone)
         if not approved_on <= on <= village_day(now, zone):
             raise PayoutDayInvalid(earliest=approved_on)
@@ -355,7 +351,7 @@ def note_returned(
         line, _of = _line(session, community_id, line_id)
         _move(line, LineState.RETURNED)
         paid = session.get_one(PayoutStep, (line_id, Step.PAID))
-        zone = losses.zone_of(session, community_id)
+        zone = get_zone(session, community_id)
         if not paid.on_day <= on <= village_day(now, zone):
             raise PayoutDayInvalid(earliest=paid.on_day)
         _step(
@@ -425,7 +421,7 @@ def _step(
     note: str = "",
 ) -> None:
     """Write a step of a line down and post its entry."""
-    day = on or village_day(now, losses.zone_of(session, community_id))
+    day = on or village_day(now, get_zone(session, community_id))
     session.execute(
         insert(PayoutStep),
         {
@@ -468,12 +464,15 @@ def _require_drafted(batch: PayoutBatch, wanted: BatchState) -> None:
         raise StateForbids(thing="batch", state=batch.state, wanted=wanted)
 
 
-def _lines(session: Session, batch_id: int) -> list[PayoutLine]:
-    return list(
-        session.scalars(
-            select(PayoutLine).where(PayoutLine.batch_id == batch_id).order_by(PayoutLine.id)
-        )
+def _lines(session: Session, batch_id: int) -> list[tuple[PayoutLine, str]]:
+    """A batch's lines, each with its household's code."""
+    rows = session.execute(
+        select(PayoutLine, Household.code)
+        .join(Household, Household.id == PayoutLine.household_id)
+        .where(PayoutLine.batch_id == batch_id)
+        .order_by(PayoutLine.id)
     )
+    return [(line, code) for line, code in rows]
 
 
 def _line(session: Session, community_id: int, line_id: int) -> tuple[PayoutLine, PayoutBatch]:
@@ -486,15 +485,6 @@ def _line(session: Session, community_id: int, line_id: int) -> tuple[PayoutLine
     if row is None:
         raise NotFound(thing="payout line")
     return row[0], row[1]
-
-
-def _household_id(session: Session, community_id: int, code: str) -> int:
-    found = session.scalar(
-        select(Household.id).where(Household.community_id == community_id, Household.code == code)
-    )
-    if found is None:
-        raise NotFound(thing="household")
-    return found
 
 
 def _community_of(session: Session, household_id: int) -> int | None:

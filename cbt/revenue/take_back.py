@@ -12,7 +12,7 @@ from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.communities import chart
-from cbt.communities.models import Household
+from cbt.communities.queries import get_household, get_zone
 from cbt.communities.services import lock_community
 from cbt.db import db, transaction
 from cbt.errors import (
@@ -79,7 +79,7 @@ def take_back(booking_id: int, now: datetime) -> bool:
         found = losses.list_open_losses(session, Booking.id == booking_id)
         if not found or not found[0].is_ready:
             return False
-        zone = losses.zone_of(session, community_id)
+        zone = get_zone(session, community_id)
         facts = losses.next_take_back(session, found[0], zone, now)
         session.execute(
             insert(TakeBack),
@@ -112,7 +112,7 @@ def preview(
         return []
     waiting = losses.list_open_losses(session, Booking.id == row.id)
     loss = losses.Loss(row.id, reference, row.departure_id, amount_satang, 0, is_ready=True)
-    zone = losses.zone_of(session, community_id)
+    zone = get_zone(session, community_id)
     if waiting:  # those before it come first
         both = replace(loss, lost_satang=amount_satang + waiting[0].lost_satang)
         facts = losses.next_take_back(session, both, zone, now)
@@ -162,24 +162,18 @@ def recover(
 
     Raises BalanceTooLow for more than it owes or has earned.
     """
-    household_id = session.scalar(
-        select(Household.id).where(
-            Household.community_id == community_id, Household.code == household
-        )
-    )
     recovery_id = session.execute(
         insert(Recovery).returning(Recovery.id),
         {
             "community_id": community_id,
-            "household_id": household_id,
+            "household_id": get_household(session, community_id, household).id,
             "kind": kind,
             "amount_satang": amount_satang,
             "about": about,
             "recovered_at": now,
         },
     ).scalar_one()
-    zone = losses.zone_of(session, community_id)
-    on = village_day(now, zone)
+    on = village_day(now, get_zone(session, community_id))
     facts = RecoveryFacts(recovery_id, household, kind, amount_satang, on)
     ledger.post(session, book_id, recovery_draft(facts, _ACTOR), now)
 
@@ -221,7 +215,7 @@ def ask_correction(
         raise CorrectionInvalid(problem="accounts")
     with transaction() as session:
         book_id = lock_community(session, community_id)
-        if concerns_on > village_day(now, losses.zone_of(session, community_id)):
+        if concerns_on > village_day(now, get_zone(session, community_id)):
             raise CorrectionInvalid(problem="day")
         known = books.balances(session, book_id)
         for account in (source, target):
@@ -266,7 +260,7 @@ def decide_correction(
         if not agree:
             return
         _require_free(session, community_id, book_id, correction)
-        zone = losses.zone_of(session, community_id)
+        zone = get_zone(session, community_id)
         facts = losses.correction_facts(correction, zone)
         draft = corrections.correction_draft(facts, f"person:{person_id}")
         ledger.post(session, book_id, draft, now)
