@@ -115,14 +115,13 @@ def contribute(
     """
     if fund not in OF_FUND and fund != Bucket.REVOLVE:
         raise FundUseInvalid(fund=fund)
-    if giver not in set(Giver) or account not in ACCOUNTS:
+    if giver not in set(Giver):
         raise FundUseInvalid(fund=fund)
     _require_amount(amount_satang)
     reference = _reference(account, bank_reference)
     with transaction() as session:
         book_id = lock_community(session, community_id)
-        _require_day(session, community_id, given_on, now)
-        require_new(session, community_id, reference)
+        _require_proof(session, community_id, reference, given_on, now)
         number = session.execute(
             insert(Contribution).returning(Contribution.id),
             {
@@ -255,15 +254,12 @@ def pay_claim(
     now: datetime,
 ) -> None:
     """An approved request was paid. Raises what `contribute` raises, StateForbids, BalanceTooLow."""
-    if paid_from not in ACCOUNTS:
-        raise FundUseInvalid(fund=paid_from)
     reference = _reference(paid_from, bank_reference)
     with transaction() as session:
         book_id = lock_community(session, community_id)
         claim = _claim(session, community_id, claim_id)
         _require_state(claim.state, ClaimState.APPROVED, ClaimState.PAID, "claim")
-        _require_day(session, community_id, on, now)
-        require_new(session, community_id, reference)
+        _require_proof(session, community_id, reference, on, now)
         claim.state, claim.paid_on, claim.paid_from = ClaimState.PAID, on, paid_from
         claim.bank_reference, claim.paid_by = reference, person_id
         facts = FundFacts(
@@ -373,15 +369,12 @@ def pay_loan(
     now: datetime,
 ) -> None:
     """An approved loan was paid out. Raises what `pay_claim` raises."""
-    if paid_from not in ACCOUNTS:
-        raise FundUseInvalid(fund=paid_from)
     reference = _reference(paid_from, bank_reference)
     with transaction() as session:
         book_id = lock_community(session, community_id)
         loan = _loan(session, community_id, loan_id)
         _require_state(loan.state, LoanState.APPROVED, LoanState.LENT, "loan")
-        _require_day(session, community_id, on, now)
-        require_new(session, community_id, reference)
+        _require_proof(session, community_id, reference, on, now)
         loan.state, loan.lent_on, loan.paid_from = LoanState.LENT, on, paid_from
         loan.bank_reference, loan.lent_by = reference, person_id
         facts = FundFacts(
@@ -401,19 +394,16 @@ def repay_loan(
     now: datetime,
 ) -> int:
     """Some of a loan came back; return what is left, in satang. Raises AmountInvalid for more than that."""
-    if account not in ACCOUNTS:
-        raise FundUseInvalid(fund=account)
     _require_amount(amount_satang)
     reference = _reference(account, bank_reference)
     with transaction() as session:
         book_id = lock_community(session, community_id)
         loan = _loan(session, community_id, loan_id)
         _require_state(loan.state, LoanState.LENT, LoanState.REPAID, "loan")
-        _require_day(session, community_id, on, now)
         left = loan.amount_satang - fund_queries.list_repaid(session, [loan.id]).get(loan.id, 0)
         if amount_satang > left:
             raise AmountInvalid(amount=amount_satang)
-        require_new(session, community_id, reference)
+        _require_proof(session, community_id, reference, on, now)
         number = _write_repayment(
             session, loan.id, amount_satang, account, reference, on, person_id, now
         )
@@ -532,11 +522,14 @@ def _require_amount(amount_satang: int) -> None:
         raise AmountInvalid(amount=amount_satang)
 
 
-def _require_day(session: Session, community_id: int, on: date, now: datetime) -> None:
-    """Money moves on a day that has come, at most a year ago."""
+def _require_proof(
+    session: Session, community_id: int, reference: str | None, on: date, now: datetime
+) -> None:
+    """Money moves on a day that has come, at most a year ago, and its reference proves it alone."""
     today = village_day(now, get_zone(session, community_id))
     if not 0 <= (today - on).days <= 366:
         raise FundDayInvalid(latest=today)
+    require_new(session, community_id, reference)
 
 
 def _require_within(
@@ -551,14 +544,9 @@ def _require_within(
     ceiling = fund_queries.find_ceiling(session, community_id, fund, purpose)
     before = 0
     if household_id is not None:
-        today = village_day(now, get_zone(session, community_id))
+        since = _new_year(session, community_id, now)
         before = fund_queries.asked_this_year(
-            session,
-            community_id,
-            fund,
-            purpose,
-            household_id,
-            _new_year(session, community_id, today),
+            session, community_id, fund, purpose, household_id, since
         )
     broken = funds.exceeds(amount_satang, before, ceiling)
     if broken and ceiling:
@@ -566,9 +554,10 @@ def _require_within(
         raise CeilingExceeded(which=broken, most_satang=max(0, most))
 
 
-def _new_year(session: Session, community_id: int, day: date) -> datetime:
-    """When the year of a day began in the village."""
-    return to_instant(day.replace(month=1, day=1), time(0), get_zone(session, community_id))
+def _new_year(session: Session, community_id: int, now: datetime) -> datetime:
+    """When the year began in the village."""
+    zone = get_zone(session, community_id)
+    return to_instant(village_day(now, zone).replace(month=1, day=1), time(0), zone)
 
 
 def _require_free(
@@ -580,7 +569,9 @@ def _require_free(
 
 
 def _reference(account: str, bank_reference: str) -> str | None:
-    """A transfer's reference; cash has none."""
+    """A transfer's reference; cash has none. Raises FundUseInvalid for any other way, NoteMissing."""
+    if account not in ACCOUNTS:
+        raise FundUseInvalid(fund=account)
     reference = " ".join(bank_reference.split())
     if account == "cash":
         return None

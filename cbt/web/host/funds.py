@@ -1,5 +1,9 @@
 """The community's funds: what stands in each, money put in, requests that two people approve, loans."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import Field
@@ -262,6 +266,67 @@ def _show_fund(
     )
 
 
+# --- what requests and loans share -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request or a loan: its number, what shows it, and the address of that page."""
+
+    number: int
+    show: Callable[..., str]
+    back: str
+
+
+def _agree(use_case: Callable[..., object], asked: _Asked) -> ResponseReturnValue:
+    return _do(partial(use_case, *_who(asked), utc_now()), asked)
+
+
+def _refuse(use_case: Callable[..., object], asked: _Asked) -> ResponseReturnValue:
+    form = RefuseForm()
+    if not form.validate():
+        return asked.show(refusing=form), 422
+    community_id, number, person_id = _who(asked)
+    reason = typed(form.refused_for)
+    return _do(
+        partial(use_case, community_id, number, reason, person_id, utc_now()), asked, refusing=form
+    )
+
+
+def _pay(use_case: Callable[..., object], asked: _Asked) -> ResponseReturnValue:
+    form = MoneyOutForm()
+    if not form.validate():
+        return asked.show(paying=form), 422
+    community_id, number, person_id = _who(asked)
+    proof = (form.paid_from.data, typed(form.bank_reference), the_day(form.on))
+    return _do(
+        partial(use_case, community_id, number, *proof, person_id, utc_now()), asked, paying=form
+    )
+
+
+def _who(asked: _Asked) -> tuple[int, int, int]:
+    return the_community().id, asked.number, the_reader().person_id
+
+
+def _do(act: Callable[[], object], asked: _Asked, **forms: Form) -> ResponseReturnValue:
+    """Do it and show it; a refusal is told beside its field, or else above everything."""
+    try:
+        act()
+    except (FundDayInvalid, NoteMissing, ReferenceUsed) as error:
+        for form in forms.values():
+            _mark(form, error)
+        return asked.show(**forms), error.status
+    except (BalanceTooLow, FreeTooLow, SecondPersonNeeded, StateForbids) as error:
+        return asked.show(_too_little(error), **forms), error.status
+    return redirect(asked.back, code=303)
+
+
+def _too_little(error: CbtError) -> str:
+    if isinstance(error, BalanceTooLow):
+        return _("By the books there is less money than that. Nothing was written down.")
+    return message_for(error)
+
+
 # --- a request -----------------------------------------------------------------------------------
 
 
@@ -281,58 +346,24 @@ def claim_evidence(slug: str, claim_id: int) -> ResponseReturnValue:
 @bp.post(f"{_CLAIM}/approve")
 @only(*HOSTS)
 def approve_claim(slug: str, claim_id: int) -> ResponseReturnValue:
-    try:
-        fund_use.approve_claim(the_community().id, claim_id, the_reader().person_id, utc_now())
-    except (FreeTooLow, SecondPersonNeeded, StateForbids) as error:
-        return _show_claim(claim_id, message_for(error)), error.status
-    return redirect(url_for("host.claim", slug=slug, claim_id=claim_id), code=303)
+    return _agree(fund_use.approve_claim, _claim_at(slug, claim_id))
 
 
 @bp.post(f"{_CLAIM}/refuse")
 @only(*HOSTS)
 def refuse_claim(slug: str, claim_id: int) -> ResponseReturnValue:
-    form = RefuseForm()
-    if not form.validate():
-        return _show_claim(claim_id, refusing=form), 422
-    reason, person_id = typed(form.refused_for), the_reader().person_id
-    try:
-        fund_use.refuse_claim(the_community().id, claim_id, reason, person_id, utc_now())
-    except NoteMissing as error:
-        _mark(form, error)
-        return _show_claim(claim_id, refusing=form), error.status
-    except StateForbids as error:
-        return _show_claim(claim_id, message_for(error)), error.status
-    return redirect(url_for("host.claim", slug=slug, claim_id=claim_id), code=303)
+    return _refuse(fund_use.refuse_claim, _claim_at(slug, claim_id))
 
 
 @bp.post(f"{_CLAIM}/pay")
 @only(*HOSTS)
 def pay_claim(slug: str, claim_id: int) -> ResponseReturnValue:
-    form = MoneyOutForm()
-    if not form.validate():
-        return _show_claim(claim_id, paying=form), 422
-    try:
-        fund_use.pay_claim(
-            the_community().id,
-            claim_id,
-            form.paid_from.data,
-            typed(form.bank_reference),
-            the_day(form.on),
-            the_reader().person_id,
-            utc_now(),
-        )
-    except (FundDayInvalid, NoteMissing, ReferenceUsed) as error:
-        _mark(form, error)
-        return _show_claim(claim_id, paying=form), error.status
-    except (BalanceTooLow, StateForbids) as error:
-        return _show_claim(claim_id, _too_little(error), paying=form), error.status
-    return redirect(url_for("host.claim", slug=slug, claim_id=claim_id), code=303)
+    return _pay(fund_use.pay_claim, _claim_at(slug, claim_id))
 
 
-def _too_little(error: CbtError) -> str:
-    if isinstance(error, BalanceTooLow):
-        return _("By the books there is less money than that. Nothing was written down.")
-    return message_for(error)
+def _claim_at(slug: str, claim_id: int) -> _Asked:
+    back = url_for("host.claim", slug=slug, claim_id=claim_id)
+    return _Asked(claim_id, partial(_show_claim, claim_id), back)
 
 
 def _show_claim(
@@ -418,52 +449,19 @@ def loan(slug: str, loan_id: int) -> ResponseReturnValue:
 @bp.post(f"{_LOAN}/approve")
 @only(*HOSTS)
 def approve_loan(slug: str, loan_id: int) -> ResponseReturnValue:
-    try:
-        fund_use.approve_loan(the_community().id, loan_id, the_reader().person_id, utc_now())
-    except (FreeTooLow, SecondPersonNeeded, StateForbids) as error:
-        return _show_loan(loan_id, message_for(error)), error.status
-    return redirect(url_for("host.loan", slug=slug, loan_id=loan_id), code=303)
+    return _agree(fund_use.approve_loan, _loan_at(slug, loan_id))
 
 
 @bp.post(f"{_LOAN}/refuse")
 @only(*HOSTS)
 def refuse_loan(slug: str, loan_id: int) -> ResponseReturnValue:
-    form = RefuseForm()
-    if not form.validate():
-        return _show_loan(loan_id, refusing=form), 422
-    reason, person_id = typed(form.refused_for), the_reader().person_id
-    try:
-        fund_use.refuse_loan(the_community().id, loan_id, reason, person_id, utc_now())
-    except NoteMissing as error:
-        _mark(form, error)
-        return _show_loan(loan_id, refusing=form), error.status
-    except StateForbids as error:
-        return _show_loan(loan_id, message_for(error)), error.status
-    return redirect(url_for("host.loan", slug=slug, loan_id=loan_id), code=303)
+    return _refuse(fund_use.refuse_loan, _loan_at(slug, loan_id))
 
 
 @bp.post(f"{_LOAN}/pay")
 @only(*HOSTS)
 def pay_loan(slug: str, loan_id: int) -> ResponseReturnValue:
-    form = MoneyOutForm()
-    if not form.validate():
-        return _show_loan(loan_id, paying=form), 422
-    try:
-        fund_use.pay_loan(
-            the_community().id,
-            loan_id,
-            form.paid_from.data,
-            typed(form.bank_reference),
-            the_day(form.on),
-            the_reader().person_id,
-            utc_now(),
-        )
-    except (FundDayInvalid, NoteMissing, ReferenceUsed) as error:
-        _mark(form, error)
-        return _show_loan(loan_id, paying=form), error.status
-    except (BalanceTooLow, StateForbids) as error:
-        return _show_loan(loan_id, _too_little(error), paying=form), error.status
-    return redirect(url_for("host.loan", slug=slug, loan_id=loan_id), code=303)
+    return _pay(fund_use.pay_loan, _loan_at(slug, loan_id))
 
 
 @bp.post(f"{_LOAN}/repay")
@@ -497,11 +495,12 @@ def repay_loan(slug: str, loan_id: int) -> ResponseReturnValue:
 @bp.post(f"{_LOAN}/waive")
 @only(*HOSTS)
 def waive_loan(slug: str, loan_id: int) -> ResponseReturnValue:
-    try:
-        fund_use.waive_loan(the_community().id, loan_id, the_reader().person_id, utc_now())
-    except (BalanceTooLow, SecondPersonNeeded, StateForbids) as error:
-        return _show_loan(loan_id, _too_little(error)), error.status
-    return redirect(url_for("host.loan", slug=slug, loan_id=loan_id), code=303)
+    return _agree(fund_use.waive_loan, _loan_at(slug, loan_id))
+
+
+def _loan_at(slug: str, loan_id: int) -> _Asked:
+    back = url_for("host.loan", slug=slug, loan_id=loan_id)
+    return _Asked(loan_id, partial(_show_loan, loan_id), back)
 
 
 def _show_loan(
