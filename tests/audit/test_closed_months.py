@@ -15,7 +15,7 @@ from cbt.revenue import keys
 from cbt.revenue.period_queries import get_period
 from cbt.revenue.signing import SignerRole, make_locked_key, make_platform_key, read_platform_key
 from cbt.revenue.statement_text import digest_of
-from tests.audit.test_tampering import found, rebuild_chain, tamper
+from tests.audit.test_tampering import found, rebuild_chain
 from tests.revenue.closing import (
     AFTER,
     AFTER_NEXT,
@@ -27,6 +27,7 @@ from tests.revenue.closing import (
     make_office,
     worked_month,
 )
+from tests.tamper import drop_triggers, tamper
 
 TABLES = (
     *("period", "period_balance", "household_statement", "period_rule", "period_signature"),
@@ -52,13 +53,7 @@ def office(app):
     outcomes = verify(db.session(), office.card)
     assert is_clean(outcomes)
     assert {each.check: each.looked_at for each in outcomes}[OPEN] == 15  # 2 x 5 closed, 5 open
-    with transaction() as session:
-        for table in TABLES:
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
+    drop_triggers(*TABLES)
     return office
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from cbt.audit.findings import Check, Fault, is_clean
 from cbt.audit.verify import verify
@@ -29,6 +29,7 @@ from tests import factories
 from tests.payments.telling import Telling, start
 from tests.scripted import Scripted
 from tests.site import NOW
+from tests.tamper import drop_triggers, tamper
 
 EVENING = NOW + timedelta(days=2)
 FAR = factories.TOMORROW + timedelta(days=60)
@@ -48,24 +49,8 @@ def village(app):
     factories.record_work(village, ("H01", "boat", 1), ("H02", "guide", 1), ("H03", "cook", 1))
     factories.settle(village, EVENING)
     assert is_clean(verify(db.session(), village.card))
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village
-
-
-def drop_triggers():
-    with transaction() as session:
-        for table in TABLES:
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
-
-
-def tamper(*statements, **values):
-    with transaction() as session:
-        for statement in statements:
-            session.execute(text(statement), values)
 
 
 def rebuild_chain(village):
@@ -443,7 +428,7 @@ def refunded(app):
     person_id = village.person_id
     give_back.note_refund_made(village.id, refund_id, "KTB1", person_id, bank.among, EVENING)
     assert found(village) == {}
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village, f"booking:{reference}"
 
 
@@ -518,7 +503,7 @@ def decided(app, request):
         )
         take_in_dispute(account, said, NOW)
     assert found(village) == {}
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village, f"booking:{reference}", request.param
 
 
@@ -582,7 +567,7 @@ def credited(app):
     credits_.use_credit(factories.hold(village, {"ADULT": 1}), credit.code, NOW)
     assert one(select(Credit.used_satang)).used_satang == 45_000
     assert found(village) == {}
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village, f"credit:{credit.id}"
 
 
@@ -668,7 +653,7 @@ def banked(app, request):
     second = factories.make_person()
     cash_box.decide_banked(village.id, banked_id, second, NOW, is_back=request.param)
     assert found(village) == {}
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village, banked_id, request.param
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from cbt.audit.findings import Check, Fault, is_clean
 from cbt.audit.verify import verify
@@ -14,6 +14,7 @@ from cbt.revenue import ownership, work
 from cbt.revenue.models import Settlement
 from tests import factories
 from tests.site import NOW
+from tests.tamper import drop_triggers, tamper
 
 EVENING = NOW + timedelta(days=2)
 TABLES = ("share_event", "ownership_decision", "work_confirmation", "work_answer", "work_dispute")
@@ -54,24 +55,8 @@ def village(app):
         ownership.decide_change(village.id, event, Decision.CONFIRMED, second, NOW)
     db.session.rollback()
     assert is_clean(verify(db.session(), village.card))
-    drop_triggers()
+    drop_triggers(*TABLES)
     return village
-
-
-def drop_triggers():
-    with transaction() as session:
-        for table in TABLES:
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
-
-
-def tamper(*statements, **values):
-    with transaction() as session:
-        for statement in statements:
-            session.execute(text(statement), values)
 
 
 def found(village, check):

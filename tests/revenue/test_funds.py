@@ -42,6 +42,7 @@ from cbt.revenue.funds import (
 from tests import factories
 from tests.concurrency import run_together
 from tests.site import NOW
+from tests.tamper import drop_triggers, tamper
 
 EVENING = NOW + timedelta(days=2)
 LATER = EVENING + timedelta(days=1)
@@ -446,13 +447,7 @@ def used(village, two):
     pay(village, claim_id)
     repay(village, lend(village, two), 1_000, "R-1")
     assert faults(village) == []
-    with transaction() as session:
-        for table in ("contribution", "fund_approval", "repayment"):
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
+    drop_triggers("contribution", "fund_approval", "repayment")
     return village
 
 
@@ -470,8 +465,7 @@ def used(village, two):
     ],
 )
 def test_the_audit_names_what_was_altered(used, statement, fault):
-    with transaction() as session:
-        session.execute(text(statement))
+    tamper(statement)
     assert fault in {each.fault for each in faults(used)}
 
 

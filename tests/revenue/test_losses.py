@@ -45,6 +45,7 @@ from tests.concurrency import run_together
 from tests.factories import PROVIDERS
 from tests.scripted import Scripted
 from tests.site import NOW
+from tests.tamper import drop_triggers, tamper
 
 EVENING = NOW + timedelta(days=2)
 LATER = EVENING + timedelta(days=3)
@@ -408,13 +409,7 @@ def borne(village):
     take_back.take_back_losses(LATER)
     decide(village, ask(village))
     assert faults(village) == []
-    with transaction() as session:
-        for table in ("take_back", "recovery", "leg"):
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
+    drop_triggers("take_back", "recovery", "leg")
     return village
 
 
@@ -433,8 +428,7 @@ def borne(village):
     ],
 )
 def test_the_audit_names_what_was_altered(borne, statement, fault):
-    with transaction() as session:
-        session.execute(text(statement))
+    tamper(statement)
     assert fault in {each.fault for each in faults(borne)}
 
 

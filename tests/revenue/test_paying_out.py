@@ -36,6 +36,7 @@ from cbt.revenue.taking_back import RECOVERY_CAP_BP
 from tests import factories
 from tests.concurrency import run_together
 from tests.site import NOW
+from tests.tamper import drop_triggers, tamper
 
 PAGE = Path(__file__).parents[2] / "docs" / "algorithms" / "payouts.md"
 EVENING = NOW + timedelta(days=2)
@@ -429,13 +430,7 @@ def paid(village, other):
         if number:
             pay(village, line, f"KTB-{number}")
     assert faults(village) == []
-    with transaction() as session:
-        for table in ("payout_step",):
-            if db.engine.dialect.name == "postgresql":
-                session.execute(text(f"DROP TRIGGER {table}_refuses_change ON {table}"))
-            else:
-                for verb in ("update", "delete"):
-                    session.execute(text(f"DROP TRIGGER {table}_refuses_{verb}"))
+    drop_triggers("payout_step")
     return village
 
 
@@ -455,8 +450,7 @@ def paid(village, other):
     ],
 )
 def test_the_audit_names_what_was_altered(paid, statement, fault):
-    with transaction() as session:
-        session.execute(text(statement))
+    tamper(statement)
     assert fault in {each.fault for each in faults(paid)}
 
 

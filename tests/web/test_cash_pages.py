@@ -25,12 +25,11 @@ from cbt.payments.models import (
     TransferLook,
 )
 from cbt.payments.money_rules import MoneyRules
-from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from tests import factories
 from tests.factories import PROVIDERS, hold, make_village, start, text
 from tests.site import NOW, SECRET
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, token
 
 PASSWORD = "long enough"
 
@@ -48,20 +47,12 @@ def village(sqlite_app):
 
 @pytest.fixture
 def host(village, sqlite_app):
-    return a_browser(sqlite_app, "the-host", Role.COORDINATOR, village.id)
+    return a_browser(sqlite_app, "the-host", Grant(Role.COORDINATOR, village.id))
 
 
 @pytest.fixture
 def treasurer(village, sqlite_app):
-    return a_browser(sqlite_app, "the-treasurer", Role.TREASURER, village.id)
-
-
-def a_browser(app, name, role, community_id):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, Grant(role, community_id), NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
+    return a_browser(sqlite_app, "the-treasurer", Grant(Role.TREASURER, village.id))
 
 
 @pytest.fixture
@@ -257,7 +248,7 @@ def test_deposit_and_whole_price_stand_beside_each_other(sqlite_app):
     from tests.payments.test_cash import deposit
 
     village = make_village(terms=deposit(3000))
-    host = a_browser(sqlite_app, "the-host", Role.COORDINATOR, village.id)
+    host = a_browser(sqlite_app, "the-host", Grant(Role.COORDINATOR, village.id))
     reference = hold(village)
     page = host.get(at(village, f"/bookings/{reference}")).text
     assert "Deposit taken in cash: ฿270" in page
@@ -395,7 +386,7 @@ def test_a_promise_is_written_down_after_the_trip_from_the_cash_page(village, gu
     db.session.rollback()
     with time_machine.travel(trip.ends_at + timedelta(days=3), tick=True):
         lapse_overdue_holds(utc_now())
-        again = a_browser(host.application, "another-host", Role.COORDINATOR, village.id)
+        again = a_browser(host.application, "another-host", Grant(Role.COORDINATOR, village.id))
         box_page = again.get(at(village, "/money/cash")).text
         assert "Promised, and not written down yet" in box_page
         page = at(village, f"/bookings/{reference}")
@@ -569,7 +560,7 @@ def test_ways_to_be_paid_are_closed_opened_and_put_in_order(village, treasurer):
 def test_only_what_is_offered_here_can_be_added(sqlite_app):
     community_id = factories.make_community(is_sample=False)
     slug = factories.get_community_by_id(db.session(), community_id).slug
-    treasurer = a_browser(sqlite_app, "the-treasurer", Role.TREASURER, community_id)
+    treasurer = a_browser(sqlite_app, "the-treasurer", Grant(Role.TREASURER, community_id))
     page = f"/en/host/{slug}{ACCOUNTS}"
     shown = treasurer.get(page).text
     assert "has no way to be paid yet" in shown

@@ -18,7 +18,7 @@ from cbt.revenue.fund_models import Contribution, FundCeiling, FundClaim, FundEv
 from cbt.revenue.funds import MOST_BYTES
 from tests import factories
 from tests.site import NOW
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, sign_in, token
 
 PASSWORD = "long enough"
 EVENING = NOW + timedelta(days=2)
@@ -56,14 +56,6 @@ def treasurer(village, sqlite_app):
 def household(village, sqlite_app):
     own_id = get_household(db.session(), village.id, "H01").id
     return a_browser(sqlite_app, "the-household", Grant(Role.HOUSEHOLD, village.id, own_id))
-
-
-def a_browser(app, name, grant):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, grant, NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
 
 
 def at(village, page=""):

@@ -32,7 +32,7 @@ from cbt.web.host.words import bearer_words, passed_words, rule_words, skill_wor
 from tests import factories
 from tests.factories import TOMORROW, book, hold, make_departure, make_option, make_village, text
 from tests.site import NOW
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, sign_in, token
 
 PASSWORD = "long enough"
 SATURDAY = date(2026, 11, 28)
@@ -53,15 +53,7 @@ def village(sqlite_app):
 @pytest.fixture
 def host(village, sqlite_app):
     """A treasurer's browser without script."""
-    return a_browser(sqlite_app, "the-host", Role.TREASURER, village.id)
-
-
-def a_browser(app, name, role, community_id):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, Grant(role, community_id), NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
+    return a_browser(sqlite_app, "the-host", Grant(Role.TREASURER, village.id))
 
 
 @contextmanager
@@ -130,7 +122,7 @@ def test_each_page_opens_for_its_hosts(host, village, page, language):
 @pytest.mark.parametrize("page", _PAGES)
 def test_a_host_of_another_community_is_refused(sqlite_app, host, village, page):
     other = make_village()
-    stranger = a_browser(sqlite_app, "stranger", Role.COORDINATOR, other.id)
+    stranger = a_browser(sqlite_app, "stranger", Grant(Role.COORDINATOR, other.id))
     assert stranger.get(at(village, in_full(village, page))).status_code == 403
     if "{" in page:  # nor through the door of the own community
         assert stranger.get(at(other, in_full(village, page))).status_code == 404
@@ -163,7 +155,7 @@ def test_nobody_acts_in_another_community(sqlite_app, host, village, page):
     departures.add_rest_days(village.id, SUNDAY, SUNDAY, text("rest"), NOW)
     rest_id = db.session.scalar(select(RestDay.id))
     other = make_village()
-    stranger = a_browser(sqlite_app, "stranger", Role.COORDINATOR, other.id)
+    stranger = a_browser(sqlite_app, "stranger", Grant(Role.COORDINATOR, other.id))
     page = page.format(
         departure=village.departure_id,
         reference=reference,
@@ -683,7 +675,7 @@ def test_extras_and_a_code_count_and_nothing_is_half_written(sqlite_app):
     boat = AddOnCard("boat", text("a boat"), 30_000, False, 2)
     option = make_option(village.id, code="with-extra", add_ons=(boat,))
     there = factories.replace(village, departure_id=make_departure(option, SATURDAY))
-    client = a_browser(sqlite_app, "host-2", Role.COORDINATOR, village.id)
+    client = a_browser(sqlite_app, "host-2", Grant(Role.COORDINATOR, village.id))
     experiences.add_promo_code(
         village.id, Discount("TEN", 1_000, 0, "welfare"), TOMORROW, SUNDAY, 1
     )

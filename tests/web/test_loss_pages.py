@@ -9,12 +9,11 @@ from sqlalchemy import func, select
 from cbt.bookings.models import Booking
 from cbt.db import db
 from cbt.ledger.queries import balances
-from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from cbt.revenue.models import Correction
 from tests import factories
 from tests.site import NOW
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, token
 
 PASSWORD = "long enough"
 EVENING = NOW + timedelta(days=2)
@@ -37,20 +36,12 @@ def village(sqlite_app):
 
 @pytest.fixture
 def host(village, sqlite_app):
-    return a_browser(sqlite_app, "the-host", Role.COORDINATOR, village.id)
+    return a_browser(sqlite_app, "the-host", Grant(Role.COORDINATOR, village.id))
 
 
 @pytest.fixture
 def treasurer(village, sqlite_app):
-    return a_browser(sqlite_app, "the-treasurer", Role.TREASURER, village.id)
-
-
-def a_browser(app, name, role, community_id):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, Grant(role, community_id), NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
+    return a_browser(sqlite_app, "the-treasurer", Grant(Role.TREASURER, village.id))
 
 
 def at(village, page=""):

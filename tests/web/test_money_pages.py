@@ -27,13 +27,12 @@ from cbt.payments.reported import (
     WorkKind,
 )
 from cbt.payments.work import open_work
-from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from tests import factories
 from tests.factories import PROVIDERS
 from tests.payments.telling import Telling, start
 from tests.site import NOW
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, token
 
 PASSWORD = "long enough"
 FAR = factories.TOMORROW + timedelta(days=60)
@@ -52,22 +51,14 @@ def village(sqlite_app):
     return found
 
 
-def a_browser(app, name, role, community_id):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, Grant(role, community_id), NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
-
-
 @pytest.fixture
 def treasurer(village, sqlite_app):
-    return a_browser(sqlite_app, "the-treasurer", Role.TREASURER, village.id)
+    return a_browser(sqlite_app, "the-treasurer", Grant(Role.TREASURER, village.id))
 
 
 @pytest.fixture
 def coordinator(village, sqlite_app):
-    return a_browser(sqlite_app, "the-coordinator", Role.COORDINATOR, village.id)
+    return a_browser(sqlite_app, "the-coordinator", Grant(Role.COORDINATOR, village.id))
 
 
 def at(village, page=""):

@@ -12,12 +12,11 @@ from sqlalchemy import func, select
 from cbt.communities.queries import get_household
 from cbt.db import db
 from cbt.ledger.queries import balances
-from cbt.people import services as people
 from cbt.people.roles import Grant, Role
 from cbt.revenue.payout_models import Payee, PayoutBatch, PayoutExport, PayoutStep
 from tests import factories
 from tests.site import NOW
-from tests.web.forms import sign_in, token
+from tests.web.forms import a_browser, token
 
 PASSWORD = "long enough"
 EVENING = NOW + timedelta(days=2)
@@ -54,14 +53,6 @@ def treasurer(village, sqlite_app):
 def household(village, sqlite_app):
     own = get_household(db.session(), village.id, "H01").id
     return a_browser(sqlite_app, "the-household", Grant(Role.HOUSEHOLD, village.id, own))
-
-
-def a_browser(app, name, grant):
-    person = factories.make_person(name, PASSWORD)
-    people.grant_role(person, grant, NOW)
-    client = app.test_client()
-    assert sign_in(client, name, PASSWORD).status_code == 303
-    return client
 
 
 def at(village, page=""):
