@@ -15,7 +15,7 @@ from cbt.revenue import losses
 from cbt.revenue.corrections import CorrectionState, correction_draft
 from cbt.revenue.models import Correction, TakeBack
 from cbt.revenue.queries import list_settlements
-from cbt.revenue.taking_back import recovery_draft, take_back_draft, take_back_input
+from cbt.revenue.taking_back import TakeBackFacts, recovery_draft, take_back_draft, take_back_input
 
 KINDS = ("take_back", "recovery", "correction")
 _ACTOR = "audit"
@@ -26,10 +26,11 @@ def check_losses(session: Session, community: CommunityCard) -> Outcome:
 
     What the books say guests got back of shared-out money is what nobody bears yet by the records.
     """
-    expected = list_loss_drafts(session, community)
+    taken = _list_taken(session, community)
+    expected = _drafts(session, community, taken)
     entries = ledger.stream_entries(session, community.book_id, Entry.kind.in_(KINDS))
     posted = {entry.draft.key: entry.draft for entry in entries}
-    findings = _unlike_their_facts(session, community)
+    findings = _unlike_their_facts(session, community, taken)
     for key, draft in expected.items():
         findings += compare_entry(posted.get(key), draft)
     open_losses = losses.list_open_losses(session, Booking.community_id == community.id)
@@ -44,10 +45,19 @@ def check_losses(session: Session, community: CommunityCard) -> Outcome:
 
 def list_loss_drafts(session: Session, community: CommunityCard) -> dict[str, Draft]:
     """The entries that losses, recoveries and agreed corrections call for, by key."""
+    return _drafts(session, community, _list_taken(session, community))
+
+
+def _list_taken(session: Session, community: CommunityCard) -> dict[int, list[TakeBackFacts]]:
     ids = session.scalars(
         select(TakeBack.booking_id).where(TakeBack.community_id == community.id).distinct()
     ).all()
-    taken = losses.list_take_backs(session, ids, community.zone)
+    return losses.list_take_backs(session, ids, community.zone)
+
+
+def _drafts(
+    session: Session, community: CommunityCard, taken: dict[int, list[TakeBackFacts]]
+) -> dict[str, Draft]:
     drafts = [take_back_draft(facts, _ACTOR) for group in taken.values() for facts in group]
     drafts += [
         recovery_draft(facts, _ACTOR)
@@ -64,16 +74,17 @@ def list_loss_drafts(session: Session, community: CommunityCard) -> dict[str, Dr
     return {draft.key: draft for draft in drafts}
 
 
-def _unlike_their_facts(session: Session, community: CommunityCard) -> list[Finding]:
+def _unlike_their_facts(
+    session: Session, community: CommunityCard, taken: dict[int, list[TakeBackFacts]]
+) -> list[Finding]:
     """Take-backs whose facts do not read any more as they did when they were posted."""
     rows = session.execute(
         select(TakeBack.booking_id, TakeBack.number, TakeBack.facts).where(
             TakeBack.community_id == community.id
         )
-    ).all()
-    taken = losses.list_take_backs(session, [row.booking_id for row in rows], community.zone)
-    findings: list[Finding] = []
+    )
     told = {(row.booking_id, row.number): row.facts for row in rows}
+    findings: list[Finding] = []
     for booking_id, group in taken.items():
         for place, facts in enumerate(group, start=1):
             subject = f"booking:{facts.reference}"

@@ -92,18 +92,8 @@ def list_open_losses(session: Session, *conditions: Condition) -> list[Loss]:
 def next_take_back(session: Session, loss: Loss, zone: str, now: datetime) -> TakeBackFacts:
     """The facts of taking a loss back now."""
     before = list_take_backs(session, [loss.booking_id], zone)[loss.booking_id]
-    earlier = tuple(borne for facts in before for borne in bear(facts))
-    turn, shares = _shares(session, loss.departure_id, loss.reference, now)
-    return TakeBackFacts(
-        reference=loss.reference,
-        number=len(before) + 1,
-        lost_satang=loss.lost_satang,
-        cost_satang=loss.cost_satang,
-        shares=shares,
-        earlier=earlier,
-        turn=turn,
-        found_on=village_day(now, zone),
-    )
+    change = (len(before) + 1, loss.lost_satang, loss.cost_satang)
+    return _facts(session, loss.departure_id, loss.reference, change, before, zone, now)
 
 
 def list_take_backs(
@@ -125,22 +115,34 @@ def list_take_backs(
         .order_by(TakeBack.booking_id, TakeBack.number)
     )
     taken: dict[int, list[TakeBackFacts]] = defaultdict(list)
-    for row in rows:
-        before = taken[row.booking_id]
-        turn, of = _shares(session, row.departure_id, row.reference, row.found_at)
-        before.append(
-            TakeBackFacts(
-                reference=row.reference,
-                number=row.number,
-                lost_satang=row.lost_satang,
-                cost_satang=row.cost_satang,
-                shares=of,
-                earlier=tuple(borne for facts in before for borne in bear(facts)),
-                turn=turn,
-                found_on=village_day(row.found_at, zone),
-            )
-        )
+    for booking_id, reference, departure_id, *change, found_at in rows:
+        before = taken[booking_id]
+        before.append(_facts(session, departure_id, reference, change, before, zone, found_at))
     return taken
+
+
+def _facts(
+    session: Session,
+    departure_id: int,
+    reference: str,
+    change: Sequence[int],
+    before: Sequence[TakeBackFacts],
+    zone: str,
+    found_at: datetime,
+) -> TakeBackFacts:
+    """The facts of a change (its number, lost, cost) of what a booking has lost."""
+    number, lost, cost = change
+    turn, shares = _shares(session, departure_id, reference, found_at)
+    return TakeBackFacts(
+        reference=reference,
+        number=number,
+        lost_satang=lost,
+        cost_satang=cost,
+        shares=shares,
+        earlier=tuple(borne for facts in before for borne in bear(facts)),
+        turn=turn,
+        found_on=village_day(found_at, zone),
+    )
 
 
 def _shares(
