@@ -37,12 +37,12 @@ def village(sqlite_app):
 
 @pytest.fixture
 def treasurer(village, sqlite_app):
-    return a_browser(sqlite_app, "the-treasurer", Role.TREASURER, village.id)
+    return a_browser(sqlite_app, "the-treasurer", Grant(Role.TREASURER, village.id))
 
 
 @pytest.fixture
 def coordinator(village, sqlite_app):
-    return a_browser(sqlite_app, "the-coordinator", Role.COORDINATOR, village.id)
+    return a_browser(sqlite_app, "the-coordinator", Grant(Role.COORDINATOR, village.id))
 
 
 def propose(treasurer, village):

@@ -11,7 +11,7 @@ from cbt.bookings.terms import DEFAULT, Deposit, Terms, Tier, canonical, parse
 from cbt.db import db
 from cbt.errors import NotFound, TermsInvalid
 from cbt.experiences.queries import list_option_terms
-from cbt.people.roles import Role
+from cbt.people.roles import Grant, Role
 from tests import factories
 from tests.site import NOW
 from tests.web.forms import post
@@ -37,7 +37,7 @@ def village(sqlite_app):
 
 @pytest.fixture
 def host(village, sqlite_app):
-    return a_browser(sqlite_app, "the-host", Role.COORDINATOR, village.id)
+    return a_browser(sqlite_app, "the-host", Grant(Role.COORDINATOR, village.id))
 
 
 def at(village, option_id=None):
