@@ -86,7 +86,9 @@ PURE = [
     "cbt.audit.verify_statement",
     "cbt.revenue.fund_page",
     "cbt.audit.findings",
+    "cbt.audit.fairness",
     "cbt.web.flow",
+    "cbt.web.curves",
 ]
 
 
