@@ -88,7 +88,7 @@ def measure(earners: Sequence[Earner], net_satang: int, local_satang: int) -> Fa
         households=len(incomes),
         income_satang=sum(incomes),
         gini=exact,
-        gini_small=exact * number / (number - 1) if exact is not None and is_small else None,
+        gini_small=exact * Fraction(number, number - 1) if exact is not None and is_small else None,
         gini_earners=gini(earning) if len(earning) >= LEAST_HOUSEHOLDS else None,
         hoover=hoover(shown),
         jain=jain(shown),
@@ -126,7 +126,7 @@ def bottom_share(incomes: Sequence[int], part: Fraction) -> Fraction | None:
     below = Fraction(sum(ordered[:whole]))
     if whole < len(ordered):
         below += (wanted - whole) * ordered[whole]
-    return below / total
+    return Fraction(below, total)
 
 
 def hourly(earners: Sequence[Earner]) -> Hourly | None:

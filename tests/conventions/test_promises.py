@@ -124,6 +124,7 @@ def test_every_page_stands_under_both_languages(sample_app):
     assert without == {
         *("/", "/healthz", "/readyz", "/fonts/<name>", "/static/<path:filename>"),
         "/feeds/<token>.ics",
+        "/transparency/<slug>.json",
         "/webhooks/<provider>",
     }
 
