@@ -279,6 +279,14 @@ class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
 
 
+class EditionInvalid(Invalid):
+    """facts: line, problem. An edition of the standard cannot be read."""
+
+
+class ScoreUnfounded(Invalid):
+    """facts: score, evidenced. A score beyond 0 to 4, or above the indices that have evidence."""
+
+
 # --- not now, or not any more --------------------------------------------------------------------
 
 
@@ -372,6 +380,14 @@ class OfferGone(Refused):
 
 class HoldLapsed(Refused):
     """The time of the hold is over; its places were given back."""
+
+
+class EditionTaken(Refused):
+    """facts: name. There is an edition of this name; editions are never changed."""
+
+
+class ScoresMissing(Refused):
+    """facts: left. Items of an assessment have no score yet."""
 
 
 class StateForbids(Refused):

@@ -47,6 +47,14 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.DiscountTooLarge: _l("This code cannot be used for a booking of this size."),
     errors.ScheduleInvalid: _l("This rule of days and hours cannot be: %(problem)s."),
     errors.TermsInvalid: _l("These terms contradict themselves: %(problem)s."),
+    errors.EditionInvalid: _l("Line %(line)s cannot be read: %(problem)s."),
+    errors.EditionTaken: _l(
+        "There is an edition of this name already. Editions are never changed."
+    ),
+    errors.ScoreUnfounded: _l(
+        "A score is 0 to 4, and at most as many as there is evidence for: here %(evidenced)s."
+    ),
+    errors.ScoresMissing: _l("%(left)s items have no score yet."),
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),

@@ -123,12 +123,13 @@ def dasta_words() -> list[tuple[str, str]]:
     return [(str(PLACES[code]), decimal(value)) for code, value in MEASURED_BY_DASTA]
 
 
-def decimal(value: Fraction | None) -> str:
-    """Three places, rounded half up: "0.283"; "" for no data."""
+def decimal(value: Fraction | None, places: int = 3) -> str:
+    """With so many places, rounded half up: "0.283"; "" for no data."""
     if value is None:
         return ""
-    thousandths = (2000 * value.numerator + value.denominator) // (2 * value.denominator)
-    return f"{thousandths // 1000}.{thousandths % 1000:03}"
+    unit = 10**places
+    rounded = (2 * unit * value.numerator + value.denominator) // (2 * value.denominator)
+    return f"{rounded // unit}.{rounded % unit:0{places}}"
 
 
 def percent(value: Fraction | None) -> str:

@@ -87,8 +87,10 @@ PURE = [
     "cbt.revenue.fund_page",
     "cbt.audit.findings",
     "cbt.audit.fairness",
+    "cbt.audit.assessment",
     "cbt.web.flow",
     "cbt.web.curves",
+    "cbt.web.radar",
 ]
 
 

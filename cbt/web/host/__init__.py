@@ -6,6 +6,7 @@ Each module hangs its pages on the one blueprint of `views`.
 from cbt.web.host import (
     account_changes,
     accounts,
+    assessments,
     assets,
     booking,
     calendar,
@@ -39,6 +40,7 @@ from cbt.web.host import (
 __all__ = [
     "account_changes",
     "accounts",
+    "assessments",
     "assets",
     "booking",
     "calendar",
