@@ -9,8 +9,8 @@ from cbt.i18n import _l
 
 ASSESSMENT_LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     Assessor: {
-        Assessor.SELF: _l("The community of itself"),
-        Assessor.COMMITTEE: _l("The committee"),
+        Assessor.SELF: _l("Self-assessment"),
+        Assessor.COMMITTEE: _l("Assessment by the committee"),
     },
     Level: {
         Level.IMPROVE: _l("needs improvement"),
