@@ -134,7 +134,7 @@ def test_the_mentor_does_not_write_in_the_communitys_own(host, mentor, page, vil
     begun = post(host, page, edition=edition).location
     assert "<textarea" not in mentor.get(f"{begun}/1.8").text
     given = fields(host, f"{begun}/1.8", score="0")
-    assert post(mentor, f"{begun}/1.8", form_at=page, **given).status_code == 403
+    assert post(mentor, f"{begun}/1.8", form_at=page, **given).status_code == 409
     assert results(village)[0].left == 2
 
 

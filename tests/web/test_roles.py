@@ -369,6 +369,9 @@ def addresses(sample_app):
         "fund": "welfare",
         "claim_id": 1,
         "loan_id": 1,
+        "assessment_id": 1,
+        "action_id": 1,
+        "criterion": "1.8",
         "community": "buna-dara",
         "name": "sarabun-400-1.woff2",
     }

@@ -28,7 +28,6 @@ from cbt.db import db
 from cbt.errors import (
     EditionInvalid,
     EditionTaken,
-    NotAllowed,
     NoteMissing,
     NotFound,
     ScoresMissing,
@@ -53,6 +52,7 @@ from cbt.web.layout import LANG
 from cbt.web.radar import ring, shape, spokes
 
 READERS = (*HOSTS, Role.MENTOR)
+_NOT_YOURS = _l("The community writes its own assessment, the mentor that of the committee.")
 _MOST_EVIDENCE = 300
 _MOST_COMMENT = 1_000
 _ALL = f"/{LANG}/host/<slug>/assessments"
@@ -213,7 +213,8 @@ def assessment(slug: str, assessment_id: int) -> ResponseReturnValue:
 @bp.post(f"{_ONE}/finish")
 @only(*READERS)
 def finish_assessment(slug: str, assessment_id: int) -> ResponseReturnValue:
-    _writable(assessment_id)
+    if _mine(assessment_id) is None:
+        return _show_one(assessment_id, _NOT_YOURS), 409
     try:
         assess.finish(the_community().id, assessment_id, the_reader().person_id, utc_now())
     except ScoresMissing as error:
@@ -223,7 +224,7 @@ def finish_assessment(slug: str, assessment_id: int) -> ResponseReturnValue:
     return redirect(url_for("host.assessment_list", slug=slug), code=303)
 
 
-def _show_one(assessment_id: int, problem: str = "") -> str:
+def _show_one(assessment_id: int, problem: object = "") -> str:
     community, session = the_community(), db.session()
     card = get_assessment(session, community.id, assessment_id)
     items = list_items(session, card)
@@ -255,7 +256,9 @@ def assessed_criterion(slug: str, assessment_id: int, criterion: str) -> Respons
 @bp.post(f"{_ONE}/<criterion>")
 @only(*READERS)
 def score_criterion(slug: str, assessment_id: int, criterion: str) -> ResponseReturnValue:
-    card = _writable(assessment_id)
+    card = _mine(assessment_id)
+    if card is None:
+        return _show_one(assessment_id, _NOT_YOURS), 409
     items = _items(card, criterion)
     problems = {each.id: _problem(each) for each in items if _problem(each)}
     if problems:
@@ -389,8 +392,7 @@ def _own_kind() -> Assessor:
     return Assessor.SELF if _is_host() else Assessor.COMMITTEE
 
 
-def _writable(assessment_id: int) -> AssessmentCard:
+def _mine(assessment_id: int) -> AssessmentCard | None:
+    """The assessment, or None where it is the other side's to write."""
     card = get_assessment(db.session(), the_community().id, assessment_id)
-    if card.assessor != _own_kind():
-        raise NotAllowed
-    return card
+    return card if card.assessor == _own_kind() else None
