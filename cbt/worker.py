@@ -30,6 +30,7 @@ from cbt.bookings.states import BookingState, EndReason
 from cbt.bookings.waitlist import offer_places
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
+from cbt.communities.vulnerable import forget_ended
 from cbt.config import Settings
 from cbt.db import db
 from cbt.i18n import _, pick, use_language
@@ -94,6 +95,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
+        Duty("forget consents", timedelta(hours=6), forget_ended),
         Duty("forget events", timedelta(hours=6), forget_bodies),
         Duty("forget mails", timedelta(hours=6), forget_old),
     ]

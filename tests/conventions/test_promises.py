@@ -82,6 +82,8 @@ PURE = [
     "cbt.revenue.statement_text",
     "cbt.revenue.proof_code",
     "cbt.revenue.signing",
+    "cbt.revenue.rulebook",
+    "cbt.revenue.fairness",
     "cbt.revenue.close_rules",
     "cbt.audit.verify_statement",
     "cbt.revenue.fund_page",

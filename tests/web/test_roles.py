@@ -286,6 +286,8 @@ TABLE = {
     "household.ask_claim": {HOUSEHOLD},
     "household.confirm_claim": {HOUSEHOLD},
     "household.claim_evidence": {HOUSEHOLD},
+    "household.agree_counted": {HOUSEHOLD},
+    "household.take_back_counted": {HOUSEHOLD},
     "mentor.communities": {MENTOR},
     "mentor.audit": {MENTOR},
     "mentor.find_booking": {MENTOR},
@@ -294,6 +296,8 @@ TABLE = {
     "admin.overview": {ADMIN},
     "admin.assign_mentor": {ADMIN},
     "admin.end_mentor": {ADMIN},
+    "admin.wage_list": {ADMIN},
+    "admin.record_wage": {ADMIN},
     "font": EVERYBODY,
     "healthz": EVERYBODY,
     "webhooks.receive": EVERYBODY,  # whoever can sign
