@@ -70,7 +70,7 @@ def lowest_share(incomes: Sequence[int], part: Fraction = LOWEST) -> Fraction | 
         counted = min(left, Fraction(1))
         sum_ += counted * income
         left -= counted
-    return sum_ / total
+    return Fraction(sum_, total)
 
 
 def times_even(group: Sequence[int], incomes: Sequence[int]) -> Fraction | None:

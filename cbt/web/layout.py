@@ -11,6 +11,7 @@ from flask import Flask, current_app, g, request, url_for
 from jinja2 import StrictUndefined
 
 from cbt import i18n
+from cbt.audit.rounding import words_of
 from cbt.clock import to_village
 from cbt.config import Settings
 from cbt.i18n import LANGUAGES, set_language
@@ -51,6 +52,7 @@ def init_layout(app: Flask) -> None:
         subject_words=labels.subject_words,
         finding_words=labels.finding_words,
         provider_words=labels.provider_words,
+        drift_words=words_of,
         rule_title=period_words.rule_title,
         answer_words=period_words.answer_words,
         line_rule=period_words.line_rule,
