@@ -87,6 +87,7 @@ PURE = [
     "cbt.revenue.close_rules",
     "cbt.audit.verify_statement",
     "cbt.revenue.fund_page",
+    "cbt.revenue.follow_up",
     "cbt.audit.drift",
     "cbt.audit.findings",
     "cbt.web.flow",

@@ -50,10 +50,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("household_id", name=op.f("pk_vulnerable_household")),
     )
+    op.add_column("booking", sa.Column("follow_up_agreed_at", Instant, nullable=True))
     protect("minimum_wage")
 
 
 def downgrade() -> None:
+    op.drop_column("booking", "follow_up_agreed_at")
     op.drop_table("vulnerable_household")
     op.drop_index("ix_minimum_wage_province_code", "minimum_wage")
     op.drop_table("minimum_wage")
