@@ -179,6 +179,14 @@ class TurnInvalid(Invalid):
     """facts: problem. Something about turns that cannot be written down."""
 
 
+class WageInvalid(Invalid):
+    """facts: problem (amount, day, source, province). A daily minimum wage that nobody can mean."""
+
+
+class ConsentInvalid(Invalid):
+    """facts: earliest, latest. A household can agree until a day between these two."""
+
+
 class FundUseInvalid(Invalid):
     """facts: fund. Money of this fund is not for that, or not for nobody."""
 

@@ -14,9 +14,9 @@ from enum import StrEnum
 from fractions import Fraction
 
 from cbt.errors import EditionInvalid, ScoreUnfounded
-from cbt.revenue.close_rules import Answer
 from cbt.revenue.policy import is_plain
 from cbt.revenue.policy_rules import Severity, Verdict
+from cbt.revenue.rulebook import Answer
 
 STANDARD = "CBT-TH"
 MOST_SCORE = 4

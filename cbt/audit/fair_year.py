@@ -18,12 +18,13 @@ from cbt.communities.shares import Membership
 from cbt.ledger import queries as ledger
 from cbt.ledger.models import Entry
 from cbt.money import bp_near
-from cbt.revenue.close_rules import LEAST_HOUSEHOLDS, LEAST_MONTHS, WINDOW_MONTHS, gini
 from cbt.revenue.closed import HouseholdStatement, Period
+from cbt.revenue.fairness import gini
 from cbt.revenue.models import ServiceRecord, Settlement
 from cbt.revenue.period_queries import entries_of, list_closes
 from cbt.revenue.periods import Close, Span, last_day_of
 from cbt.revenue.policy import Bucket
+from cbt.revenue.rulebook import LEAST_HOUSEHOLDS, LEAST_MONTHS, WINDOW_MONTHS
 from cbt.revenue.split import Part, PartKind
 
 _TREND_MONTHS = 24

@@ -1,4 +1,4 @@
-"""How evenly income reached the households of a community. Pure; worked numbers in docs/algorithms/fairness.md.
+"""How evenly income reached the households of a community. Pure; worked numbers in docs/algorithms/evenness.md.
 
 Equality is not the goal by itself: who has more rooms may earn more. A number that stands out asks for
 an explanation, not for a correction. No float: every measure is a fraction, or None where there is too
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median_low
 
-from cbt.revenue.close_rules import LEAST_HOUSEHOLDS, gini, largest_share, participation
+from cbt.revenue.fairness import gini, largest_share, lowest_share, participation
+from cbt.revenue.rulebook import LEAST_HOUSEHOLDS
 
 SMALL_SAMPLE = 20
 """Below this number of households the small-sample form of the Gini coefficient is shown as well."""
@@ -94,7 +95,7 @@ def measure(earners: Sequence[Earner], net_satang: int, local_satang: int) -> Fa
         jain=jain(shown),
         largest=largest_share(shown),
         participation=participation(shown) if any(shown) else None,
-        bottom_40=bottom_share(shown, Fraction(40, 100)),
+        bottom_40=lowest_share(shown),
         to_households=_part(sum(incomes), net_satang),
         retention=_part(local_satang, net_satang),
         hourly=hourly(earners),
@@ -113,20 +114,6 @@ def jain(incomes: Sequence[int]) -> Fraction | None:
     """Jain's index: 1 where all have the same, 1/n where one has everything."""
     squares = sum(each * each for each in incomes)
     return Fraction(sum(incomes) ** 2, len(incomes) * squares) if squares else None
-
-
-def bottom_share(incomes: Sequence[int], part: Fraction) -> Fraction | None:
-    """What of all income the lowest `part` of households have; the border household by its fraction."""
-    total = sum(incomes)
-    if total <= 0:
-        return None
-    wanted = part * len(incomes)
-    whole = wanted.numerator // wanted.denominator
-    ordered = sorted(incomes)
-    below = Fraction(sum(ordered[:whole]))
-    if whole < len(ordered):
-        below += (wanted - whole) * ordered[whole]
-    return Fraction(below, total)
 
 
 def hourly(earners: Sequence[Earner]) -> Hourly | None:
@@ -154,7 +141,7 @@ def lorenz(incomes: Sequence[int], steps: int = 0) -> tuple[tuple[Fraction, Frac
         return ()
     number = steps or len(incomes)
     parts = [Fraction(step, number) for step in range(number + 1)]
-    return tuple((part, bottom_share(incomes, part) or Fraction(0)) for part in parts)
+    return tuple((part, lowest_share(incomes, part) or Fraction(0)) for part in parts)
 
 
 def _part(some: int, whole: int) -> Fraction | None:

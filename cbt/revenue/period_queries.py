@@ -16,7 +16,6 @@ from cbt.i18n import Localized
 from cbt.ledger import queries as ledger
 from cbt.ledger.models import CREDIT, Entry, LedgerAccount
 from cbt.ledger.queries import Posted
-from cbt.revenue.close_rules import Answer
 from cbt.revenue.closed import (
     CloseDraft,
     HouseholdStatement,
@@ -28,6 +27,7 @@ from cbt.revenue.closed import (
 )
 from cbt.revenue.periods import Close, Span, concerns, last_day_of
 from cbt.revenue.policy_rules import Severity, Verdict
+from cbt.revenue.rulebook import Answer
 from cbt.revenue.signing import SignerRole
 from cbt.revenue.statement_text import Balance, Head, Item, digest_of, kind_of
 

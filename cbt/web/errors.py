@@ -127,6 +127,11 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
     errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
     errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
+    errors.WageInvalid: _l(
+        "Please enter the daily wage in baht (100 to 5,000), a day at most a year ahead, and where it"
+        " stands."
+    ),
+    errors.ConsentInvalid: _l("Please choose a day from %(earliest)s to %(latest)s."),
     errors.FundUseInvalid: _l("The money of this fund is not for that."),
     errors.LoanInvalid: _l(
         "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."

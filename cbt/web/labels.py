@@ -521,6 +521,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.DRIFT: _l("Rounding carried no household two baht from its exact share in a year"),
         Check.LOSSES: _l("What guests got back later is borne as the rule says"),
         Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
         Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
@@ -669,6 +670,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             " is %(computed_satang)s."
         ),
         Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.DRIFT_LARGE: _l(
+            "What was booked in twelve months is %(drift)s satang away from its exact share; at most 200"
+            " are due to rounding."
+        ),
         Fault.LOANS_DIFFER: _l(
             "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
         ),

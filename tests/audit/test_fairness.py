@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbt.audit.fair_year import find_year
-from cbt.audit.fairness import Earner, bottom_share, hoover, hourly, jain, lorenz, measure
+from cbt.audit.fairness import Earner, hoover, hourly, jain, lorenz, measure
 from cbt.db import db
 from cbt.money import bp_near
-from cbt.revenue.close_rules import gini
+from cbt.revenue.fairness import gini, lowest_share
 from tests.conventions.test_worked_numbers import tables
 from tests.revenue.closing import (
     AFTER_NEXT,
@@ -22,7 +22,7 @@ from tests.revenue.closing import (
     worked_month,
 )
 
-[ROWS] = (rows for _heading, rows in tables("fairness.md"))
+[ROWS] = (rows for _heading, rows in tables("evenness.md"))
 INCOMES = st.lists(st.integers(0, 10**9), min_size=5, max_size=40).filter(any)
 
 
@@ -94,7 +94,7 @@ def test_every_measure_stays_in_its_bounds(incomes):
     assert 0 <= gini(incomes) <= Fraction(number - 1, number)
     assert 0 <= hoover(incomes) <= gini(incomes)  # the curve lies above the chord's triangle
     assert Fraction(1, number) <= jain(incomes) <= 1
-    assert 0 <= bottom_share(incomes, Fraction(2, 5)) <= Fraction(2, 5)
+    assert 0 <= lowest_share(incomes, Fraction(2, 5)) <= Fraction(2, 5)
 
 
 @given(INCOMES, st.integers(1, 1000))

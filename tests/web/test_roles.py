@@ -299,6 +299,8 @@ TABLE = {
     "household.ask_claim": {HOUSEHOLD},
     "household.confirm_claim": {HOUSEHOLD},
     "household.claim_evidence": {HOUSEHOLD},
+    "household.agree_counted": {HOUSEHOLD},
+    "household.take_back_counted": {HOUSEHOLD},
     "mentor.communities": {MENTOR},
     "mentor.audit": {MENTOR},
     "mentor.find_booking": {MENTOR},
@@ -307,6 +309,8 @@ TABLE = {
     "admin.overview": {ADMIN},
     "admin.assign_mentor": {ADMIN},
     "admin.end_mentor": {ADMIN},
+    "admin.wage_list": {ADMIN},
+    "admin.record_wage": {ADMIN},
     "font": EVERYBODY,
     "healthz": EVERYBODY,
     "webhooks.receive": EVERYBODY,  # whoever can sign
