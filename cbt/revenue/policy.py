@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from cbt.errors import PolicyInvalid
@@ -106,6 +106,11 @@ class Policy:
 
     def limits_of(self, bucket: Bucket) -> Limits:
         return self.limits.get(bucket, NO_LIMITS)
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of its text."""
+        return identity(canonical(self))
 
 
 def canonical(policy: Policy) -> str:

@@ -92,22 +92,6 @@ def _first(rows: Iterable[Any]) -> AdoptedPolicy | None:
     return None
 
 
-def find_unreported_fee(session: Session, departure_id: int) -> str | None:
-    """A booking's reference whose payment's fee is not known yet, or None when all are."""
-    return session.scalar(
-        select(Booking.reference)
-        .join(Capture, Capture.booking_id == Booking.id)
-        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .where(
-            Booking.departure_id == departure_id,
-            Capture.buys.is_(True),
-            CaptureFee.capture_id.is_(None),
-        )
-        .order_by(Booking.id)
-        .limit(1)
-    )
-
-
 _CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
 _DISPUTE = table_of(Dispute)
 _BOUGHT = (_CAPTURE.c.booking_id == bindparam("booking")) & _CAPTURE.c.buys.is_(True)
@@ -374,7 +358,15 @@ def list_sharing_facts(
 
     `settlements` gives each departure's settlement number and day of service.
     """
-    booked = list_booking_facts(session, settlements)
+    return sharing_facts_of(session, settlements, list_booking_facts(session, settlements))
+
+
+def sharing_facts_of(
+    session: Session,
+    settlements: Mapping[int, tuple[int, date]],
+    booked: Mapping[int, Sequence[BookingFacts]],
+) -> dict[int, SharingFacts]:
+    """The same where the facts of the departures' bookings are read already."""
     work = list_work(session, settlements)
     prepared = list_preparation_costs(session, settlements)
     return {

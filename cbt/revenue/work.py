@@ -603,11 +603,9 @@ def _disputed(line: DisputeLine) -> WorkDisputed:
 # --- before settling -----------------------------------------------------------------------------
 
 
-def require_undisputed(session: Session, departure_id: int) -> None:
-    """Raise WorkDisputed while a household's dispute over a record has no answer."""
-    open_ = [each for each in _list_disputes(session, [departure_id]) if each.is_open]
-    if open_:
-        raise _disputed(open_[0])
+def find_dispute(record: Record) -> WorkDisputed | None:
+    """What to say while a household's dispute over a record has no answer."""
+    return _disputed(record.open_disputes[0]) if record.open_disputes else None
 
 
 def find_wait(record: Record, trip: TripCard) -> datetime | None:
@@ -617,10 +615,10 @@ def find_wait(record: Record, trip: TripCard) -> datetime | None:
     )
 
 
-def require_seen(session: Session, trip: TripCard, zone: str, now: datetime) -> None:
-    """Raise WorkUnconfirmed while a part that nobody confirmed has not lain open for two days."""
-    record = get_record(session, trip.id)
+def find_unseen(record: Record, trip: TripCard, zone: str, now: datetime) -> WorkUnconfirmed | None:
+    """What to say while a part that nobody confirmed has not lain open for two days."""
     until = find_wait(record, trip)
-    if until is not None and until > now:
-        names = ", ".join(each.household for each in record.unconfirmed)
-        raise WorkUnconfirmed(households=names, day=village_day(until, zone))
+    if until is None or until <= now:
+        return None
+    names = ", ".join(each.household for each in record.unconfirmed)
+    return WorkUnconfirmed(households=names, day=village_day(until, zone))
