@@ -27,11 +27,11 @@ from cbt.revenue.policy import DEFAULT, Policy
 from tests import factories
 
 MONTH = date(2026, 11, 1)
-BOOKED = datetime(2026, 10, 20, 5, tzinfo=UTC)
+BOOKED = datetime(2026, 11, 1, 1, tzinfo=UTC)
 RECORDED = datetime(2026, 11, 30, 15, tzinfo=UTC)
 SETTLED = datetime(2026, 12, 3, 4, tzinfo=UTC)
 CAPACITY = 60
-_DAYS = [MONTH + timedelta(days=number) for number in range(30)]
+_DAYS = [MONTH + timedelta(days=number) for number in range(2, 30)]
 _PARTIES = (
     *({"ADULT": 2}, {"ADULT": 1}, {"ADULT": 2, "CHILD": 1}),
     *({"ADULT": 3}, {"ADULT": 1, "CHILD": 2}, {"ADULT": 2, "INFANT": 1}),
@@ -59,7 +59,8 @@ def fill(bookings: int, to_a_trip: int, households: int, policy: Policy = DEFAUL
     trips = -(-bookings // to_a_trip)
     options = [village.option_id]
     options += [
-        factories.make_option(village.id, capacity=CAPACITY) for _ in range((trips - 1) // 30)
+        factories.make_option(village.id, capacity=CAPACITY)
+        for _ in range((trips - 1) // len(_DAYS))
     ]
     for option_id in options:
         departures.open_departures(option_id, _DAYS)

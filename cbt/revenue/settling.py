@@ -42,6 +42,8 @@ from cbt.revenue.records import Preview
 from cbt.revenue.work import Record
 
 _INSERT = insert(table_of(Settlement))
+MOST_AT_ONCE = 100
+"""So many departures are settled by one transaction: nobody else waits long for the community."""
 
 
 @dataclass(frozen=True)
