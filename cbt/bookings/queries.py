@@ -215,14 +215,8 @@ def get_trip(session: Session, community_id: int, departure_id: int) -> TripCard
     return TripCard(*row)
 
 
-def list_trips(
-    session: Session, departure_ids: Iterable[int], community_id: int | None = None
-) -> dict[int, TripCard]:
-    """Departures by id; with a community, its own alone."""
-    wanted = _TRIPS.where(Departure.id.in_(list(departure_ids)))
-    if community_id is not None:
-        wanted = wanted.where(Departure.community_id == community_id)
-    rows = session.execute(wanted)
+def list_trips(session: Session, departure_ids: Iterable[int]) -> dict[int, TripCard]:
+    rows = session.execute(_TRIPS.where(Departure.id.in_(list(departure_ids))))
     return {row[0]: TripCard(*row) for row in rows}
 
 

@@ -564,9 +564,20 @@ _MONEY = select(_BOOKING.c.id, *MONEY).where(
 )
 
 
+_MONEY_OF_DEPARTURES = select(_BOOKING.c.id, *MONEY).where(
+    _BOOKING.c.departure_id.in_(bindparam("departures", expanding=True))
+)
+
+
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     rows = session.execute(_MONEY, {"bookings": list(booking_ids)})
+    return {booking_id: Money(*sums) for booking_id, *sums in rows}
+
+
+def list_money_of_departures(session: Session, departure_ids: Iterable[int]) -> dict[int, Money]:
+    """The same for all bookings of some departures."""
+    rows = session.execute(_MONEY_OF_DEPARTURES, {"departures": list(departure_ids)})
     return {booking_id: Money(*sums) for booking_id, *sums in rows}
 
 

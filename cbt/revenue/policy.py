@@ -99,10 +99,19 @@ class Policy:
     surplus: Bucket = Bucket.PROVIDER
     dividend_rule: DividendRule | None = None
 
-    @property
+    @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
         """The buckets that it gives a share, in their order; the dividend only where it has one."""
         return tuple(bucket for bucket in Bucket if bucket in self.shares)
+
+    @cached_property
+    def funds(self) -> tuple[tuple[Bucket, int, Limits], ...]:
+        """Its buckets but for the households' pool, each with its basis points and limits."""
+        return tuple(
+            (bucket, self.shares[bucket], self.limits_of(bucket))
+            for bucket in self.buckets
+            if bucket != Bucket.PROVIDER
+        )
 
     def limits_of(self, bucket: Bucket) -> Limits:
         return self.limits.get(bucket, NO_LIMITS)

@@ -8,7 +8,7 @@ no longer fits the entry that was made from it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from cbt.communities import chart
@@ -16,7 +16,7 @@ from cbt.errors import DiscountTooLarge, NobodyToShare
 from cbt.ledger.entries import Draft, Leg
 from cbt.revenue.policy import Bucket, DividendRule, Policy
 from cbt.revenue.sharing import PoolShare, Work, share, share_pool, weigh
-from cbt.revenue.split import Borne, Cost, Part, PartKind, intermediary_satang, split
+from cbt.revenue.split import Borne, Bound, Cost, Part, PartKind, intermediary_satang, split
 
 
 @dataclass(frozen=True)
@@ -122,20 +122,30 @@ def dividend_satang(parts: Sequence[Part]) -> int:
 
 def account_of(part: Part) -> str:
     """The ledger account that a part of the split flows into."""
+    return _account(part.kind, part.code)
+
+
+@lru_cache(maxsize=256)
+def _account(kind: PartKind, code: str) -> str:
     return {
         PartKind.PREPARATION: chart.PROVIDER_POOL,
-        PartKind.COST: chart.outside(part.code),
+        PartKind.COST: chart.outside(code),
         PartKind.PAYMENT_FEE: chart.PAYMENT_FEE,
         PartKind.INTERMEDIARY: chart.INTERMEDIARY,
-        PartKind.FIXED: chart.bucket(part.code),
-        PartKind.BUCKET: chart.bucket(part.code),
-    }[part.kind]
+        PartKind.FIXED: chart.bucket(code),
+        PartKind.BUCKET: chart.bucket(code),
+    }[kind]
 
 
 def split_draft(facts: BookingFacts, actor: str) -> Draft:
     """The entry that takes a booking's money from guest deposits into its parts."""
     legs = tuple(
-        Leg(chart.GUEST_DEPOSIT, account_of(part), part.amount_satang, _rule(part))
+        Leg(
+            chart.GUEST_DEPOSIT,
+            account_of(part),
+            part.amount_satang,
+            _rule(part.kind, part.code, part.bp, part.bound),
+        )
         for part in split_booking(facts)
         if part.amount_satang
     )
@@ -151,8 +161,9 @@ def split_draft(facts: BookingFacts, actor: str) -> Draft:
     )
 
 
-def _rule(part: Part) -> str:
-    words = [part.kind, part.code, f"{part.bp}bp" if part.bp else "", part.bound or ""]
+@lru_cache(maxsize=1024)
+def _rule(kind: PartKind, code: str, bp: int, bound: Bound | None) -> str:
+    words = [kind, code, f"{bp}bp" if bp else "", bound or ""]
     return ":".join(word for word in words if word)
 
 

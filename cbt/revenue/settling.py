@@ -5,14 +5,14 @@ All are steps or read within them: the use cases in `services.py` lock, and comm
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from cbt.bookings import queries as bookings
 from cbt.bookings.hold import close_departures
-from cbt.bookings.records import TripCard
+from cbt.bookings.models import Departure
 from cbt.bookings.states import DepartureState
 from cbt.communities.queries import get_community_by_id
 from cbt.communities.services import lock_community, next_settlement_numbers
@@ -38,12 +38,32 @@ from cbt.payments import queries as payments
 from cbt.revenue import posting, queries, work
 from cbt.revenue.models import Settlement
 from cbt.revenue.posting import BookingFacts
-from cbt.revenue.records import Preview
+from cbt.revenue.records import Preview, WorkRow
 from cbt.revenue.work import Record
 
 _INSERT = insert(table_of(Settlement))
 MOST_AT_ONCE = 100
 """So many departures are settled by one transaction: nobody else waits long for the community."""
+
+
+class _Trip(NamedTuple):
+    """A departure with its hours and state."""
+
+    id: int
+    starts_on: date
+    ends_at: datetime
+    state: str
+
+
+_DEPARTURE = table_of(Departure)
+_TRIPS = (
+    select(*(_DEPARTURE.c[name] for name in _Trip._fields))
+    .where(
+        _DEPARTURE.c.id.in_(bindparam("departures", expanding=True)),
+        _DEPARTURE.c.community_id == bindparam("community"),
+    )
+    .order_by(_DEPARTURE.c.begins_at, _DEPARTURE.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +88,11 @@ def get_outlook(
     """
     community = get_community_by_id(session, community_id)
     trips = _list_trips(session, community_id, departure_ids)
-    records = work.list_records(session, [trip.id for trip in trips])
+    rows = queries.list_work(session, [trip.id for trip in trips])
+    records = work.records_of(session, rows, [trip.id for trip in trips])
     waits = _list_waits(session, trips, records, community.zone, now) if now else {}
     rest = [trip for trip in trips if trip.id not in waits]
-    found = _look(session, rest, records, 1 + community.settlements)
+    found = _look(session, rest, rows, records, 1 + community.settlements)
     return Outlook(found.previews, {**waits, **found.obstacles})
 
 
@@ -90,11 +111,12 @@ def settle_departures(
     book_id = lock_community(session, community_id)
     trips = _list_trips(session, community_id, previewed)
     zone = get_community_by_id(session, community_id).zone
-    records = work.list_records(session, [trip.id for trip in trips])
+    rows = queries.list_work(session, [trip.id for trip in trips])
+    records = work.records_of(session, rows, [trip.id for trip in trips])
     _raise_first(trips, _list_waits(session, trips, records, zone, now))
     numbers = next_settlement_numbers(session, community_id, len(trips))
     close_departures(session, [trip.id for trip in trips])
-    found = _look(session, trips, records, numbers[0])
+    found = _look(session, trips, rows, records, numbers[0])
     _raise_first(trips, found.obstacles)
     for departure_id, preview in found.previews.items():
         if preview.fingerprint != previewed[departure_id]:
@@ -103,17 +125,16 @@ def settle_departures(
     return dict(zip(found.previews, numbers, strict=True))
 
 
-def _list_trips(
-    session: Session, community_id: int, departure_ids: Collection[int]
-) -> list[TripCard]:
+def _list_trips(session: Session, community_id: int, departure_ids: Collection[int]) -> list[_Trip]:
     """The departures in the order in which they are settled. Raises DepartureUnknown."""
-    found = bookings.list_trips(session, departure_ids, community_id)
-    if len(found) < len(set(departure_ids)):
+    wanted = {"departures": list(departure_ids), "community": community_id}
+    trips = [_Trip(*row) for row in session.execute(_TRIPS, wanted)]
+    if len(trips) < len(set(departure_ids)):
         raise DepartureUnknown
-    return sorted(found.values(), key=lambda trip: (trip.begins_at, trip.id))
+    return trips
 
 
-def _raise_first(trips: Sequence[TripCard], obstacles: Mapping[int, CbtError]) -> None:
+def _raise_first(trips: Sequence[_Trip], obstacles: Mapping[int, CbtError]) -> None:
     for trip in trips:
         if trip.id in obstacles:
             raise obstacles[trip.id]
@@ -124,7 +145,7 @@ def _raise_first(trips: Sequence[TripCard], obstacles: Mapping[int, CbtError]) -
 
 def _list_waits(
     session: Session,
-    trips: Sequence[TripCard],
+    trips: Sequence[_Trip],
     records: Mapping[int, Record],
     zone: str,
     now: datetime,
@@ -137,7 +158,7 @@ def _list_waits(
             found[trip.id] = AlreadySettled()
         elif trip.ends_at > now:
             found[trip.id] = NotYetDelivered()
-        elif unseen := work.find_unseen(records[trip.id], trip, zone, now):
+        elif unseen := work.find_unseen(records[trip.id], trip.ends_at, zone, now):
             found[trip.id] = unseen
         elif trip.id in promised:  # cash written down after the split could never enter it
             found[trip.id] = PromiseWaits(reference=promised[trip.id])
@@ -145,7 +166,11 @@ def _list_waits(
 
 
 def _look(
-    session: Session, trips: Sequence[TripCard], records: Mapping[int, Record], first_number: int
+    session: Session,
+    trips: Sequence[_Trip],
+    rows: Mapping[int, Sequence[WorkRow]],
+    records: Mapping[int, Record],
+    first_number: int,
 ) -> Outlook:
     """What departures would post, numbered from `first_number` on, or what keeps them from it."""
     ids = [trip.id for trip in trips]
@@ -155,7 +180,7 @@ def _look(
     numbered = {
         trip.id: (number, trip.starts_on) for number, trip in enumerate(ready, start=first_number)
     }
-    sharing = queries.sharing_facts_of(session, numbered, booked)
+    sharing = queries.sharing_facts_of(session, numbered, booked, rows)
     previews = {each: Preview(tuple(booked[each]), sharing[each]) for each in numbered}
     return Outlook(previews, obstacles)
 
