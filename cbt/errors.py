@@ -63,6 +63,10 @@ class Invalid(CbtError):
     status = 422
 
 
+class BundleSpanInvalid(Invalid):
+    """facts: first, last. An auditor's bundle covers whole months, the first day to the last."""
+
+
 class UnitNotSold(Invalid):
     """facts: unit. The option has no price for this kind of guest."""
 
@@ -572,6 +576,12 @@ class SignInFailed(Refused):
     """The name and password do not belong together."""
 
     status = 422
+
+
+class BundleCell(CbtError):
+    """facts: table, column, cell. A record holds what no column of a bundle may: nothing is written."""
+
+    status = 500
 
 
 class RecordDamaged(CbtError):

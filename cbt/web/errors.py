@@ -29,6 +29,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "This page is not for you. If you think it should be, ask your community's coordinator."
     ),
     errors.Invalid: _l("Something in what you entered cannot be right."),
+    errors.BundleSpanInvalid: _l(
+        "An auditor's bundle covers whole months: from the first day of one to the last day of one."
+    ),
     errors.UnitNotSold: _l("This kind of guest is not on the price list."),
     errors.PartyEmpty: _l(
         "Please enter how many people are coming: whole numbers, at least one who needs a place."
@@ -284,6 +287,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
     ),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
+    errors.BundleCell: _l(
+        "A record cannot be written into the auditor's bundle as it stands: %(table)s, %(column)s."
+    ),
     errors.RecordDamaged: _l(
         "A record that this page needs is damaged, so nothing is shown rather than something wrong."
         " Please tell the community's mentor; the audit names the record."
