@@ -6,7 +6,6 @@ its statement without the network, is paid, and one is helped by the welfare fun
 site's own clock; nothing is written beside the pages. Each page on the way is checked (tests.walker).
 """
 
-import io
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import zxingcpp
-from PIL import Image
 from playwright.sync_api import Error, Page
 
 from cbt.demo.load import PASSWORD
@@ -24,7 +21,7 @@ from tests.browser import PHONE, a_browser, a_context
 from tests.later import CLOCK, set_clock
 from tests.reading import baht
 from tests.site import load_samples, served
-from tests.walker import Walker
+from tests.walker import Walker, read_code
 
 SLUG = "ban-thep-fai"
 HOST, TREASURER = f"host.{SLUG}", f"treasurer.{SLUG}"
@@ -32,6 +29,8 @@ FIRST_DAY = datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
 PDF = b"%PDF-1.4\n1 0 obj\n<< >>\nendobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"
 GO_ON = "form.card > button.wide:not(.second)"
 HELP_SATANG = 30_000
+MOST_TAPS = 4
+TRIP = ".statement tr:has-text('28 พ.ย.') a[href*='/departures/']"
 
 
 @dataclass
@@ -87,6 +86,7 @@ def test_a_month_from_its_policy_to_the_money_in_the_hand(month: Month) -> None:
     households_are_paid(month)
     month.let_it_be(12, 4, 9)
     the_welfare_fund_helps(month)
+    a_payout_is_traced(month, reference)
     month.sign_in("mentor")
     month.walker.go(f"/mentor/{SLUG}")
     assert month.walker.page.locator(".checks > li.fail").count() == 0
@@ -294,13 +294,6 @@ def a_household_proves_its_statement(month: Month, shared: dict[str, int]) -> No
     other.close()
 
 
-def read_code(page: Page) -> str:
-    """What a phone's camera reads in the code that the page draws."""
-    picture = Image.open(io.BytesIO(page.locator(".qr svg").screenshot()))
-    [code] = zxingcpp.read_barcodes(picture)
-    return str(code.text)
-
-
 # --- money leaves --------------------------------------------------------------------------------
 
 
@@ -376,3 +369,28 @@ def the_welfare_fund_helps(month: Month) -> None:
     walker.press("nav.tabs a[href$='/funds']")
     walker.press("form[action$='/confirm'] button")
     assert page.locator("#requests .state.confirmed").count() == 1
+
+
+# --- and back ------------------------------------------------------------------------------------
+
+
+def a_payout_is_traced(month: Month, reference: str) -> None:
+    """From the money in the hand to the booking, the rule, the minutes and the work: four taps."""
+    walker = month.walker
+    page = month.sign_in(f"t2.{SLUG}")
+    walker.press("nav.tabs a[href$='/payouts']")
+    taps = 0
+    for link in ("#payouts a[href*='/payouts/']", TRIP, "#rule a[href*='/policies/']"):
+        walker.press(link)
+        taps += 1
+        if link == TRIP:
+            assert reference in page.content()
+            assert page.locator(".notice.good").count() == 1  # computed again, and the same
+    with page.expect_download() as minutes:
+        page.locator("#meeting ~ p a[href$='/minutes']").click()
+        taps += 1
+    assert minutes.value.path().read_bytes() == PDF
+    assert taps <= MOST_TAPS
+    page.go_back()
+    walker.press("#work a[href*='/work?']")  # the third tap, beside the rule
+    assert page.locator("article .state.confirmed").count() > 0
