@@ -1,7 +1,7 @@
 """Reading periods: what is closed, what an open one holds, who signed, and each household's lines."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -365,26 +365,35 @@ def list_items(
     items: dict[str, list[Item]] = defaultdict(list)
     touching = ledger.is_touching(book_id, prefix)
     for entry in stream_period(session, book_id, span, touching):
-        about = concerns(entry.draft.effective_on, span.month)
-        for number, leg in enumerate(entry.draft.legs, start=1):
-            for account, other, amount in (
-                (leg.target, leg.source, leg.amount_satang),
-                (leg.source, leg.target, -leg.amount_satang),
-            ):
-                if not account.startswith(HOUSEHOLDS):
-                    continue
-                item = Item(
-                    entry_seq=entry.seq,
-                    leg=number,
-                    effective_on=entry.draft.effective_on,
-                    concerns=about,
-                    kind=kind_of(other, amount),
-                    amount_satang=amount,
-                    subject=entry.draft.subject,
-                    rule=leg.rule,
-                )
-                items[account.removeprefix(HOUSEHOLDS)].append(item)
+        for code, item in items_of(entry, span.month):
+            items[code].append(item)
     return items
+
+
+def items_of(entry: Posted, month: date) -> Iterator[tuple[str, Item]]:
+    """(household, line) of each leg of an entry that moves a household's account.
+
+    `month` is the period that it is looked at from.
+    """
+    about = concerns(entry.draft.effective_on, month)
+    for number, leg in enumerate(entry.draft.legs, start=1):
+        for account, other, amount in (
+            (leg.target, leg.source, leg.amount_satang),
+            (leg.source, leg.target, -leg.amount_satang),
+        ):
+            if not account.startswith(HOUSEHOLDS):
+                continue
+            item = Item(
+                entry_seq=entry.seq,
+                leg=number,
+                effective_on=entry.draft.effective_on,
+                concerns=about,
+                kind=kind_of(other, amount),
+                amount_satang=amount,
+                subject=entry.draft.subject,
+                rule=leg.rule,
+            )
+            yield account.removeprefix(HOUSEHOLDS), item
 
 
 def closing_of(snapshot: Sequence[Balance]) -> dict[str, int]:

@@ -291,6 +291,7 @@ TABLE = {
     "public.verify_program": EVERYBODY,
     "public.verify_worker": EVERYBODY,
     "household.payouts": {HOUSEHOLD, TREASURER, MENTOR},
+    "household.payout": {HOUSEHOLD, TREASURER, MENTOR},
     "household.funds": {HOUSEHOLD, TREASURER, MENTOR},
     "household.confirm_payout": {HOUSEHOLD},
     "household.name_payee": {HOUSEHOLD},
