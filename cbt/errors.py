@@ -490,6 +490,10 @@ class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 
 
+class SaidAlready(Refused):
+    """The same person wrote down the same a moment ago."""
+
+
 class CeilingExceeded(Refused):
     """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
 

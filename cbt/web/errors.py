@@ -275,6 +275,10 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The first person noted another bank reference: %(reference)s. Please look again together."
     ),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
+    errors.SaidAlready: _l(
+        "You wrote down the same a moment ago, so it was not written again. If it is another one,"
+        " please wait ten minutes."
+    ),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
     errors.NameTaken: _l("There is one of this name already: %(code)s."),
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
