@@ -19,10 +19,11 @@ from tests.site import NOW, SECRET
 from tests.web.forms import sign_in
 
 VISITOR, HOST, TREASURER, HOUSEHOLD = "visitor", "host", "treasurer", "household"
-NEIGHBOUR, MENTOR, ADMIN, STRANGER, ROLELESS = (
+NEIGHBOUR, MENTOR, ADMIN, AGENCY, STRANGER, ROLELESS = (
     "neighbour",
     "mentor",
     "admin",
+    "agency",
     "stranger",
     "roleless",
 )
@@ -33,6 +34,7 @@ PEOPLE = {
     NEIGHBOUR: "h01.buna-dara",
     MENTOR: "mentor",
     ADMIN: "admin",
+    AGENCY: "agency",
     STRANGER: "host.ban-mok-ngam",
     ROLELESS: "roleless",
 }
@@ -307,6 +309,11 @@ TABLE = {
     "mentor.find_booking": {MENTOR},
     "mentor.booking": {MENTOR},
     "mentor.departure": {MENTOR},
+    "agency.totals": {AGENCY, ADMIN},
+    "agency.totals_csv": {AGENCY, ADMIN},
+    "agency.totals_xlsx": {AGENCY, ADMIN},
+    "admin.appoint_viewer": {ADMIN},
+    "admin.end_viewer": {ADMIN},
     "admin.overview": {ADMIN},
     "admin.assign_mentor": {ADMIN},
     "admin.end_mentor": {ADMIN},
@@ -375,6 +382,7 @@ def addresses(sample_app):
         "claim_id": 1,
         "loan_id": 1,
         "assessment_id": 1,
+        "person_id": 1,
         "action_id": 1,
         "criterion": "1.8",
         "community": "buna-dara",
