@@ -63,6 +63,10 @@ class Invalid(CbtError):
     status = 422
 
 
+class BundleSpanInvalid(Invalid):
+    """facts: first, last. An auditor's bundle covers whole months, the first day to the last."""
+
+
 class UnitNotSold(Invalid):
     """facts: unit. The option has no price for this kind of guest."""
 
@@ -287,6 +291,14 @@ class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
 
 
+class EditionInvalid(Invalid):
+    """facts: line, problem. An edition of the standard cannot be read."""
+
+
+class ScoreUnfounded(Invalid):
+    """facts: score, evidenced. A score beyond 0 to 4, or above the indices that have evidence."""
+
+
 # --- not now, or not any more --------------------------------------------------------------------
 
 
@@ -382,6 +394,14 @@ class HoldLapsed(Refused):
     """The time of the hold is over; its places were given back."""
 
 
+class EditionTaken(Refused):
+    """facts: name. There is an edition of this name; editions are never changed."""
+
+
+class ScoresMissing(Refused):
+    """facts: left. Items of an assessment have no score yet."""
+
+
 class StateForbids(Refused):
     """facts: thing, state, wanted. The life cycle has no such step."""
 
@@ -470,6 +490,10 @@ class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 
 
+class SaidAlready(Refused):
+    """The same person wrote down the same a moment ago."""
+
+
 class CeilingExceeded(Refused):
     """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
 
@@ -556,6 +580,12 @@ class SignInFailed(Refused):
     """The name and password do not belong together."""
 
     status = 422
+
+
+class BundleCell(CbtError):
+    """facts: table, column, cell. A record holds what no column of a bundle may: nothing is written."""
+
+    status = 500
 
 
 class RecordDamaged(CbtError):

@@ -46,10 +46,12 @@ from cbt.revenue.split import Part as SplitPart
 from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
+from cbt.web.assessment_words import ASSESSMENT_LABELS
 from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     **FUND_LABELS,
+    **ASSESSMENT_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
         Unit.YOUTH: _l("Youths"),

@@ -113,4 +113,7 @@ def line_title(item: Item) -> str:
     """What a line is about that belongs to no trip."""
     if item.kind == ItemKind.PAID_OUT:
         return _("Payout") if item.amount_satang < 0 else _("A payout that came back")
+    about, _colon, which = item.subject.partition(":")
+    if about == "booking" and item.kind == ItemKind.RECOVERED:
+        return _("Our part of what a guest got back, booking %(reference)s", reference=which)
     return _("Correction") if item.kind == ItemKind.RECOVERED else _("Entry of the books")

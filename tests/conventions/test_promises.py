@@ -90,7 +90,11 @@ PURE = [
     "cbt.revenue.follow_up",
     "cbt.audit.drift",
     "cbt.audit.findings",
+    "cbt.audit.fairness",
+    "cbt.audit.assessment",
     "cbt.web.flow",
+    "cbt.web.curves",
+    "cbt.web.radar",
 ]
 
 
@@ -126,6 +130,7 @@ def test_every_page_stands_under_both_languages(sample_app):
     assert without == {
         *("/", "/healthz", "/readyz", "/fonts/<name>", "/static/<path:filename>"),
         "/feeds/<token>.ics",
+        "/transparency/<slug>.json",
         "/webhooks/<provider>",
     }
 
@@ -199,6 +204,7 @@ def test_no_thai_stands_in_code_but_where_thai_is_written_on_purpose():
     allowed = {
         *(
             "cbt/i18n.py",
+            "cbt/demo/assessing.py",
             "cbt/demo/load.py",
             "cbt/demo/owning.py",
             "cbt/demo/paying.py",
