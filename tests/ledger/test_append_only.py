@@ -52,6 +52,10 @@ CHANGING = {
     "transfer_look": "seen by a second person",
     "waiting_party": "offered, gone; forgotten",
     "work_item": "open, done",
+    "assessment": "changes until it is finished",
+    "assessment_action": "planned, done",
+    "assessment_evidence": "changes until it is finished",
+    "assessment_score": "changes until it is finished",
     # what people arrange
     "community": "its settings",
     "experience": "what is offered",
