@@ -273,6 +273,8 @@ TABLE = {
     "household.send_dispute": {HOUSEHOLD},
     "household.answer_dispute": {HOUSEHOLD},
     "host.close_page": HOSTS,
+    "host.settle_page": HOSTS,
+    "host.settle_all": HOSTS,
     "host.prepare_close": {TREASURER},
     "host.confirm_close": HOSTS,
     "host.withdraw_close": HOSTS,

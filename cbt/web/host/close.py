@@ -56,7 +56,7 @@ _REFUSED = (
     *(PreviewOutdated, SecondPersonNeeded, StateForbids),
 )
 WHERE = {
-    StepCode.TRIPS_SETTLED: "host.today",
+    StepCode.TRIPS_SETTLED: "host.settle_page",
     StepCode.FEES_KNOWN: "host.money_page",
     StepCode.NOTHING_OPEN: "host.work_list",
     StepCode.CASH_COUNTED: "host.cash_page",
