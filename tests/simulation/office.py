@@ -17,7 +17,8 @@ from cbt.revenue.closed import CloseDraft, LineDispute, Period
 from cbt.revenue.fund_models import Contribution, FundApproval, FundClaim, Loan, Repayment
 from cbt.revenue.funds import ClaimState, Evidence, LoanState
 from cbt.revenue.models import PolicyVersion
-from cbt.revenue.paying_out import BatchState, LineState, PayeeState, Step as Stage
+from cbt.revenue.paying_out import BatchState, LineState, PayeeState
+from cbt.revenue.paying_out import Step as Stage
 from cbt.revenue.payout_models import Payee, PayoutBatch, PayoutLine, PayoutReceipt, PayoutStep
 from cbt.revenue.policy import DEFAULT, canonical
 from cbt.revenue.records import Resolution
@@ -490,9 +491,7 @@ def adopt_policy(world: World, session: Session) -> Step | None:
     def do(now: datetime) -> None:
         services.adopt_policy(world.village.id, canonical(policy), resolution, now)
 
-    return Step(
-        "adopts a policy", do, counting(PolicyVersion.number == number, of=PolicyVersion)
-    )
+    return Step("adopts a policy", do, counting(PolicyVersion.number == number, of=PolicyVersion))
 
 
 @kind("a household joins", 1)
