@@ -116,7 +116,14 @@ def starting(world: World, session: Session, name: str, method: str) -> Step | N
 
 @kind("opens a page", 8)
 def open_page(world: World, session: Session) -> Step | None:
-    ways = ("pays by card", "pays by card", "pays by PromptPay", "looks at a code", "is declined")
+    ways = (
+        "pays by card",
+        "pays by card",
+        "pays by PromptPay",
+        "pays by PromptPay",
+        "looks at a code",
+        "is declined",
+    )
     world.soon.append(world.chance.choice(ways))
     return starting(world, session, "opens a page", "stripe")
 
@@ -361,7 +368,7 @@ def refund_fails(world: World, _session: Session) -> str | None:
     return refund
 
 
-@kind("a dispute opens", 2)
+@kind("a dispute opens", 1)
 def dispute_opens(world: World, _session: Session) -> str | None:
     charges = world.double.world.accounts[ACCOUNT].all_of("charge")
     free = [
@@ -376,6 +383,7 @@ def dispute_opens(world: World, _session: Session) -> str | None:
     if charge is None or len(at_bank(world, "dispute", "needs_response", "under_review")) > 1:
         return None
     amount = 30_000 if world.happens(0.3) else None
+    world.soon.extend(("worker: reconcile", "sends evidence"))
     return str(world.double.open_dispute(charge, amount)["id"])
 
 

@@ -227,7 +227,7 @@ class Life:
     def _names(self) -> Iterator[str]:
         while self.world.soon:
             yield self.world.soon.popleft()
-        if self.world.happens(0.3):
+        if self.world.happens(0.4):
             never = self._never()
             yield from self.world.chance.sample(never, len(never))
         weights = {name: each.weight for name, each in KINDS.items()}
