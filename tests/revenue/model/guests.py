@@ -1,0 +1,204 @@
+"""What guests do, and what payment services tell of them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from cbt.bookings import arrivals
+from cbt.bookings.models import Booking
+from cbt.db import db
+from cbt.payments import cancel, cash, pay, queries, take_in
+from cbt.payments import credits as credit_notes
+from cbt.payments.models import Credit
+from tests import factories
+from tests.payments.telling import FEE
+from tests.revenue.model.life import (
+    ADULT,
+    CHILD,
+    COST,
+    DEPOSIT_BP,
+    TIERS,
+    always,
+    deed,
+)
+
+SOON, LATER = timedelta(days=9), timedelta(days=34)
+
+
+def ahead(life):
+    """Trips that can be sold now: soon, or so early that terms give everything back."""
+    return [
+        trip
+        for trip, on in life.trips.items()
+        if life.today < on <= life.today + SOON or on == life.today + LATER
+    ]
+
+
+def payments(life):
+    return [(b, p) for b in life.paper.bookings.values() for p in b.payments]
+
+
+def credits_left(life):
+    found = [
+        (b, n) for b in life.paper.bookings.values() for n, c in enumerate(b.credits) if c.left
+    ]
+    return found if ahead(life) else []
+
+
+def unpaid(life):
+    return [
+        each
+        for each in life.bookings("booked")
+        if each.paid < each.price and life.today < life.day_of(each) and not each.disputes
+    ]
+
+
+def cancellable(life):
+    return [
+        each
+        for each in life.bookings("booked")
+        if life.today < life.day_of(each) and is_quiet(each)
+    ]
+
+
+def is_quiet(booking):
+    """Whether no dispute stands over it that is open or was lost: those have stories of their own."""
+    return all(each.state == "won" for each in booking.disputes)
+
+
+class Guests:
+    """Deeds of guests."""
+
+    @deed(18, always)
+    def wait(self, _about):
+        self.now += timedelta(days=self.amount(2, 9, "days"))
+
+    def hold(self, trip):
+        adults, children = self.amount(1, 4, "adults"), self.amount(0, 2, "children")
+        policy_id = [each for since, each in self.versions if since <= self.today][-1]
+        reference = factories.hold(
+            self.trip(trip),
+            {"ADULT": adults, "CHILD": children},
+            self.now,
+            key=self.key(),
+            policy_version_id=policy_id,
+        )
+        price = adults * ADULT + children * CHILD
+        costs = (adults + children) * COST
+        return self.paper.book(reference, trip, price, costs, self.today)
+
+    def pay(self, booking, *, whole, told):
+        """By the service, which names its fee at once or (`told` is False) some time later."""
+        wanted = booking.price
+        if not whole:
+            wanted = min(booking.price, -(-booking.price * DEPOSIT_BP // 1_000_000) * 100)
+        due = wanted - booking.paid
+        due = due if due > 0 else booking.price - booking.paid
+        reference = booking.reference
+        number = pay.start_attempt(reference, "stripe", self.providers, self.now, whole=whole)
+        attempt = queries.get_attempt_of(db.session(), reference, number)
+        assert attempt.amount_satang == due
+        self.bank.pay(attempt, FEE if told else None, self.now)
+        take_in.take_in(attempt.id, self.providers, self.now)
+        payment_id = f"pi_{attempt.id}"
+        self.attempts[payment_id] = attempt.id
+        if not told:
+            self.untold[payment_id] = FEE
+        fee = FEE if told else None
+        self.paper.pay(booking, payment_id, "stripe", due, fee, self.today)
+
+    @deed(8, ahead)
+    def pay_whole(self, trip):
+        self.pay(self.hold(trip), whole=True, told=self.one([True, True, False], "told"))
+
+    @deed(4, ahead)
+    def pay_deposit(self, trip):
+        self.pay(self.hold(trip), whole=False, told=True)
+
+    @deed(3, unpaid)
+    def pay_rest(self, booking):
+        self.pay(booking, whole=True, told=True)
+
+    @deed(2, lambda life: [p for _b, p in payments(life) if p.number in life.attempts])
+    def hear_again(self, payment):
+        """The same message once more: nothing moves."""
+        take_in.take_in(self.attempts[payment.number], self.providers, self.now)
+
+    @deed(4, lambda life: [p for _b, p in payments(life) if p.number in life.untold])
+    def tell_fee(self, payment):
+        """The service names its fee, late; how much it is, it always knew."""
+        attempt = queries.get_attempt(db.session(), self.attempts[payment.number])
+        known = self.bank.payments[attempt.provider_ref]
+        fee = self.untold.pop(payment.number)
+        self.bank.payments[attempt.provider_ref] = told_of(known, fee)
+        take_in.take_in(attempt.id, self.providers, self.now)
+        self.paper.tell_fee(payment, fee, self.today)
+
+    @deed(4, ahead)
+    def take_cash(self, trip):
+        booking = self.hold(trip)
+        cash.take_cash(
+            self.id, booking.reference, self.office.coordinator, self.now, self.providers
+        )
+        self.paper.pay(
+            booking, f"cash of {booking.reference}", "cash", booking.price, 0, self.today
+        )
+
+    def _cancel(self, booking, *, as_credit):
+        before = (self.day_of(booking) - self.today).days
+        bp = next((bp for days, bp in TIERS if days <= before), 0)
+        if before in {days for days, _bp in TIERS}:  # the trip begins at 08:30, and it is noon
+            bp = next((bp for days, bp in TIERS if days <= before - 1), 0)
+        quoted = cancel.quote_cancellation(booking.reference, self.now)
+        cancel.cancel(booking.reference, quoted, self.now, as_credit=as_credit)
+        back = self.paper.cancel(booking, bp, self.today, as_credit=as_credit)
+        assert quoted.refund.refund_satang == back
+        if booking.kept > 0:
+            self.count("retain_fee")
+
+    @deed(4, cancellable)
+    def cancel(self, booking):
+        self._cancel(booking, as_credit=False)
+
+    @deed(3, cancellable)
+    def cancel_as_credit(self, booking):
+        self._cancel(booking, as_credit=True)
+        self.count("issue_credit") if booking.credits else None
+
+    @deed(4, credits_left)
+    def use_credit(self, about):
+        source, place = about
+        booking = self.hold(self.one(ahead(self), "trip"))
+        db.session.rollback()
+        codes = db.session.scalars(
+            select(Credit.code)
+            .join(Booking, Booking.id == Credit.booking_id)
+            .where(Booking.reference == source.reference)
+            .order_by(Credit.id)
+        ).all()
+        db.session.rollback()
+        used = credit_notes.use_credit(booking.reference, codes[place], self.now)
+        assert used == self.paper.use_credit(booking, source.credits[place], self.today)
+        if booking.paid < booking.price:
+            self.pay(booking, whole=True, told=True)
+
+    @deed(
+        4,
+        lambda life: [
+            each
+            for each in life.bookings("booked")
+            if life.day_of(each) <= life.today and each.reference not in life.no_shows
+        ],
+    )
+    def note_no_show(self, booking):
+        """The party did not come: its money is split by the rule all the same."""
+        person = self.office.coordinator
+        arrivals.note_no_show(self.id, booking.reference, "nobody came", person, self.now)
+        self.no_shows.add(booking.reference)
+
+
+def told_of(known, fee):
+    """A payment as its service tells it once it has worked out its fee."""
+
+    return replace(known, received=tuple(replace(each, fee_satang=fee) for each in known.received))
