@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cbt.errors import AnswerWrong
+from cbt.errors import AnswerWrong, SecondPersonNeeded
 from cbt.payments import disputes, give_back, goodwill
 from cbt.payments.goodwill import Goodwill
 from cbt.payments.models import Capture
@@ -11,7 +11,6 @@ from cbt.revenue import take_back
 from tests.revenue.model.guests import is_quiet
 from tests.revenue.model.life import deed
 
-APPROVE_FROM = 200_000
 _DISPUTE_FEES = (0, 1_070, 53_500)
 
 
@@ -84,17 +83,23 @@ def losses(life):
     ]
 
 
+def correctable(life):
+    """(from, to): rather from who stands in a drafted payout, which then fits no more."""
+    own = [code for code in life.paper.register if life.paper.held[f"household:{code}"] > 0]
+    drafted = [line.household for _id, line in life.batch[1]] if life.batch else []
+    sources = [code for code in own if code in drafted] or own
+    return [(a, b) for a in sources for b in life.paper.register if a != b]
+
+
 class MoneyBack:
     """Deeds about money that goes back."""
 
     def _give(self, booking, satang):
         wanted = Goodwill(amount_satang=satang)
         quoted = goodwill.quote_goodwill(self.id, booking.reference, wanted, self.now)
-        given = sum(e.satang for e in booking.refunds if e.is_goodwill and e.state != "refused")
-        assert quoted.waits == (given + satang >= APPROVE_FROM)
         person = self.office.coordinator
         goodwill.ask_goodwill(self.id, booking.reference, wanted, quoted, person, self.now)
-        self.paper.goodwill(booking, satang, waits=quoted.waits)
+        assert quoted.waits == self.paper.goodwill(booking, satang)
 
     @deed(1, before_sharing)
     def give_before(self, booking):
@@ -122,7 +127,11 @@ class MoneyBack:
 
     @deed(
         4,
-        lambda life: [(b, r) for b, r in refunds(life, "asked") if bool(b.turn) == r.after_sharing],
+        lambda life: [
+            (b, r)
+            for b, r in refunds(life, "asked")
+            if r.is_goodwill and bool(b.turn) == r.after_sharing
+        ],
     )
     def refuse_refund(self, about):
         booking, refund = about
@@ -190,16 +199,21 @@ class MoneyBack:
         )
         disputes.take_in_dispute(self.founded.account, told, self.now)
 
-    @deed(5, disputable)
-    def open_dispute(self, about):
-        booking, payment = about
+    @deed(3, lambda life: [(b, p) for b, p in disputable(life) if not b.turn])
+    def open_dispute_before(self, about):
+        self._open_dispute(*about)
+
+    @deed(5, lambda life: [(b, p) for b, p in disputable(life) if b.turn])
+    def open_dispute_after(self, about):
+        self._open_dispute(*about)
+
+    def _open_dispute(self, booking, payment):
         satang = self.one([payment.satang, self.amount(1, payment.satang)], "disputed")
         fee = self.one(_DISPUTE_FEES, "fee")
         number = f"dp_{self.key()}"
         dispute = self.paper.dispute(booking, payment, number, satang, fee, self.today)
         self.bank.move("dispute", number, -satang, fee, self.now)
         self._say(booking, dispute, DisputeState.OPEN)
-        self.count("dispute_after_sharing" if dispute.after_sharing else "dispute_before_sharing")
 
     @deed(2, open_disputes)
     def win_dispute(self, about):
@@ -208,12 +222,18 @@ class MoneyBack:
         self._say(booking, dispute, DisputeState.WON)
         self.paper.dispute_won(booking, dispute, self.today)
 
-    @deed(4, open_disputes)
+    @deed(3, lambda life: [(b, d) for b, d in open_disputes(life) if not d.after_sharing])
+    def lose_dispute_before(self, about):
+        self.lose_dispute(about)
+
+    @deed(5, lambda life: [(b, d) for b, d in open_disputes(life) if d.after_sharing])
+    def lose_dispute_after(self, about):
+        self.lose_dispute(about)
+
     def lose_dispute(self, about):
         booking, dispute = about
         self._say(booking, dispute, DisputeState.LOST)
         self.paper.dispute_lost(booking, dispute, self.today)
-        self.count("lost_after_sharing" if dispute.after_sharing else "lost_before_sharing")
 
     # --- bearing ---------------------------------------------------------------------------------
 
@@ -221,3 +241,17 @@ class MoneyBack:
     def bear_losses(self, _about):
         done = take_back.take_back_losses(self.now)
         assert done == self.paper.bear_losses(self.today)
+
+    @deed(3, correctable)
+    def correct(self, about):
+        """What was a household's turns out to be another's; what it was paid of it, it owes."""
+        source, target = about
+        satang = self.amount(1, self.paper.held[f"household:{source}"])
+        asked = take_back.ask_correction(
+            *(self.id, f"household:{source}", f"household:{target}", satang),
+            *("the boat was another's", self.today, self.office.treasurer, self.now),
+        )
+        with self.refused(SecondPersonNeeded):
+            take_back.decide_correction(self.id, asked, self.office.treasurer, self.now, agree=True)
+        take_back.decide_correction(self.id, asked, self.office.coordinator, self.now, agree=True)
+        self.paper.correct(source, target, satang, self.today)

@@ -181,7 +181,10 @@ class Line:
 class Paper:
     """The notebook: `held` is every account's balance, `moves` each change with its day."""
 
-    def __init__(self, households: Sequence[str], policy: Agreed, since: date) -> None:
+    def __init__(
+        self, households: Sequence[str], policy: Agreed, since: date, approve_from: int
+    ) -> None:
+        self.approve_from = approve_from
         self.held: dict[str, int] = defaultdict(int)
         self.moves: list[tuple[date, str, int]] = []
         self.register = list(households)
@@ -261,10 +264,11 @@ class Paper:
     def _return(self, booking: Booking, satang: int, day: date) -> None:
         """The newest payment first; what came out of a credit becomes one again."""
         left = satang
+        state = "asked" if satang >= self.approve_from else "due"
         for payment in reversed(booking.payments):
             part = min(left, booking.free(payment))
             if part:
-                booking.refunds.append(Refund(payment, part, "due", after_sharing=False))
+                booking.refunds.append(Refund(payment, part, state, after_sharing=False))
                 left -= part
         if left:
             self._issue(booking, left, day)
@@ -281,8 +285,11 @@ class Paper:
         self.move("guest_credit", "guest_deposit", used, day)
         return used
 
-    def goodwill(self, booking: Booking, satang: int, *, waits: bool) -> None:
+    def goodwill(self, booking: Booking, satang: int) -> bool:
+        """Given beyond the terms; return whether a second person must agree: many small ones count."""
         left = satang
+        given = sum(e.satang for e in booking.refunds if e.is_goodwill and e.state != "refused")
+        waits = given + satang >= self.approve_from
         for payment in reversed(booking.payments):
             part = min(left, booking.free(payment))
             if part:
@@ -290,6 +297,7 @@ class Paper:
                 after = booking.state == "settled" or booking.turn > 0
                 booking.refunds.append(Refund(payment, part, state, after, is_goodwill=True))
                 left -= part
+        return waits
 
     def refund_done(
         self, booking: Booking, refund: Refund, account: str, fee: int, day: date
@@ -481,6 +489,11 @@ class Paper:
         self._recover(
             code, min(self.held[f"household:{code}"], self.held[f"receivable:{code}"]), day
         )
+
+    def correct(self, source: str, target: str, satang: int, day: date) -> None:
+        """Two people move a household's earnings to another: it owes them, and pays of what it has."""
+        self.move(f"receivable:{source}", f"household:{target}", satang, day)
+        self._set_off(source, day)
 
     def _recover(self, code: str, satang: int, day: date) -> None:
         self.move(f"household:{code}", f"receivable:{code}", satang, day)

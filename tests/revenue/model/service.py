@@ -46,7 +46,7 @@ def ready(life):
 def stops(life, trip):
     own = [each for each in life.paper.bookings.values() if each.trip == trip]
     untold = any(p.number in life.untold for b in own for p in b.payments)
-    asked = any(r.state == "asked" and not r.after_sharing for b in own for r in b.refunds)
+    asked = any(r.state == "asked" and r.is_goodwill for b in own for r in b.refunds)
     return untold or asked or any(d.state == "open" for b in own for d in b.disputes)
 
 

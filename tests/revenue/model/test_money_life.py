@@ -2,13 +2,14 @@
 
 `docs`: what can happen is declared by `@deed` in the modules beside this one; `paper.py` is the notebook;
 `invariants.py` says where I1 to I21 are looked at. Each kind of event is counted over the whole run, and
-the test fails where one never happened.
+the test fails where one never happened. The short run rather does what no life of it did yet, so it does not
+shrink what fails; the deep one does, and in both a failure tells all that was drawn.
 """
 
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -30,8 +31,7 @@ from tests.revenue.model.service import Service
 EXAMPLES = {"sqlite": 400, "postgresql": 150} if DEEP else {"sqlite": 6, "postgresql": 3}
 LENGTH = 40
 WITHIN = (
-    *("retain_fee", "issue_credit", "zero_price_trip", "dispute_before_sharing"),
-    *("dispute_after_sharing", "lost_before_sharing", "lost_after_sharing", "two_closes_at_once"),
+    *("retain_fee", "issue_credit", "zero_price_trip", "two_closes_at_once"),
     *("order_payout", "payout_above_payable"),
 )
 """Kinds that happen within another deed."""
@@ -54,7 +54,7 @@ def test_no_life_of_a_community_loses_a_satang_or_breaks_an_invariant(app, kept)
     class MoneyLife(RuleBasedStateMachine):
         @initialize()
         def begin(self):
-            self.life = Village(founded(), done, app)
+            self.life = Village(founded(), done, app, is_short=not DEEP)
 
         @rule(data=st.data())
         def go_on(self, data):
@@ -68,6 +68,7 @@ def test_no_life_of_a_community_loses_a_satang_or_breaks_an_invariant(app, kept)
             deadline=None,
             derandomize=not DEEP,
             database=None,
+            phases=[Phase.generate, Phase.shrink] if DEEP else [Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
