@@ -18,6 +18,7 @@ class Bank(Telling):
         super().__init__()
         self.fails = False
         self.gives_fee_back = True
+        self.returned: set[str] = set()
         self.keys: dict[str, tuple[tuple[str, int], NormalisedRefund]] = {}
 
     def refund(self, asked, now):
@@ -37,6 +38,13 @@ class Bank(Telling):
         fee = self.fee_back(asked.amount_satang)
         self.move("refund", ref, -asked.amount_satang, -fee, now)
         return NormalisedRefund(RefundState.SUCCEEDED, fee, ref)
+
+    def fetch_refund(self, receiver, provider_ref, now):
+        self._asked("fetch_refund")
+        came_back = provider_ref in self.returned
+        return NormalisedRefund(
+            RefundState.FAILED if came_back else RefundState.SUCCEEDED, 0, provider_ref
+        )
 
     def find_refund(self, asked, now):
         return None

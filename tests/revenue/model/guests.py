@@ -7,8 +7,9 @@ from sqlalchemy import select
 
 from cbt.bookings import arrivals
 from cbt.bookings.models import Booking
+from cbt.bookings.states import EndReason
 from cbt.db import db
-from cbt.payments import cancel, cash, pay, queries, take_in
+from cbt.payments import call_off, cancel, cash, pay, queries, take_in
 from cbt.payments import credits as credit_notes
 from cbt.payments.models import Credit
 from tests import factories
@@ -31,7 +32,8 @@ def ahead(life):
     return [
         trip
         for trip, on in life.trips.items()
-        if life.today < on <= life.today + SOON or on == life.today + LATER
+        if (life.today < on <= life.today + SOON or on == life.today + LATER)
+        and trip not in life.called_off
     ]
 
 
@@ -55,16 +57,33 @@ def unpaid(life):
 
 
 def cancellable(life):
-    return [
-        each
-        for each in life.bookings("booked")
-        if life.today < life.day_of(each) and is_quiet(each)
-    ]
+    own = [each for each in life.bookings("booked") if life.today < life.day_of(each)]
+    return [each for each in (*own, *life.bookings("choosing")) if is_quiet(each)]
 
 
 def is_quiet(booking):
-    """Whether no dispute stands over it that is open or was lost: those have stories of their own."""
-    return all(each.state == "won" for each in booking.disputes)
+    """Whether no dispute stands over it that is open, or took more than was kept for it: what else
+    goes back meanwhile has stories of its own (tests/payments/test_stories.py).
+    """
+    return all(
+        each.state == "won" or (each.state == "lost" and each.kept + each.credit == each.satang)
+        for each in booking.disputes
+    )
+
+
+def callable_off(life):
+    """Trips ahead that somebody booked and over which nothing is disputed."""
+    own = [each for each in life.bookings("booked") if life.today < life.day_of(each)]
+    noisy = {e.trip for e in life.paper.bookings.values() if not is_quiet(e)}
+    return sorted({each.trip for each in own} - noisy)
+
+
+def undecided(life):
+    return [
+        each
+        for each in life.bookings("choosing")
+        if each.ended_at <= life.now - call_off.CHOOSE_WITHIN
+    ]
 
 
 class Guests:
@@ -150,6 +169,8 @@ class Guests:
         bp = next((bp for days, bp in TIERS if days <= before), 0)
         if before in {days for days, _bp in TIERS}:  # the trip begins at 08:30, and it is noon
             bp = next((bp for days, bp in TIERS if days <= before - 1), 0)
+        if booking.state == "choosing":
+            bp = 10_000
         quoted = cancel.quote_cancellation(booking.reference, self.now)
         cancel.cancel(booking.reference, quoted, self.now, as_credit=as_credit)
         back = self.paper.cancel(booking, bp, self.today, as_credit=as_credit)
@@ -165,6 +186,24 @@ class Guests:
     def cancel_as_credit(self, booking):
         self._cancel(booking, as_credit=True)
         self.count("issue_credit") if booking.credits else None
+
+    @deed(2, callable_off)
+    def call_off(self, trip):
+        """Bad weather: everybody who paid may have all of it back, as money or credit."""
+        call_off.call_off(self.id, trip, EndReason.WEATHER, self.now)
+        self.called_off.add(trip)
+        for booking in self.bookings("booked"):
+            if booking.trip == trip:
+                booking.state = "choosing"
+                booking.ended_at = self.now
+
+    @deed(4, undecided)
+    def choose_nothing(self, _about):
+        """Who did not choose within a week has the money back."""
+        own = undecided(self)
+        assert call_off.refund_undecided(self.now) == len(own)
+        for booking in own:
+            self.paper.cancel(booking, 10_000, self.today, as_credit=False)
 
     @deed(4, credits_left)
     def use_credit(self, about):

@@ -184,6 +184,8 @@ class Life:
         self.claims: list[dict] = []
         self.done, self.here = done, Counter()
         self.number = 0
+        self.called_off: set[int] = set()
+        self.line_disputes: list[dict] = []
 
     # --- one step --------------------------------------------------------------------------------
 
@@ -196,6 +198,7 @@ class Life:
             return drawn
 
         self.draw: Callable = tell
+        self.now += timedelta(minutes=1)
         possible = {
             name: about for name, each in DEEDS.items() if (about := list(each.about(self)))
         }

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from sqlalchemy import select
+
+from cbt.db import db
 from cbt.errors import AnswerWrong, SecondPersonNeeded
 from cbt.payments import disputes, give_back, goodwill
 from cbt.payments.goodwill import Goodwill
-from cbt.payments.models import Capture
+from cbt.payments.models import Capture, Refund
 from cbt.payments.provider import DisputeState, NormalisedDispute
 from cbt.revenue import take_back
 from tests.revenue.model.guests import is_quiet
@@ -73,6 +76,24 @@ def disputable(life):
 
 def open_disputes(life):
     return [(b, d) for b in life.paper.bookings.values() for d in b.disputes if d.state == "open"]
+
+
+def lost_disputes(life):
+    """Those of bookings that were not cancelled while they were lost."""
+    return [
+        (b, d)
+        for b in life.paper.bookings.values()
+        for d in b.disputes
+        if d.state == "lost" and not (b.state == "cancelled" and not d.after_sharing)
+    ]
+
+
+def pending(booking):
+    return any(each.state in ("asked", "due", "failed") for each in booking.refunds)
+
+
+def came_by_bank(booking, refund):
+    return refund.account == "payment:stripe" and is_quiet(booking)
 
 
 def losses(life):
@@ -234,6 +255,31 @@ class MoneyBack:
         booking, dispute = about
         self._say(booking, dispute, DisputeState.LOST)
         self.paper.dispute_lost(booking, dispute, self.today)
+
+    @deed(
+        4,
+        lambda life: [
+            (b, d) for b, d in lost_disputes(life) if b.state != "choosing" and not pending(b)
+        ],
+    )
+    def win_after_all(self, about):
+        """A lost dispute is decided anew: who bore the loss gets it back."""
+        booking, dispute = about
+        self.bank.move("dispute_won", dispute.number, dispute.satang, 0, self.now)
+        self._say(booking, dispute, DisputeState.WON)
+        self.paper.dispute_reinstated(booking, dispute, self.today)
+
+    @deed(3, lambda life: [(b, r) for b, r in refunds(life, "done") if came_by_bank(b, r)])
+    def refund_comes_back(self, about):
+        """The guest's bank sends a refund back days later; from now on a person must transfer it."""
+        booking, refund = about
+        refund_id = self.refund_id(booking, refund)
+        ref = db.session.scalar(select(Refund.provider_ref).where(Refund.id == refund_id))
+        db.session.rollback()
+        self.bank.returned.add(ref)
+        self.bank.move("refund_failure", ref, refund.satang, 0, self.now)
+        give_back.take_in_refund(refund_id, self.providers, self.now)
+        self.paper.refund_came_back(refund, self.today)
 
     # --- bearing ---------------------------------------------------------------------------------
 

@@ -103,6 +103,11 @@ class Month:
         """Disputes end, goodwill is decided, fees are named."""
         while open_disputes(self):
             self.one([self.win_dispute, self.lose_dispute], "end")(open_disputes(self)[0])
+        for booking in self.bookings("choosing"):
+            self.cancel(booking)
+        for about in self.line_disputes:
+            if about["state"] == "asked":
+                self.answer_line(about)
         for about in refunds(self, "asked"):
             self.approve_refund(about)
         while self.untold:

@@ -9,7 +9,7 @@ written with fractions.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from math import floor
 
@@ -58,11 +58,15 @@ class Refund:
     state: str
     after_sharing: bool
     is_goodwill: bool = False
+    account: str = ""
 
 
 @dataclass
 class Dispute:
-    """What a payer's bank took: open, won or lost. `kept` of the payment cannot go back meanwhile."""
+    """What a payer's bank took: open, won or lost. `kept` of the payment cannot go back meanwhile.
+
+    `late` of one that was won after all came too late for its booking, and went to the group.
+    """
 
     number: str
     payment: Payment
@@ -72,6 +76,7 @@ class Dispute:
     credit: int
     after_sharing: bool
     state: str = "open"
+    late: int = 0
 
 
 @dataclass
@@ -92,7 +97,7 @@ class Booking:
     price: int
     costs: int
     policy: Agreed
-    state: str = "held"  # held, booked, cancelled, settled
+    state: str = "held"  # held, booked, choosing, cancelled, settled
     payments: list[Payment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
@@ -102,6 +107,7 @@ class Booking:
     turn: int = 0
     borne: list[tuple[str, str, int]] = field(default_factory=list)
     lost_borne: int = 0
+    ended_at: datetime | None = None
     cost_borne: int = 0
 
     @property
@@ -113,6 +119,7 @@ class Booking:
         """What is there for the trip, of what came before it was shared out."""
         back = sum(e.satang for e in self.refunds if e.state != "refused" and not e.after_sharing)
         lost = sum(e.kept for e in self.disputes if e.state == "lost" and not e.after_sharing)
+        lost += sum(e.late for e in self.disputes)
         credited = sum(each.satang for each in self.credits)
         return self.captured + self.from_credit - back - credited - lost
 
@@ -141,7 +148,7 @@ class Booking:
             e.satang for e in self.refunds if e.payment is payment and e.state != "refused"
         )
         return refunds + sum(
-            e.kept for e in self.disputes if e.payment is payment and e.state != "won"
+            e.late if e.state == "won" else e.kept for e in self.disputes if e.payment is payment
         )
 
     def free(self, payment: Payment) -> int:
@@ -192,6 +199,8 @@ class Paper:
         self.bookings: dict[str, Booking] = {}
         self.policies: list[tuple[date, Agreed]] = [(since, policy)]
         self.promised: dict[str, int] = defaultdict(int)
+        self.prepared: dict[int, dict[str, int]] = {}
+        self.lines_in_dispute: list[tuple[str, int]] = []
         self.earned: dict[str, int] = defaultdict(int)
         self.paid_out: dict[str, int] = defaultdict(int)
         self.closings: dict[date, dict[str, int]] = {}
@@ -303,13 +312,19 @@ class Paper:
         self, booking: Booking, refund: Refund, account: str, fee: int, day: date
     ) -> None:
         """The money has left an account; the service gave back some of its fee, if it still may."""
-        refund.state = "done"
+        refund.state, refund.account = "done", account
         source = "given_back" if refund.after_sharing else "guest_deposit"
         self.move(source, account, refund.satang, day)
         payment = refund.payment
         fee = 0 if booking.turn else min(fee, (payment.fee or 0) - payment.fee_back)
         payment.fee_back += fee
         self.move(account, "payment_fee", fee, day)
+
+    def refund_came_back(self, refund: Refund, day: date) -> None:
+        """The guest's bank sent it back: it is owed again. What came back of a fee stays."""
+        refund.state = "failed"
+        target = "given_back" if refund.after_sharing else "guest_deposit"
+        self.move(refund.account, target, refund.satang, day)
 
     # --- disputes --------------------------------------------------------------------------------
 
@@ -346,6 +361,20 @@ class Paper:
         rest = dispute.satang - own - dispute.credit
         self.move("given_back", "disputed", rest, day)
 
+    def dispute_reinstated(self, booking: Booking, dispute: Dispute, day: date) -> None:
+        """Lost, and won after all. What was shared out without it meanwhile is not shared out anew."""
+        dispute.state = "won"
+        own = 0 if dispute.after_sharing else dispute.kept
+        if own and booking.turn:
+            dispute.late, own = own, 0
+        self._thaw(booking, dispute.credit)
+        account = f"payment:{dispute.payment.service}"
+        self.move(account, "guest_deposit", own, day)
+        self.move(account, "guest_credit", dispute.credit, day)
+        self.move(account, "fund:mgmt", dispute.late, day)
+        rest = dispute.satang - own - dispute.credit - dispute.late
+        self.move(account, "given_back", rest, day)
+
     def _thaw(self, booking: Booking, satang: int) -> None:
         for each in booking.credits:
             part = min(satang, each.frozen)
@@ -358,9 +387,15 @@ class Paper:
         """Split every booking of a trip, then share its pools out among who worked and who owns."""
         own = [each for each in self.bookings.values() if each.trip == trip]
         parts: dict[str, dict[str, int]] = {}
+        wanted = {
+            c: self.prepared[trip][c] for c in self.register if c in self.prepared.get(trip, {})
+        }
+        unpaid = sum(wanted.values())
         for booking in own:
             if booking.state == "booked" or (booking.state == "cancelled" and booking.kept > 0):
-                parts[booking.reference] = self._split(booking, on)
+                parts[booking.reference] = self._split(booking, on, unpaid)
+                unpaid -= parts[booking.reference]["prepared"]
+        prepared = self._pay_prepared(wanted, sum(wanted.values()) - unpaid, turn, on)
         pools: dict[str, int] = defaultdict(int)
         owners: dict[str, int] = defaultdict(int)
         agreed = {}
@@ -382,11 +417,26 @@ class Paper:
                 booking.state = "settled"
             if booking.reference in parts:
                 name = booking.policy.name
+                became_of = {"pool": became.get(name, {}), "dividend": owned.get(name, {})}
                 booking.shares = _shares(
-                    parts[booking.reference], became.get(name, {}), owned.get(name, {})
+                    parts[booking.reference], {**became_of, "prepared": prepared}
                 )
 
-    def _split(self, booking: Booking, on: date) -> dict[str, int]:
+    def _pay_prepared(
+        self, wanted: Mapping[str, int], paid: int, turn: int, on: date
+    ) -> dict[str, int]:
+        """What households had prepared is paid out of what cancelled bookings left for it."""
+        if not paid:
+            return {}
+        whole = sum(wanted.values())
+        got = wanted if paid == whole else slow_share(paid, wanted, list(wanted), turn)
+        shared = {f"household:{code}": got[code] for code in wanted if got[code]}
+        for account, part in shared.items():
+            self.move("pool:provider", account, part, on)
+            self.earned[account] += part
+        return shared
+
+    def _split(self, booking: Booking, on: date, unpaid: int) -> dict[str, int]:
         policy, net = booking.policy, max(0, booking.kept)
         middle = net * policy.intermediary // WHOLE
         costs, fee, left = booking.costs, booking.fees, net - middle
@@ -395,7 +445,10 @@ class Paper:
         elif net < booking.price or costs + fee > left:  # what is there pays what it can
             costs = min(costs, left)
             fee = min(fee, left - costs)
-        money = left - costs - fee
+        prepared = 0
+        if booking.state == "cancelled":
+            prepared = min(unpaid, max(0, left - fee))
+        money = left - costs - fee - prepared
         fixed, rest = {}, money
         for code in FUNDS:
             if code in policy.fixed:
@@ -412,12 +465,13 @@ class Paper:
         self.move("guest_deposit", "outside:intermediary", middle, on)
         for code, part in fixed.items():
             self.move("guest_deposit", f"fund:{code}", part, on)
+        self.move("guest_deposit", "pool:provider", prepared, on)
         self.move("guest_deposit", "pool:provider", rest, on)
         for code, part in funds.items():
             target = "pool:dividend" if code == "dividend" else f"fund:{code}"
             self.move("guest_deposit", target, part, on)
         named = {f"fixed {code}": part for code, part in fixed.items()}
-        return {**named, "pool": rest, **funds}
+        return {"prepared": prepared, **named, "pool": rest, **funds}
 
     def _share(
         self,
@@ -474,8 +528,11 @@ class Paper:
         if any(self.held[account] < part for account, part in out.items()):
             return False
         for account, _why, part in parts:
-            source = account.replace("household:", "receivable:")
-            self.move(source, "given_back", part, day)
+            if part > 0:
+                source = account.replace("household:", "receivable:")
+                self.move(source, "given_back", part, day)
+            else:
+                self.move("given_back", account, -part, day)
         booking.borne += parts
         booking.lost_borne += lost
         booking.cost_borne += cost
@@ -501,8 +558,10 @@ class Paper:
     # --- payouts ---------------------------------------------------------------------------------
 
     def held_back(self) -> dict[str, int]:
-        """What open disputes after the sharing-out keep of each account."""
+        """What open disputes after the sharing-out, and those of a household's lines, keep back."""
         kept: dict[str, int] = defaultdict(int)
+        for household, satang in self.lines_in_dispute:
+            kept[f"household:{household}"] += satang
         for booking in self.bookings.values():
             for each in booking.disputes:
                 if each.state == "open" and each.after_sharing:
@@ -555,15 +614,28 @@ def _borne(booking: Booking, lost: int, cost: int) -> list[tuple[str, str, int]]
     for account, why, satang in booking.borne:
         bore[account] += satang if why == "share" else 0
     parts: list[tuple[str, str, int]] = []
-    if lost:
+    if lost > 0:
         left = {account: share - bore[account] for account, share in booking.shares.items()}
         borne = apportion(lost, _turned(left, booking.turn))
         parts = [(account, "share", part) for account, part in borne.items()]
         if uncovered := lost - sum(borne.values()):
             parts.append(("fund:mgmt", "uncovered", uncovered))
+    if lost < 0:
+        parts = _undone(booking, -lost)
     if cost:
         parts.append(("fund:mgmt", "cost", cost))
     return parts
+
+
+def _undone(booking: Booking, back: int) -> list[tuple[str, str, int]]:
+    """Who gets a loss back that they bore: each in proportion to what they bore so far."""
+    bore: dict[str, int] = defaultdict(int)
+    for account, why, satang in booking.borne:
+        if why != "cost":
+            bore[f"{why} {account}"] += satang
+    bore = {name: satang for name, satang in bore.items() if satang}
+    parts = apportion(back, _turned(bore, booking.turn))
+    return [(name.split(" ")[1], name.split(" ")[0], -part) for name, part in parts.items()]
 
 
 def apportion(satang: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -588,18 +660,14 @@ def _turned(amounts: Mapping[str, int], turn: int) -> dict[str, int]:
     return {name: amounts[name] for name in names[start:] + names[:start]}
 
 
-def _shares(
-    parts: Mapping[str, int], worked: Mapping[str, int], owned: Mapping[str, int]
-) -> dict[str, int]:
+def _shares(parts: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """What a booking's money became, by fund and household: the base of taking back."""
     shares: dict[str, int] = defaultdict(int)
     for name, part in parts.items():
         if not part:
             continue
-        if name == "pool":
-            became = apportion(part, worked)
-        elif name == "dividend":
-            became = apportion(part, owned)
+        if name in pools:
+            became = apportion(part, pools[name])
         else:
             became = {f"fund:{name.removeprefix('fixed ')}": part}
         for account, satang in became.items():

@@ -10,7 +10,9 @@ from cbt.errors import (
     SecondPersonNeeded,
     StateForbids,
 )
-from cbt.revenue import fund_use, pay_out, payout_queries
+from cbt.ledger.models import Entry
+from cbt.ledger.queries import stream_entries
+from cbt.revenue import fund_use, line_disputes, pay_out, payout_queries
 from cbt.revenue.funds import Evidence
 from cbt.revenue.payout_models import PayoutBatch
 from tests.revenue.model.life import always, deed
@@ -41,6 +43,21 @@ def payable_claims(life):
         for each in claims(life, "approved")
         if life.paper.held[f"fund:{each['fund']}"] >= each["satang"]
     ]
+
+
+def earned_lines(life):
+    """(household, entry, leg, satang) of every line of a sharing-out that nobody disputed yet."""
+    db.session.rollback()
+    disputed = {each["at"] for each in life.line_disputes}
+    of_sharing = Entry.kind == "sharing_out"
+    found = [
+        (leg.target.removeprefix("household:"), entry.seq, place, leg.amount_satang)
+        for entry in stream_entries(db.session(), life.village.card.book_id, of_sharing)
+        for place, leg in enumerate(entry.draft.legs, start=1)
+        if leg.target.startswith("household:") and (entry.seq, place) not in disputed
+    ]
+    db.session.rollback()
+    return found
 
 
 class Paying:
@@ -164,6 +181,33 @@ class Paying:
             self.approve_payout(self.batch)
         for about in lines(self, "ordered"):
             self.pay_line(about)
+
+    # --- lines that a household disputes ---------------------------------------------------------
+
+    @deed(3, lambda life: earned_lines(life) if life.settled else [])
+    def dispute_line(self, about):
+        """A household says that a line is wrong: its amount alone is held back."""
+        household, seq, leg, satang = about
+        person = self.founded.helpers[1]
+        number = line_disputes.dispute_line(
+            self.id, household, seq, leg, "I was on the boat too", person, self.now
+        )
+        held = {"id": number, "line": (household, satang), "at": (seq, leg), "state": "asked"}
+        self.line_disputes.append(held)
+        self.paper.lines_in_dispute.append(held["line"])
+
+    @deed(4, lambda life: [e for e in life.line_disputes if e["state"] == "asked"])
+    def answer_line(self, about):
+        line_disputes.answer_line(
+            self.id, about["id"], "you were not", self.office.treasurer, self.now
+        )
+        about["state"] = "answered"
+
+    @deed(4, lambda life: [e for e in life.line_disputes if e["state"] == "answered"])
+    def accept_answer(self, about):
+        line_disputes.accept_answer(self.id, about["line"][0], about["id"], self.now)
+        about["state"] = "accepted"
+        self.paper.lines_in_dispute.remove(about["line"])
 
     # --- funds -----------------------------------------------------------------------------------
 

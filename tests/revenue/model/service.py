@@ -13,7 +13,7 @@ from cbt.revenue import proposals, work
 from cbt.revenue import services as revenue
 from cbt.revenue.adoption import Meeting, Minutes, Signer, UsesNature
 from cbt.revenue.policy_rules import PolicyRule
-from cbt.revenue.records import NewWork
+from cbt.revenue.records import NewPreparation, NewWork
 from tests import factories
 from tests.revenue.model.life import AGREED, deed, policy_of
 
@@ -47,7 +47,8 @@ def stops(life, trip):
     own = [each for each in life.paper.bookings.values() if each.trip == trip]
     untold = any(p.number in life.untold for b in own for p in b.payments)
     asked = any(r.state == "asked" and r.is_goodwill for b in own for r in b.refunds)
-    return untold or asked or any(d.state == "open" for b in own for d in b.disputes)
+    choosing = any(booking.state == "choosing" for booking in own)
+    return untold or asked or choosing or any(d.state == "open" for b in own for d in b.disputes)
 
 
 class Service:
@@ -87,6 +88,18 @@ class Service:
             self.count("zero_price_trip")
         self.paper.settle(trip, self.trips[trip], self.work[trip], turn)
         self.settled[trip] = turn
+
+    @deed(2, lambda life: [t for t in over(life) if t not in life.paper.prepared])
+    def prepare(self, trip):
+        """What households had bought for guests who then cancelled."""
+        members = self.paper.members(self.trips[trip])
+        households = self.draw(
+            st.lists(st.sampled_from(members), min_size=1, max_size=3, unique=True), "prepared by"
+        )
+        costs = {code: self.amount(1, 30_000, "cost") for code in households}
+        rows = [NewPreparation(code, "rice", cost) for code, cost in costs.items()]
+        revenue.record_preparation(self.id, trip, rows, self.office.treasurer, self.now)
+        self.paper.prepared[trip] = costs
 
     @deed(2, lambda life: [trip for trip, on in life.trips.items() if is_closed(life, on)])
     def record_after_close(self, trip):
