@@ -86,6 +86,11 @@ PURE = [
     "cbt.audit.verify_statement",
     "cbt.revenue.fund_page",
     "cbt.audit.findings",
+    "cbt.audit.cases",
+    "cbt.audit.sampling",
+    "cbt.audit.risks",
+    "cbt.audit.run_text",
+    "cbt.audit.sign_off_rules",
     "cbt.web.flow",
 ]
 
