@@ -24,12 +24,12 @@ from cbt.notices.services import queue
 from cbt.people.models import Person, RoleGrant
 from cbt.people.queries import PersonCard, list_grants_in, list_money_people
 from cbt.people.roles import Role
-from cbt.revenue.close_rules import Answer
 from cbt.revenue.fund_models import FundClaim
 from cbt.revenue.funds import Evidence
 from cbt.revenue.payout_models import PayoutBatch
 from cbt.revenue.period_queries import find_period
 from cbt.revenue.policy_rules import Severity, Verdict
+from cbt.revenue.rulebook import Answer
 
 _NOTICES = {
     CaseStep.OPENED: "finding_opened",

@@ -8,6 +8,7 @@
     entries:312             the last entry of the books that it looked at
     head:<64 hex digits>
     check:{...}             one line of JSON a check: its name, what it looked at, at least how many
+    drift:{...}             what it measured, one a household, behind its check
     finding:{...}           one a finding, behind its check
     risk:{...}              one a number to look at first, of `risks_of`
     risks_of:2026-10        the month that those are of, or -
@@ -17,11 +18,13 @@ JSON has its keys sorted and no spaces, so the same run always reads the same.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
+from cbt.audit.drift import Drift
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.audit.risks import Risk, RiskCode
 from cbt.revenue.policy_rules import Verdict
@@ -108,6 +111,7 @@ def write(run: Run) -> str:
             "check:"
             + _json({"check": outcome.check, "least": least, "looked_at": outcome.looked_at})
         )
+        lines += [f"drift:{_json(_drift(each))}" for each in outcome.drifts]
         lines += [f"finding:{_json(plain(found))}" for found in outcome.findings]
     lines += [
         f"risk:{_json({'risk': each.code, 'values': dict(each.values), 'verdict': each.verdict})}"
@@ -133,13 +137,13 @@ def read(text: str) -> Run:
             check = Check(told["check"])
             outcomes.append(Outcome(check, told["looked_at"], ()))
             least[check] = told["least"]
+        elif word == "drift":
+            last = outcomes.pop()
+            outcomes.append(replace(last, drifts=(*last.drifts, _read_drift(json.loads(rest)))))
         elif word == "finding":
             last = outcomes.pop()
-            outcomes.append(
-                Outcome(
-                    last.check, last.looked_at, (*last.findings, read_finding(json.loads(rest)))
-                )
-            )
+            found = read_finding(json.loads(rest))
+            outcomes.append(replace(last, findings=(*last.findings, found)))
         elif word == "risk":
             told = json.loads(rest)
             risks.append(Risk(RiskCode(told["risk"]), Verdict(told["verdict"]), told["values"]))
@@ -218,6 +222,19 @@ def read_finding(told: Mapping[str, Any]) -> Finding:
         for name, value in told["values"].items()
     }
     return Finding(Fault(told["fault"]), told["subject"], values)
+
+
+def _drift(each: Drift) -> dict[str, object]:
+    """A fraction is written as one: a decimal would not be what was measured."""
+    return {
+        "booked_satang": each.booked_satang,
+        "exact": f"{each.exact.numerator}/{each.exact.denominator}",
+        "household": each.household,
+    }
+
+
+def _read_drift(told: Mapping[str, Any]) -> Drift:
+    return Drift(told["household"], Fraction(told["exact"]), told["booked_satang"])
 
 
 def _month(month: date | None) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbt.audit import run_text
+from cbt.audit.drift import Drift
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.audit.risks import Risk, RiskCode
 from cbt.audit.run_text import Run
@@ -17,11 +18,13 @@ AT = datetime(2026, 12, 3, 19, 0, 3, tzinfo=UTC)
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 VALUES = st.dictionaries(WORDS, st.integers() | WORDS | st.dates(), max_size=4)
 FINDINGS = st.builds(Finding, st.sampled_from(list(Fault)), WORDS, VALUES)
+DRIFTS = st.builds(Drift, WORDS, st.fractions(), st.integers(-(10**9), 10**9))
 OUTCOMES = st.builds(
     Outcome,
     st.sampled_from(list(Check)),
     st.integers(0, 10**6),
     st.lists(FINDINGS, max_size=3).map(tuple),
+    st.lists(DRIFTS, max_size=3).map(tuple),
 )
 RISKS = st.builds(
     Risk,
@@ -72,6 +75,7 @@ def test_a_run_reads_as_it_was_written(run):
     assert run_text.write(again) == text
     assert replace(again, least={}) == run
     lines = 8 + len(run.outcomes) + len(run.findings) + len(run.risks)
+    lines += sum(len(each.drifts) for each in run.outcomes)
     assert text.count("\n") == lines  # no word of a finding breaks a line
 
 

@@ -34,6 +34,7 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
+from cbt.revenue.fairness import gini, largest_share, lowest_share, participation
 from cbt.revenue.periods import Close, concerns, period_of
 from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket, Limits, ProviderRule
 from cbt.revenue.preparation import allot
@@ -61,6 +62,7 @@ BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
 SIZES, LOTS = tables("sampling.md")
 [PERIODS] = tables("periods.md")
+FAIRNESS = tables("fairness.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
@@ -321,3 +323,15 @@ def test_the_sample_of_the_page_is_what_its_seed_draws():
     codes = [row[0] for row in LOTS[1]]
     assert [lot(seed, code)[:16] for code in codes] == [str(row[1]) for row in LOTS[1]]
     assert list(draw(seed, reversed(codes))) == [row[0] for row in LOTS[1] if row[2] == "yes"]
+
+
+def test_how_fairly_income_is_spread():
+    incomes = [income for _household, income in FAIRNESS[0][1]]
+    found = {
+        "Gini coefficient": gini(incomes),
+        "largest part": largest_share(incomes),
+        "households that earned": participation(incomes),
+        "part of the lowest two fifths": lowest_share(incomes),
+    }
+    shown = {measure: value for measure, value, _rule, _found in FAIRNESS[1][1]}
+    assert shown == {name: f"{float(value):.4f}" for name, value in found.items()}

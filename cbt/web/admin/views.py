@@ -3,27 +3,42 @@
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
+from wtforms.validators import InputRequired
 
 from cbt.clock import utc_now
+from cbt.communities import wages
 from cbt.communities.queries import get_community, list_communities
 from cbt.db import db
-from cbt.errors import NotFound
-from cbt.i18n import _l
+from cbt.errors import NotFound, WageInvalid
+from cbt.i18n import _l, pick
 from cbt.notices.queries import count_by_state
-from cbt.people.queries import list_ever_holders, list_holders
+from cbt.people.queries import list_ever_holders, list_holders, list_names
 from cbt.people.roles import Grant, Role
 from cbt.people.services import end_role, grant_role
 from cbt.pulse import last_beat
-from cbt.web.access import only
-from cbt.web.forms import Form
+from cbt.web.access import only, the_reader
+from cbt.web.errors import message_for
+from cbt.web.forms import REQUIRED, DayField, Form, add_error, text, typed
 from cbt.web.health import WORKER
 from cbt.web.layout import LANG
+from cbt.web.money_fields import baht, the_amount
 
 bp = Blueprint("admin", __name__)
 
 
 class MentorForm(Form):
     person = SelectField(_l("Mentor"), coerce=int, validate_choice=False)
+
+
+class WageForm(Form):
+    province = SelectField(_l("Province"))
+    daily = baht(_l("Daily minimum wage in baht"))
+    effective_on = DayField(_l("From this day on"), [InputRequired(message=REQUIRED)])
+    source = text(_l("Where it stands"), most=wages.LONGEST_SOURCE, required=True)
+
+    def offer(self) -> None:
+        found = wages.list_provinces(db.session())
+        self.province.choices = [(code, pick(name)) for code, name in found]
 
 
 @bp.get(f"/{LANG}/admin")
@@ -66,3 +81,50 @@ def _chosen(community: str) -> tuple[int, Grant]:
         raise NotFound(thing="mentor")
     found = get_community(db.session(), community)
     return form.person.data, Grant(Role.MENTOR, found.id)
+
+
+# --- minimum wages -------------------------------------------------------------------------------
+
+
+@bp.get(f"/{LANG}/admin/wages")
+@only(Role.ADMIN)
+def wage_list() -> ResponseReturnValue:
+    """Each province's daily minimum wage, with its history: what an hour's pay is compared with."""
+    return _show_wages(WageForm(formdata=None))
+
+
+@bp.post(f"/{LANG}/admin/wages")
+@only(Role.ADMIN)
+def record_wage() -> ResponseReturnValue:
+    form = WageForm()
+    form.offer()
+    if not form.validate():
+        return _show_wages(form), 422
+    day = form.effective_on.data
+    assert day is not None
+    try:
+        wages.record_wage(
+            form.province.data,
+            the_amount(form.daily),
+            day,
+            typed(form.source),
+            the_reader().person_id,
+            utc_now(),
+        )
+    except WageInvalid as error:
+        add_error(form.daily, message_for(error))
+        return _show_wages(form), error.status
+    return redirect(url_for("admin.wage_list"), code=303)
+
+
+def _show_wages(form: WageForm) -> str:
+    session = db.session()
+    form.offer()
+    kept = wages.list_wages(session)
+    return render_template(
+        "admin/wages.html",
+        form=form,
+        provinces=dict(wages.list_provinces(session)),
+        wages=list(reversed(kept)),
+        names=list_names(session, [each.recorded_by for each in kept]),
+    )

@@ -6,6 +6,7 @@ Each module hangs its pages on the one blueprint of `views`.
 from cbt.web.host import (
     account_changes,
     accounts,
+    assessments,
     assets,
     booking,
     calendar,
@@ -14,6 +15,7 @@ from cbt.web.host import (
     close,
     departures,
     disputes,
+    fairness,
     feeds,
     findings,
     funds,
@@ -39,6 +41,7 @@ from cbt.web.host import (
 __all__ = [
     "account_changes",
     "accounts",
+    "assessments",
     "assets",
     "booking",
     "calendar",
@@ -47,6 +50,7 @@ __all__ = [
     "close",
     "departures",
     "disputes",
+    "fairness",
     "feeds",
     "findings",
     "funds",

@@ -13,9 +13,9 @@ from cbt.db import db
 from cbt.errors import CaseInvalid, CbtError, NotFound, Refused
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
-from cbt.revenue.close_rules import Answer
 from cbt.revenue.period_queries import get_period, list_answers
 from cbt.revenue.policy_rules import Severity
+from cbt.revenue.rulebook import Answer
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.audit_forms import EndForm, NewCaseForm
 from cbt.web.errors import message_for
