@@ -86,6 +86,15 @@ PURE = [
     "cbt.revenue.fairness",
     "cbt.revenue.close_rules",
     "cbt.audit.verify_statement",
+    "cbt.audit.offline",
+    "cbt.audit.offline_books",
+    "cbt.audit.offline_checks",
+    "cbt.audit.offline_format",
+    "cbt.audit.offline_months",
+    "cbt.audit.offline_rules",
+    "cbt.audit.offline_sign",
+    "cbt.audit.offline_words",
+    "cbt.audit.offline_zip",
     "cbt.revenue.fund_page",
     "cbt.revenue.follow_up",
     "cbt.audit.drift",
@@ -101,7 +110,7 @@ PURE = [
     "cbt.web.flow",
     "cbt.web.curves",
     "cbt.web.radar",
-    "cbt.web.agency.thailand",
+    "cbt.web.thailand",
 ]
 
 
