@@ -10,13 +10,14 @@ from flask_migrate import upgrade
 
 from cbt.audit.bundle import write_bundle
 from cbt.audit.findings import Outcome, is_clean
+from cbt.audit.rounding import words_of
 from cbt.audit.verify import verify
 from cbt.clock import read_day, utc_now
 from cbt.communities.queries import get_community
 from cbt.db import grants, snapshot
 from cbt.demo import load
 from cbt.errors import CbtError, DemoFileInvalid, NotFound
-from cbt.i18n import LANGUAGES, use_language
+from cbt.i18n import LANGUAGES, _, use_language
 from cbt.ledger import queries as books
 from cbt.ledger.journal import Format
 from cbt.web.errors import message_for
@@ -158,6 +159,19 @@ def _print_outcomes(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         print(
             f"{outcome.result:8} {outcome.check:10} {outcome.looked_at:7}  {label(outcome.check)}"
+            f"{_measured(outcome)}"
         )
         for finding in outcome.findings:
             print(f"    {subject_words(finding.subject)}: {finding_words(finding)}")
+
+
+def _measured(outcome: Outcome) -> str:
+    """How far off the household is that rounding carried furthest."""
+    furthest = max(outcome.drifts, key=lambda each: abs(each.satang), default=None)
+    if furthest is None:
+        return ""
+    return _(
+        " (furthest: %(household)s, %(drift)s satang)",
+        household=furthest.household,
+        drift=words_of(furthest),
+    )

@@ -183,6 +183,14 @@ class TurnInvalid(Invalid):
     """facts: problem. Something about turns that cannot be written down."""
 
 
+class WageInvalid(Invalid):
+    """facts: problem (amount, day, source, province). A daily minimum wage that nobody can mean."""
+
+
+class ConsentInvalid(Invalid):
+    """facts: earliest, latest. A household can agree until a day between these two."""
+
+
 class FundUseInvalid(Invalid):
     """facts: fund. Money of this fund is not for that, or not for nobody."""
 
@@ -283,6 +291,14 @@ class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
 
 
+class EditionInvalid(Invalid):
+    """facts: line, problem. An edition of the standard cannot be read."""
+
+
+class ScoreUnfounded(Invalid):
+    """facts: score, evidenced. A score beyond 0 to 4, or above the indices that have evidence."""
+
+
 # --- not now, or not any more --------------------------------------------------------------------
 
 
@@ -378,6 +394,14 @@ class HoldLapsed(Refused):
     """The time of the hold is over; its places were given back."""
 
 
+class EditionTaken(Refused):
+    """facts: name. There is an edition of this name; editions are never changed."""
+
+
+class ScoresMissing(Refused):
+    """facts: left. Items of an assessment have no score yet."""
+
+
 class StateForbids(Refused):
     """facts: thing, state, wanted. The life cycle has no such step."""
 
@@ -464,6 +488,10 @@ class ReferenceDiffers(Refused):
 
 class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
+
+
+class SaidAlready(Refused):
+    """The same person wrote down the same a moment ago."""
 
 
 class CeilingExceeded(Refused):

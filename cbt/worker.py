@@ -30,9 +30,10 @@ from cbt.bookings.states import BookingState, EndReason
 from cbt.bookings.waitlist import offer_places
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
+from cbt.communities.vulnerable import forget_ended
 from cbt.config import Settings
 from cbt.db import db
-from cbt.i18n import _, pick, use_language
+from cbt.i18n import _, language, pick, use_language
 from cbt.ledger.selftest import require_protected_books
 from cbt.notices.services import forget_old, send_due, smtp_sender
 from cbt.payments.account_changes import settle_proposals
@@ -48,8 +49,10 @@ from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.people.queries import list_money_people, list_names
 from cbt.pulse import beat
+from cbt.revenue.follow_ups import tell_what_visits_paid_for
 from cbt.revenue.queries import get_policy_in_force
 from cbt.revenue.take_back import take_back_losses
+from cbt.web import follow_words
 from cbt.web.health import WORKER
 from cbt.web.labels import LABELS, label, provider_words, receiver_words
 
@@ -88,12 +91,14 @@ def duties(app: Flask) -> list[Duty]:
         Duty("let shares bear losses", timedelta(minutes=1), take_back_losses),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of balances", timedelta(hours=1), remind_of_balances),
+        Duty("tell what visits paid for", timedelta(hours=1), tell_what_visits_paid_for),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
         Duty("change accounts", timedelta(minutes=10), partial(settle_proposals, providers)),
         Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
         Duty("forget guests", timedelta(hours=6), forget_guests),
+        Duty("forget consents", timedelta(hours=6), forget_ended),
         Duty("forget events", timedelta(hours=6), forget_bodies),
         Duty("forget mails", timedelta(hours=6), forget_old),
     ]
@@ -139,6 +144,7 @@ def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 "party": _party_words(session, booking),
                 "public_url": settings.public_url,
                 "address": address,
+                **_follow_up_words(facts, settings, community.slug),
                 "choose_until": _choose_until(booking),
             }
             if booking.confirmed_at:
@@ -186,6 +192,15 @@ def _account_words(provider: str, told: dict[str, Any]) -> str:
     if not told:
         return ""
     return f"{receiver_words(provider, told['receiver'])} ({pick(told['receiver_name'])})"
+
+
+def _follow_up_words(facts: dict[str, Any], settings: Settings, slug: str) -> dict[str, Any]:
+    """What a visit gave and what a fund was used for, where the notice tells it."""
+    if "gifts" not in facts:
+        return {}
+    words = follow_words.told(facts)
+    page = f"/{language()}/funds/{slug}/{words['fund']}"
+    return {**words, "fund_address": settings.public_url + page}
 
 
 def _words(facts: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _SUBJECTS = {
     "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
     "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
+    "follow_up": i18n._l("What your visit paid for: booking %(reference)s"),
     "account_proposed": i18n._l("A change of where the community's money goes"),
     "account_changed": i18n._l("The community's money goes to another account now"),
     "account_kept": i18n._l("The community's money goes where it went before"),

@@ -50,6 +50,14 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.DiscountTooLarge: _l("This code cannot be used for a booking of this size."),
     errors.ScheduleInvalid: _l("This rule of days and hours cannot be: %(problem)s."),
     errors.TermsInvalid: _l("These terms contradict themselves: %(problem)s."),
+    errors.EditionInvalid: _l("Line %(line)s cannot be read: %(problem)s."),
+    errors.EditionTaken: _l(
+        "There is an edition of this name already. Editions are never changed."
+    ),
+    errors.ScoreUnfounded: _l(
+        "A score is 0 to 4, and at most as many as there is evidence for: here %(evidenced)s."
+    ),
+    errors.ScoresMissing: _l("%(left)s items have no score yet."),
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
@@ -122,6 +130,11 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
     errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
     errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
+    errors.WageInvalid: _l(
+        "Please enter the daily wage in baht (100 to 5,000), a day at most a year ahead, and where it"
+        " stands."
+    ),
+    errors.ConsentInvalid: _l("Please choose a day from %(earliest)s to %(latest)s."),
     errors.FundUseInvalid: _l("The money of this fund is not for that."),
     errors.LoanInvalid: _l(
         "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
@@ -262,6 +275,10 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The first person noted another bank reference: %(reference)s. Please look again together."
     ),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
+    errors.SaidAlready: _l(
+        "You wrote down the same a moment ago, so it was not written again. If it is another one,"
+        " please wait ten minutes."
+    ),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
     errors.NameTaken: _l("There is one of this name already: %(code)s."),
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),

@@ -46,10 +46,12 @@ from cbt.revenue.split import Part as SplitPart
 from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
+from cbt.web.assessment_words import ASSESSMENT_LABELS
 from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     **FUND_LABELS,
+    **ASSESSMENT_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
         Unit.YOUTH: _l("Youths"),
@@ -408,6 +410,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Role.HOUSEHOLD: _l("household member"),
         Role.MENTOR: _l("mentor"),
         Role.ADMIN: _l("platform caretaker"),
+        Role.VIEWER: _l("agency"),
     },
     Bucket: {
         Bucket.PROVIDER: _l("Households that do the work"),
@@ -519,6 +522,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.DRIFT: _l("Rounding carried no household two baht from its exact share in a year"),
         Check.LOSSES: _l("What guests got back later is borne as the rule says"),
         Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
         Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
@@ -667,6 +671,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             " is %(computed_satang)s."
         ),
         Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.DRIFT_LARGE: _l(
+            "What was booked in twelve months is %(drift)s satang away from its exact share; at most 200"
+            " are due to rounding."
+        ),
         Fault.LOANS_DIFFER: _l(
             "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
         ),

@@ -82,11 +82,21 @@ PURE = [
     "cbt.revenue.statement_text",
     "cbt.revenue.proof_code",
     "cbt.revenue.signing",
+    "cbt.revenue.rulebook",
+    "cbt.revenue.fairness",
     "cbt.revenue.close_rules",
     "cbt.audit.verify_statement",
     "cbt.revenue.fund_page",
+    "cbt.revenue.follow_up",
+    "cbt.audit.drift",
     "cbt.audit.findings",
+    "cbt.audit.fairness",
+    "cbt.audit.assessment",
+    "cbt.audit.totals",
     "cbt.web.flow",
+    "cbt.web.curves",
+    "cbt.web.radar",
+    "cbt.web.agency.thailand",
 ]
 
 
@@ -122,6 +132,7 @@ def test_every_page_stands_under_both_languages(sample_app):
     assert without == {
         *("/", "/healthz", "/readyz", "/fonts/<name>", "/static/<path:filename>"),
         "/feeds/<token>.ics",
+        "/transparency/<slug>.json",
         "/webhooks/<provider>",
     }
 
@@ -195,6 +206,7 @@ def test_no_thai_stands_in_code_but_where_thai_is_written_on_purpose():
     allowed = {
         *(
             "cbt/i18n.py",
+            "cbt/demo/assessing.py",
             "cbt/demo/load.py",
             "cbt/demo/owning.py",
             "cbt/demo/paying.py",

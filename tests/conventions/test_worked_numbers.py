@@ -33,6 +33,7 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
+from cbt.revenue.fairness import gini, largest_share, lowest_share, participation
 from cbt.revenue.periods import Close, concerns, period_of
 from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket, Limits, ProviderRule
 from cbt.revenue.preparation import allot
@@ -59,6 +60,7 @@ def _read(cell):
 BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
 [PERIODS] = tables("periods.md")
+FAIRNESS = tables("fairness.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
@@ -302,3 +304,15 @@ def test_the_month_that_an_entry_belongs_to(row):
     period = period_of(day, seq, closes)
     late = concerns(day, period)
     assert (f"{period:%B}", f"{late:%B}" if late else "") == (belongs, about)
+
+
+def test_how_fairly_income_is_spread():
+    incomes = [income for _household, income in FAIRNESS[0][1]]
+    found = {
+        "Gini coefficient": gini(incomes),
+        "largest part": largest_share(incomes),
+        "households that earned": participation(incomes),
+        "part of the lowest two fifths": lowest_share(incomes),
+    }
+    shown = {measure: value for measure, value, _rule, _found in FAIRNESS[1][1]}
+    assert shown == {name: f"{float(value):.4f}" for name, value in found.items()}

@@ -5,7 +5,6 @@ language only, nothing wider than the screen, no complaint of axe or of the brow
 same satang on checkout, receipt, ledger, statement and audit.
 """
 
-import io
 import os
 import shutil
 import subprocess
@@ -15,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import zxingcpp
-from PIL import Image
 from playwright.sync_api import Browser, Error, Page
 from sqlalchemy import create_engine, text
 
@@ -26,7 +23,7 @@ from cbt.config import ROOT
 from tests.browser import PHONE, a_browser, a_context
 from tests.reading import baht
 from tests.site import SECRET, served
-from tests.walker import Walker
+from tests.walker import Walker, read_code
 
 LANGUAGES = ("th", "en")
 
@@ -163,13 +160,6 @@ def guest_books(walker: Walker) -> tuple[dict[str, int], str]:
     walker.go("/nothing-here")
     walker.go("/b/forged")
     return checkout, reference
-
-
-def read_code(page: Page) -> str:
-    """What a phone's camera reads in the code that the page draws."""
-    picture = Image.open(io.BytesIO(page.locator(".qr svg").screenshot()))
-    [code] = zxingcpp.read_barcodes(picture)
-    return str(code.text)
 
 
 def host_settles(walker: Walker, reference: str, checkout: dict[str, int]) -> dict[str, int]:

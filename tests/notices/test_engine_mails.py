@@ -28,11 +28,13 @@ from cbt.payments.providers.demo import Act, act
 from cbt.payments.queries import list_credits_of
 from cbt.people import services as people
 from cbt.people.roles import Grant, Role
+from cbt.revenue import follow_ups
 from cbt.worker import letter_facts, policy_for
 from tests import factories
 from tests.factories import PROVIDERS, RECEIVERS
 from tests.mailbox import open_mailbox
 from tests.reading import foreign_words
+from tests.revenue import visits
 from tests.scripted import Scripted
 from tests.site import NOW
 
@@ -438,6 +440,17 @@ def test_a_lone_treasurer_is_told_when_the_change_takes_effect(village, post, la
     require_sound(post.get("account_changed"), language, "24")
 
 
+def test_a_guest_who_asked_is_told_what_the_visit_paid_for(village, post, language):
+    reference = visits.visit(village, language)
+    visits.use_fund(village, 3)
+    assert follow_ups.tell_what_visits_paid_for(visits.EVENING) == 1
+    mail = post.get("follow_up")
+    require_sound(mail, language, baht(language, "30.00"))
+    assert reference in mail["Subject"]
+    assert "H01" not in plain(mail)
+    assert "/funds/" in plain(mail)
+
+
 def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
     assert set(KINDS) == {
         "account_proposed",
@@ -450,6 +463,7 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
         "booking_cancelled",
         "called_off",
         "credit_issued",
+        "follow_up",
         "cash_promised",
         "refund_coming",
         "refund_needs_bank",

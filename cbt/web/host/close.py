@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import PasswordField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from cbt.audit.closing import run_audit
+from cbt.audit.closing import latest_audit, run_audit
 from cbt.clock import month_of, utc_now
 from cbt.db import db
 from cbt.errors import (
@@ -57,7 +57,7 @@ _REFUSED = (
     *(PreviewOutdated, SecondPersonNeeded, StateForbids),
 )
 WHERE = {
-    StepCode.TRIPS_SETTLED: "host.today",
+    StepCode.TRIPS_SETTLED: "host.settle_page",
     StepCode.FEES_KNOWN: "host.money_page",
     StepCode.NOTHING_OPEN: "host.work_list",
     StepCode.CASH_COUNTED: "host.cash_page",
@@ -98,7 +98,7 @@ def prepare_close(slug: str) -> ResponseReturnValue:
         for name, text in request.form.items()
         if name.startswith("why-")
     }
-    audit = run_audit(the_community())
+    audit = run_audit(the_community(), utc_now()).facts
     try:
         close.prepare_close(
             the_community().id,
@@ -121,7 +121,7 @@ def confirm_close(slug: str) -> ResponseReturnValue:
     draft_id = whole(request.form.get("draft"))
     if draft_id is None:
         raise Invalid
-    audit = run_audit(the_community())
+    audit = run_audit(the_community(), utc_now()).facts
     try:
         month = close.close_period(
             the_community().id,
@@ -158,12 +158,12 @@ def _show_close(problem: str = "", words: dict[str, str] | None = None) -> str:
     community = the_community()
     session = db.session()
     month = close.next_month_to_close(session, community)
-    seen = None
+    seen = audited = None
     if month is not None:
-        audit = run_audit(community)
-        seen = close.look(
-            session, community, month, audit, the_reader().person_id, _exemption(), utc_now()
-        )
+        now = utc_now()
+        audited = latest_audit(community, now)
+        person_id = the_reader().person_id
+        seen = close.look(session, community, month, audited.facts, person_id, _exemption(), now)
     closed = list_periods(session, community.id)
     people = [seen.draft.prepared_by] if seen and seen.draft else []
     return render_template(
@@ -171,6 +171,7 @@ def _show_close(problem: str = "", words: dict[str, str] | None = None) -> str:
         community=community,
         month=month,
         seen=seen,
+        audited=audited,
         closed=closed,
         problem=problem,
         words=words if words is not None else (seen.explained_before if seen else {}),

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import PasswordField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from cbt.audit.closing import run_audit
+from cbt.audit.closing import latest_audit
 from cbt.clock import month_of, utc_now
 from cbt.db import db
 from cbt.errors import KeyLocked, NoteMissing, NotFound, SignerInside, StateForbids
@@ -118,7 +118,7 @@ def _show(month: date, form: SignForm | None = None, problem: str = "") -> str:
         community=community,
         period=period,
         code=short_code(period.record_digest),
-        audit=run_audit(community),
+        audited=latest_audit(community, utc_now()),
         snapshot=list_snapshot(session, period.id),
         statements=list_statements(session, period.id),
         answers=list_answers(session, period.id),
