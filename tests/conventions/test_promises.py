@@ -92,9 +92,11 @@ PURE = [
     "cbt.audit.findings",
     "cbt.audit.fairness",
     "cbt.audit.assessment",
+    "cbt.audit.totals",
     "cbt.web.flow",
     "cbt.web.curves",
     "cbt.web.radar",
+    "cbt.web.agency.thailand",
 ]
 
 

@@ -345,6 +345,7 @@ def the_welfare_fund_helps(month: Month) -> None:
     walker = month.walker
     page = month.sign_in(f"t3.{SLUG}")
     walker.press("nav.tabs a[href$='/funds']")
+    page.select_option("#ask [name=purpose]", "illness")
     page.fill("#ask [name=amount]", f"{HELP_SATANG // 100}")
     page.fill("#ask [name=what]", "ไม้เท้าและค่ารถไปโรงพยาบาล")
     page.fill("#ask [name=payee]", "นางตัวอย่าง สวนฝ้าย")

@@ -19,6 +19,7 @@ from cbt.worker import policy_for
 from tests import factories
 from tests.payments.stripe_village import ERRAND
 from tests.simulation.world import ACCOUNT, Step, World, kind
+from tests.stripe_double.state import ApiError
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
@@ -89,7 +90,9 @@ def payable(world: World, session: Session) -> str | None:
     is_due = (
         (Booking.state == BookingState.HELD)
         & (Booking.held_until > world.now + timedelta(minutes=6))
-    ) | ((Booking.state == BookingState.CONFIRMED) & (paid.scalar_subquery() < Booking.price_satang))
+    ) | (
+        (Booking.state == BookingState.CONFIRMED) & (paid.scalar_subquery() < Booking.price_satang)
+    )
     return world.pick(
         session.scalars(
             select(Booking.reference)
@@ -113,7 +116,14 @@ def starting(world: World, session: Session, name: str, method: str) -> Step | N
 
 @kind("opens a page", 8)
 def open_page(world: World, session: Session) -> Step | None:
-    ways = ("pays by card", "pays by card", "pays by PromptPay", "looks at a code", "is declined")
+    ways = (
+        "pays by card",
+        "pays by card",
+        "pays by PromptPay",
+        "pays by PromptPay",
+        "looks at a code",
+        "is declined",
+    )
     world.soon.append(world.chance.choice(ways))
     return starting(world, session, "opens a page", "stripe")
 
@@ -213,7 +223,7 @@ def pay_late(world: World, session: Session) -> str | None:
     page = world.pick(pages(world, session, "expired"))
     if page is None:
         return None
-    with suppress(ValueError, KeyError):  # no code was ever shown there
+    with suppress(ValueError, KeyError, ApiError):  # no code was ever shown there
         world.double.pay_promptpay_again(page)
         return page
     return None
@@ -232,7 +242,7 @@ def scan_twice(world: World, session: Session) -> str | None:
     page = world.pick(ids)
     if page is None:
         return None
-    with suppress(ValueError, KeyError):
+    with suppress(ValueError, KeyError, ApiError):
         world.double.pay_promptpay_again(page)
         return page
     return None
@@ -289,9 +299,7 @@ def change_party(world: World, session: Session) -> Step | None:
         now_at = session.scalar(select(Booking.version).where(Booking.reference == reference))
         return int((now_at or 0) > version)
 
-    return Step(
-        "changes", lambda now: change.change(reference, wanted, quoted, now), effects
-    )
+    return Step("changes", lambda now: change.change(reference, wanted, quoted, now), effects)
 
 
 @kind("cancels", 3)
@@ -331,8 +339,8 @@ def cancelling(world: World, session: Session, *, as_credit: bool) -> Step | Non
 def given_back(session: Session, booking_id: int) -> int:
     """What was promised back of a booking, as money or as credit, in satang."""
     refunds = select(func.sum(Refund.amount_satang)).where(Refund.booking_id == booking_id)
-    credits = select(func.sum(Credit.amount_satang)).where(Credit.booking_id == booking_id)
-    return int(session.scalar(refunds) or 0) + int(session.scalar(credits) or 0)
+    as_credit = select(func.sum(Credit.amount_satang)).where(Credit.booking_id == booking_id)
+    return int(session.scalar(refunds) or 0) + int(session.scalar(as_credit) or 0)
 
 
 # --- the banks -----------------------------------------------------------------------------------
@@ -360,7 +368,7 @@ def refund_fails(world: World, _session: Session) -> str | None:
     return refund
 
 
-@kind("a dispute opens", 2)
+@kind("a dispute opens", 1)
 def dispute_opens(world: World, _session: Session) -> str | None:
     charges = world.double.world.accounts[ACCOUNT].all_of("charge")
     free = [
@@ -375,6 +383,7 @@ def dispute_opens(world: World, _session: Session) -> str | None:
     if charge is None or len(at_bank(world, "dispute", "needs_response", "under_review")) > 1:
         return None
     amount = 30_000 if world.happens(0.3) else None
+    world.soon.extend(("worker: reconcile", "sends evidence"))
     return str(world.double.open_dispute(charge, amount)["id"])
 
 

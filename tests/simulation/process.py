@@ -5,6 +5,7 @@ wants to know what came of it looks into the database, as a page does.
 """
 
 import gc
+import logging
 import os
 import pickle
 import secrets
@@ -74,7 +75,7 @@ class Process:
             self._live_apart(deed, now, chance, plan, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            said = pickle.loads(pipe.read())  # noqa: S301 - of our own child
+            said = pickle.loads(pipe.read())
         _, status = os.waitpid(child, 0)
         if isinstance(said, Outcome):
             return said
@@ -85,9 +86,7 @@ class Process:
         assert os.WTERMSIG(status) == signal.SIGKILL
         return Outcome(End.DIED, plan.at, point=what)
 
-    def _live_apart(
-        self, deed: Deed, now: datetime, chance: str, plan: Plan, pipe: int
-    ) -> None:
+    def _live_apart(self, deed: Deed, now: datetime, chance: str, plan: Plan, pipe: int) -> None:
         said: object = ("broken", "")
         try:
             self._reaper.arm(plan, kill_myself(pipe))
@@ -100,8 +99,9 @@ class Process:
 
     def _run(self, deed: Deed, now: datetime, chance: str) -> Outcome:
         end, refusal = End.DONE, ""
+        swallowed: list[str] = []
         try:
-            with foreseeable(chance), self._app.app_context():
+            with foreseeable(chance), self._app.app_context(), heard() as swallowed:
                 deed(now)
         except Died:
             end = End.DIED
@@ -115,6 +115,8 @@ class Process:
             self.let_go()
             return Outcome(End.DIED, passed, point=point)
         self._reaper.arm(None)
+        if swallowed:
+            raise Broken("\n".join(swallowed))
         return Outcome(end, passed, refusal)
 
     def let_go(self) -> None:
@@ -126,10 +128,34 @@ class Process:
         gc.collect()  # a statement that was cut off keeps SQLite's connection alive, and its lock
 
 
+class _Ear(logging.Handler):
+    """Keeps what the product logged as an error of its own, and went on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        args = record.args if isinstance(record.args, tuple) else ()
+        if record.levelno >= logging.ERROR or "IntegrityError" in args:
+            self.heard.append(logging.Formatter().format(record))
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Within, errors that the product swallows so that others are not held up are kept."""
+    ear, log = _Ear(), logging.getLogger("cbt")
+    log.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        log.removeHandler(ear)
+
+
 @contextmanager
 def foreseeable(seed: str) -> Iterator[None]:
     """Within, the secrets that the product draws come from a seed."""
-    chance = Random(seed)  # noqa: S311 - so that a run can be lived again
+    chance = Random(seed)
 
     def letters(length: int | None = None) -> str:
         return f"{chance.getrandbits(8 * (length or 32)):x}"

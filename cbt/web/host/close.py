@@ -42,6 +42,7 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.signing import PlatformKey, SignerRole, key_id
 from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
+from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed, whole
 from cbt.web.host.views import HOSTS, bp
@@ -56,7 +57,7 @@ _REFUSED = (
     *(PreviewOutdated, SecondPersonNeeded, StateForbids),
 )
 WHERE = {
-    StepCode.TRIPS_SETTLED: "host.today",
+    StepCode.TRIPS_SETTLED: "host.settle_page",
     StepCode.FEES_KNOWN: "host.money_page",
     StepCode.NOTHING_OPEN: "host.work_list",
     StepCode.CASH_COUNTED: "host.cash_page",
@@ -256,6 +257,13 @@ def period_notice(slug: str, month: str) -> Response:
         sum(each.earned_satang > 0 for each in statements),
     )
     return send_statement(paper)
+
+
+@bp.get(f"{_MONTH}/bundle.zip")
+@only(Role.TREASURER)
+def bundle(slug: str, month: str) -> Response:
+    """Everything that is needed to recompute the month elsewhere."""
+    return send_bundle(the_community(), read_month(month))
 
 
 def _show_period(month: date, form: SignForm | None = None, problem: str = "") -> str:

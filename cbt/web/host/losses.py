@@ -116,8 +116,8 @@ def _form(form: CorrectionForm | None = None) -> CorrectionForm:
     ]
     form.source.choices = [*names.items(), *funds, difference]
     form.target.choices = [*names.items(), *funds, difference, *debts]
-    form.source.choices = [each for each in form.source.choices if each[0] in books]
-    form.target.choices = [each for each in form.target.choices if each[0] in books]
+    for field in (form.source, form.target):  # nothing is chosen for people whose money it is
+        field.choices = [("", "–"), *(each for each in field.choices if each[0] in books)]
     return form
 
 

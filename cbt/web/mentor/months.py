@@ -27,6 +27,7 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.signing import SignerRole, key_id
 from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
+from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed
 from cbt.web.layout import LANG
@@ -97,6 +98,13 @@ def replace_key(slug: str, month: str) -> ResponseReturnValue:
     except (KeyLocked, NoteMissing) as error:
         return _show(_read(month), problem=message_for(error)), error.status
     return redirect(url_for("mentor.month_page", slug=slug, month=month), code=303)
+
+
+@bp.get(f"{_MONTH}/bundle.zip")
+@only(Role.MENTOR)
+def bundle(slug: str, month: str) -> ResponseReturnValue:
+    """Everything that is needed to recompute the month elsewhere."""
+    return send_bundle(the_community(), _read(month))
 
 
 def _show(month: date, form: SignForm | None = None, problem: str = "") -> str:
