@@ -287,6 +287,10 @@ class EventRefused(Invalid):
     status = 400
 
 
+class CaseInvalid(Invalid):
+    """facts: problem. A finding is about something that is there, with days for an answer."""
+
+
 class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
 
@@ -568,6 +572,18 @@ class CloseBlocked(Refused):
 
 class SignerInside(Refused):
     """Whoever co-signs from outside has no other part in the community or in this close."""
+
+
+class AccusedCloses(Refused):
+    """Whom a finding is about, or who has a part in the community, does not end it."""
+
+
+class SampleEmpty(Refused):
+    """Nothing was split in the month, so there is nothing to draw from."""
+
+
+class SignOffBlocked(Refused):
+    """facts: obstacles. Something stands between a mentor and the signature of a month."""
 
 
 class KeyLocked(Refused):

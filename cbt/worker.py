@@ -12,6 +12,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from cbt.audit.case_work import get_case_by_id
+from cbt.audit.runs import audit_due
 from cbt.bookings import calendar_file
 from cbt.bookings.departures import keep_ready
 from cbt.bookings.feed_sync import refresh_all
@@ -33,8 +35,9 @@ from cbt.communities.queries import get_community_by_id
 from cbt.communities.vulnerable import forget_ended
 from cbt.config import Settings
 from cbt.db import db
-from cbt.i18n import _, language, pick, use_language
+from cbt.i18n import _, format_day, language, pick, use_language
 from cbt.ledger.selftest import require_protected_books
+from cbt.notices.mail import subject_line
 from cbt.notices.services import forget_old, send_due, smtp_sender
 from cbt.payments.account_changes import settle_proposals
 from cbt.payments.account_rules import ProposalState, takes_effect_alone_at
@@ -53,8 +56,9 @@ from cbt.revenue.follow_ups import tell_what_visits_paid_for
 from cbt.revenue.queries import get_policy_in_force
 from cbt.revenue.take_back import take_back_losses
 from cbt.web import follow_words
+from cbt.web.case_words import case_words
 from cbt.web.health import WORKER
-from cbt.web.labels import LABELS, label, provider_words, receiver_words
+from cbt.web.labels import LABELS, label, provider_words, receiver_words, subject_words
 
 log = logging.getLogger("cbt.worker")
 
@@ -97,6 +101,7 @@ def duties(app: Flask) -> list[Duty]:
         Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
+        Duty("audit the books", timedelta(seconds=10), audit_due),
         Duty("forget guests", timedelta(hours=6), forget_guests),
         Duty("forget consents", timedelta(hours=6), forget_ended),
         Duty("forget events", timedelta(hours=6), forget_bodies),
@@ -125,6 +130,9 @@ def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if "proposal_id" in facts:
             with use_language(facts["in_language"]):
                 return {**facts, **_account_facts(session, facts, settings)}
+        if "case_id" in facts:
+            with use_language(facts["in_language"]):
+                return {**facts, **_finding_facts(session, facts, settings)}
         if "reference" not in facts:
             full = {**facts, **_trip_facts(session, facts["departure_id"], settings)}
             if "waiting_id" in facts:
@@ -184,6 +192,31 @@ def _account_facts(session: Session, facts: dict[str, Any], settings: Settings) 
         "how": label(ProposalState(proposal.state)),
         "reason": proposal.reason,
         "alone_at": takes_effect_alone_at(proposal.proposed_at, proposal.proposed_by, people),
+        "address": settings.public_url + page,
+    }
+
+
+def _finding_facts(session: Session, facts: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """What is said of a step of a finding, to those whom it concerns."""
+    case = get_case_by_id(session, facts["case_id"])
+    step = case.steps[facts["step"] - 1]
+    community = get_community_by_id(session, case.community_id)
+    of = f"/{facts['in_language']}"
+    page = (
+        f"{of}/mentor/{community.slug}/findings/{case.number}"
+        if facts["to_mentor"]
+        else f"{of}/host/{community.slug}/money/findings/{case.number}"
+    )
+    return {
+        "community": community,
+        "title": subject_line(f"finding_{step.step}"),
+        "number": case.number,
+        "severity": label(case.severity),
+        "about": subject_words(case.subject),
+        "machine_words": case_words(case),
+        "said": step.words,
+        "who": list_names(session, [step.done_by])[step.done_by],
+        "answer_by": format_day(step.answer_by, "full") if step.answer_by else "",
         "address": settings.public_url + page,
     }
 

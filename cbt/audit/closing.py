@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from cbt.audit.drift import Drift
 from cbt.audit.findings import Check, Outcome
-from cbt.audit.kept import KeptOutcome
+from cbt.audit.models import KeptAudit
 from cbt.audit.verify import verify
 from cbt.communities.records import CommunityCard
 from cbt.communities.services import lock_community
@@ -45,7 +45,7 @@ def run_audit(community: CommunityCard, now: datetime) -> Audited:
     with transaction() as session:
         lock_community(session, community.id)  # two runs at once keep one row
         session.merge(
-            KeptOutcome(
+            KeptAudit(
                 community_id=community.id,
                 entry_seq=book.head_seq,
                 entry_hash=book.head_hash,
@@ -62,7 +62,7 @@ def latest_audit(community: CommunityCard, now: datetime) -> Audited:
     What found a fault is never shown again unseen: it is run anew, since the fault may be mended.
     """
     with snapshot() as session:
-        kept = session.get(KeptOutcome, community.id)
+        kept = session.get(KeptAudit, community.id)
         book = get_book(session, community.book_id)
         if kept is not None and _still_says(kept, book.head_seq, book.head_hash, now):
             outcomes = [_read(each) for each in kept.outcomes]
@@ -72,7 +72,7 @@ def latest_audit(community: CommunityCard, now: datetime) -> Audited:
     return run_audit(community, now)
 
 
-def _still_says(kept: KeptOutcome, head_seq: int, head_hash: str, now: datetime) -> bool:
+def _still_says(kept: KeptAudit, head_seq: int, head_hash: str, now: datetime) -> bool:
     is_of_head = (kept.entry_seq, kept.entry_hash) == (head_seq, head_hash)
     return is_of_head and timedelta(0) <= now - kept.run_at < KEPT_FOR
 

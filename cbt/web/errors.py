@@ -72,6 +72,18 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.SignerInside: _l(
         "Only somebody from outside co-signs: a mentor without any other part in the community."
     ),
+    errors.CaseInvalid: _l("This finding cannot be raised so: %(problem)s."),
+    errors.AccusedCloses: _l(
+        "Whom a finding is about, or who has another part in the community, does not end it. Another"
+        " mentor can."
+    ),
+    errors.SampleEmpty: _l(
+        "No booking was split in this month, so there is nothing to draw a sample from."
+    ),
+    errors.SignOffBlocked: _l(
+        "This month cannot be signed off yet. Below is what stands in the way, and what to do."
+        " Nothing was signed."
+    ),
     errors.KeyLocked: _l("This password does not open your key. Nothing was signed."),
     errors.EventRefused: _l("This message was not accepted."),
     errors.ProviderDown: _l(

@@ -47,10 +47,12 @@ from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
 from cbt.web.assessment_words import ASSESSMENT_LABELS
+from cbt.web.audit_labels import AUDIT_LABELS
 from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     **FUND_LABELS,
+    **AUDIT_LABELS,
     **ASSESSMENT_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
@@ -737,6 +739,8 @@ _SUBJECTS = {
     "cash_count": _l("Count %(name)s of the cash box"),
     "cash_banked": _l("Cash brought to the bank, number %(name)s"),
     "period": _l("Month %(name)s"),
+    "rule": _l("Rule %(name)s"),
+    "claim": _l("Request %(name)s for money out of a fund"),
     "statement": _l("Statement %(name)s"),
     "key": _l("Signing key %(name)s"),
     "cash_cleared": _l("Cash on its way to the bank, number %(name)s"),
@@ -835,7 +839,8 @@ def _value_words(name: str, value: object) -> str:
     if name == "about":
         return subject_words(str(value))
     if name in ("kind", "role"):
-        return label(value) if isinstance(value, StrEnum) else str(_ENTRIES.get(str(value), value))
+        signer = {each.value: each for each in SignerRole}.get(str(value))
+        return label(signer) if signer else str(_ENTRIES.get(str(value), value))
     if isinstance(value, date):
         return format_day(value)
     if name.endswith("_satang") and isinstance(value, int):

@@ -15,7 +15,7 @@ from cbt.audit.rounding import words_of
 from cbt.clock import to_village
 from cbt.config import Settings
 from cbt.i18n import LANGUAGES, set_language
-from cbt.web import follow_words, labels, period_words
+from cbt.web import audit_labels, case_words, follow_words, labels, period_words
 from cbt.web.access import reader
 from cbt.web.fonts import WEIGHTS, file_name
 
@@ -59,6 +59,8 @@ def init_layout(app: Flask) -> None:
         answer_words=period_words.answer_words,
         line_rule=period_words.line_rule,
         line_title=period_words.line_title,
+        risk_words=audit_labels.risk_words,
+        case_words=case_words.case_words,
     )
     env.globals.update(
         _=i18n.on_page,  # quicker than the extension's, which looks itself up for each message

@@ -6,7 +6,7 @@ payouts of which one came back, a welfare claim, a loan, a correction.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import select
 
@@ -37,13 +37,24 @@ from cbt.revenue.signing import SignerRole
 from tests import factories
 from tests.factories import PROVIDERS
 from tests.payments.telling import Telling, start
-from tests.revenue.closing import AFTER, KEY, NOVEMBER, PASSWORD, close_month, make_office
+from tests.revenue.closing import (
+    AFTER,
+    AFTER_NEXT,
+    DECEMBER,
+    KEY,
+    NOVEMBER,
+    PASSWORD,
+    close_month,
+    make_office,
+)
 from tests.scripted import Scripted
 from tests.site import NOW
 
 EVENING = NOW + timedelta(days=2)
 LATER = EVENING + timedelta(days=1)
 DAY = LATER.date()
+CHRISTMAS = date(2026, 12, 22)
+CHRISTMAS_EVE = datetime(2026, 12, 24, 5, tzinfo=UTC)
 FAR = factories.TOMORROW + timedelta(days=60)
 POLICY = replace(
     DEFAULT,
@@ -198,13 +209,13 @@ def _after_the_sharing_out(village, second):
     take_back.decide_correction(village.id, asked, second, LATER, agree=True)
 
 
-def _goodwill(village, booking_id, satang):
+def _goodwill(village, booking_id, satang, now=LATER):
     reference = db.session.scalar(select(Booking.reference).where(Booking.id == booking_id))
     db.session.rollback()
     wanted = Goodwill(amount_satang=satang)
-    agreed = goodwill.quote_goodwill(village.id, reference, wanted, LATER)
-    goodwill.ask_goodwill(village.id, reference, wanted, agreed, village.person_id, LATER)
-    give_back.send_refunds(PROVIDERS, LATER)
+    agreed = goodwill.quote_goodwill(village.id, reference, wanted, now)
+    goodwill.ask_goodwill(village.id, reference, wanted, agreed, village.person_id, now)
+    give_back.send_refunds(PROVIDERS, now)
 
 
 def _pay_households(village, second):
@@ -260,3 +271,31 @@ def _use_funds(village, second):
     fund_use.repay_loan(
         village.id, loan, 10_000, "promptpay", "KTB-11", DAY, village.person_id, LATER
     )
+
+
+# --- the month after -----------------------------------------------------------------------------
+
+
+def go_on(office):
+    """December: another trip, goodwill for a guest of November's, a payout stopped, cash counted; closed."""
+    village, second = office.village, factories.make_person()
+    trip = replace(village, departure_id=factories.make_departure(village.option_id, CHRISTMAS))
+    factories.book(trip, {"ADULT": 2}, now=AFTER)
+    factories.record_work(trip, ("H01", "boat", 1), ("H04", "cook", 1), now=CHRISTMAS_EVE)
+    factories.settle(trip, CHRISTMAS_EVE)
+    booking_id = db.session.scalar(select(Capture.booking_id).order_by(Capture.id))
+    db.session.rollback()
+    _goodwill(village, booking_id, 9_000, CHRISTMAS_EVE)
+    take_back.take_back_losses(CHRISTMAS_EVE)
+    lines = payout_queries.list_lines(db.session(), PayoutBatch.community_id == village.id)
+    db.session.rollback()
+    about = ("promptpay", "KTB-later", CHRISTMAS, village.person_id, CHRISTMAS_EVE)
+    pay_out.note_paid(village.id, lines[2].id, *about)
+    for item in list_open_work(db.session(), village.id):
+        db.session.rollback()
+        close_work(village.id, item.id, "seen", village.person_id, CHRISTMAS_EVE)
+    counted = cash_box.count_cash(village.id, 29_900, "", village.person_id, AFTER_NEXT)
+    cash_box.agree_count(village.id, counted, second, AFTER_NEXT)
+    close_month(office, DECEMBER, AFTER_NEXT)
+    db.session.rollback()
+    assert is_clean(verify(db.session(), village.card))

@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import func, select
 
 from cbt.audit.closing import KEPT_FOR, latest_audit, run_audit, sum_up
-from cbt.audit.kept import KeptOutcome
+from cbt.audit.models import AuditRun
 from cbt.audit.verify import verify
 from cbt.db import db
 from cbt.people.roles import Grant, Role
@@ -98,7 +98,7 @@ def test_one_outcome_is_kept_a_community_also_where_two_run_at_once(app, office)
     assert [each.facts.is_clean for each in both] == [True, True]
     run_audit(make_office().card, AFTER)
     db.session.rollback()
-    assert db.session.scalar(select(func.count()).select_from(KeptOutcome)) == 2
+    assert db.session.scalar(select(func.count()).select_from(AuditRun)) == 2
 
 
 def test_a_month_is_prepared_by_a_new_run_whatever_a_page_showed(app, office):

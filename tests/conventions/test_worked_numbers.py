@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cbt.audit.sampling import draw, lot, sample_size
 from cbt.config import ROOT
 from cbt.experiences.pricing import (
     AddOn,
@@ -59,6 +60,7 @@ def _read(cell):
 
 BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
+SIZES, LOTS = tables("sampling.md")
 [PERIODS] = tables("periods.md")
 FAIRNESS = tables("fairness.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
@@ -304,6 +306,23 @@ def test_the_month_that_an_entry_belongs_to(row):
     period = period_of(day, seq, closes)
     late = concerns(day, period)
     assert (f"{period:%B}", f"{late:%B}" if late else "") == (belongs, about)
+
+
+# --- sampling -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", SIZES[1], ids=str)
+def test_the_sizes_of_samples(row):
+    population, size = row
+    assert sample_size(population) == size
+
+
+def test_the_sample_of_the_page_is_what_its_seed_draws():
+    seed = "000102030405060708090a0b0c0d0e0f"
+    assert seed in (ROOT / "docs" / "algorithms" / "sampling.md").read_text()
+    codes = [row[0] for row in LOTS[1]]
+    assert [lot(seed, code)[:16] for code in codes] == [str(row[1]) for row in LOTS[1]]
+    assert list(draw(seed, reversed(codes))) == [row[0] for row in LOTS[1] if row[2] == "yes"]
 
 
 def test_how_fairly_income_is_spread():

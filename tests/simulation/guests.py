@@ -368,7 +368,7 @@ def refund_fails(world: World, _session: Session) -> str | None:
     return refund
 
 
-@kind("a dispute opens", 1)
+@kind("a dispute opens", 2)
 def dispute_opens(world: World, _session: Session) -> str | None:
     charges = world.double.world.accounts[ACCOUNT].all_of("charge")
     free = [

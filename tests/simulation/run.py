@@ -24,12 +24,12 @@ from tests.simulation.death import Plan, Point
 from tests.simulation.machine import duty
 from tests.simulation.post import ANSWERS, MESSAGES
 from tests.simulation.process import End, Outcome, Process
-from tests.simulation.proof import OutsideLog, require_one_effect, require_sound
+from tests.simulation.proof import OutsideLog, read_rows, require_one_effect, require_sound
 from tests.simulation.world import ACCOUNT, KINDS, Step, World
 
 __all__ = ["guests", "hosts", "office"]  # their kinds are registered by being imported
 
-DEATHS_PER_LIFE = 100
+DEATHS_PER_LIFE = 50
 """Of longer runs, each life of a village has so many deaths at most, and a seed of its own."""
 
 SOON = timedelta(minutes=1)
@@ -119,10 +119,15 @@ def _counts(counted: object) -> str:
 NewApp = Callable[[], AbstractContextManager[Flask]]
 
 
-def simulate(seed: str, wanted: Wanted, new_app: NewApp) -> Report:
+def simulate(
+    seed: str,
+    wanted: Wanted,
+    new_app: NewApp,
+    after_life: Callable[[Report], None] = lambda _: None,
+) -> Report:
     """Live as many lives as the deaths ask for, each on a fresh database; return what happened.
 
-    Raises AssertionError, naming the seed and the step, for whatever is lost, torn or doubled.
+    `after_life` is told what happened so far.     Raises AssertionError, naming the seed and the step, for whatever is lost, torn or doubled.
     """
     report = Report(seed)
     lives = max(1, -(-wanted.deaths // DEATHS_PER_LIFE))
@@ -141,6 +146,7 @@ def simulate(seed: str, wanted: Wanted, new_app: NewApp) -> Report:
                 gc.freeze()  # what is there by now stays: a death looks for its own garbage alone
                 until = report if number == lives - 1 else None
                 report.add(Life(world, share, own, until).live())
+        after_life(report)
     return report
 
 
@@ -310,11 +316,12 @@ class Life:
         """Start again, do what is due, prove; then the step once more, as nobody answered."""
         self.world.now += SOON
         with self.world.looking() as session:
-            self.log.require_all_there(session)
+            rows = read_rows(session)
+            self.log.require_all_there(rows)
             require_one_effect(session, self.log.recent, (0, 1))
             had = step.effects(session) if step.effects else 0
             if step.effects and not had and not step.in_parts:
-                self.log.require_untouched(session)
+                self.log.require_untouched(rows)
         self._recover()
         self._prove()
         outcome = self._run(step, self._maybe_plan(step))
@@ -342,7 +349,7 @@ class Life:
     def _prove(self) -> None:
         with self.world.looking() as session:
             require_sound(session, self.world.card)
-            self.log.require_all_there(session)
+            self.log.require_all_there(read_rows(session))
 
     def _heard_again(self, step: Step, outcome: Outcome, had: int) -> None:
         """The effect is there once if it was there or was acknowledged now, and never twice."""

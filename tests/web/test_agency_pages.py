@@ -13,7 +13,7 @@ from cbt.communities.queries import get_community, list_register
 from cbt.db import db
 from cbt.people.queries import list_holders
 from cbt.people.roles import Grant, Role
-from cbt.web.agency.thailand import PLACES, draw
+from cbt.web.thailand import PLACES, draw
 from tests.site import NOW
 from tests.web.forms import a_browser, post, sign_in
 

@@ -16,7 +16,7 @@ BUDGETS = {
     "/en/": (None, 6),
     "/en/c/buna-dara": (None, 6),
     "/en/c/buna-dara/mangrove-boat": (None, 6),
-    "/en/host/buna-dara": ("host.buna-dara", 9),
+    "/en/host/buna-dara": ("host.buna-dara", 10),
     "/en/host/buna-dara/calendar": ("host.buna-dara", 9),
     "/en/host/buna-dara/day": ("host.buna-dara", 9),
     "/en/host/buna-dara/money": ("host.buna-dara", 9),

@@ -15,9 +15,9 @@ from cbt.people.roles import Role
 from cbt.revenue.rulebook import LEAST_HOUSEHOLDS, WINDOW_MONTHS
 from cbt.web.access import only
 from cbt.web.agency import files
-from cbt.web.agency.thailand import HEIGHT, WIDTH, draw
 from cbt.web.fairness_words import decimal
 from cbt.web.layout import LANG
+from cbt.web.thailand import HEIGHT, WIDTH, draw
 
 bp = Blueprint("agency", __name__)
 _ZONE = "Asia/Bangkok"
