@@ -66,6 +66,10 @@ _NO_GROUP = _l(
 )
 _DECIMAL = ("gini_bp", "times_bp", "spread_bp", "vulnerable_bp")
 _TOO_FEW = _l("There are too few figures to judge this yet. That is not a pass.")
+_NO_WAGE = _l(
+    "No minimum wage is recorded for the province, or no minutes of work. The platform's caretaker"
+    " records it. That is not a pass."
+)
 _NOTHING = _l("There was nothing of the kind this month.")
 _EXEMPTION = _l("The tax exemption in the settings has ended. Ask the Revenue Department.")
 
@@ -84,7 +88,7 @@ def rule_title(rule: str) -> str:
 def answer_words(answer: Answer) -> str:
     """What a rule found, with its numbers."""
     if answer.verdict == Verdict.NO_DATA:
-        return str(_TOO_FEW)
+        return str(_NO_WAGE if answer.rule == "PRD-12" else _TOO_FEW)
     if answer.verdict == Verdict.NOT_APPLICABLE:
         return str(_NOTHING)
     values: dict[str, Any] = {}

@@ -20,7 +20,7 @@ from tests import postgres
 TABLES = {each.name: each for each in Base.metadata.sorted_tables if is_append_only(each)}
 CHANGING = {
     # running sums and heads, computed anew by the audit
-    "audit_run": "the newest outcome of the audit",
+    "kept_audit": "the newest outcome of the audit",
     "account_balance": "an account's running balance",
     "book": "the head of the chain",
     "capture_balance": "what of a payment is not given back yet",

@@ -1,7 +1,6 @@
 """The pages of policies: drafted step by step, read by every member, adopted with minutes."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from io import BytesIO
@@ -10,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from sqlalchemy import func, select
 
-from cbt.clock import utc_now
+from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.i18n import set_language
@@ -82,7 +81,7 @@ def proposed(answer=UsesNature.NO, **changes):
 
 
 def votes(**changes):
-    today = utc_now().date()
+    today = village_day(utc_now(), "Asia/Bangkok")
     return {
         "meeting": "ประชุมสมาชิก ครั้งที่ 3",
         "place": "ศาลาหมู่บ้าน",
@@ -320,17 +319,17 @@ WELFARE = Part(PartKind.BUCKET, "welfare", 6_172, 500, 123_457)
         (FEE, "At cost to: Payment fee. ฿15.89"),
         (WELFARE, "5 percent of ฿1,234.57 to: Community welfare fund. Rounded down: ฿61.72"),
         (
-            replace(WELFARE, amount_satang=5_000, bound=Bound.CAP),
+            WELFARE._replace(amount_satang=5_000, bound=Bound.CAP),
             "5 percent of ฿1,234.57 to: Community welfare fund,"
             " but at most what the policy allows: ฿50.00",
         ),
         (
-            replace(WELFARE, amount_satang=9_000, bound=Bound.FLOOR),
+            WELFARE._replace(amount_satang=9_000, bound=Bound.FLOOR),
             "5 percent of ฿1,234.57 to: Community welfare fund,"
             " but at least what the policy promises: ฿90.00",
         ),
         (
-            replace(WELFARE, amount_satang=10, bound=Bound.SHORT),
+            WELFARE._replace(amount_satang=10, bound=Bound.SHORT),
             "5 percent of ฿1,234.57 to: Community welfare fund, as far as the money went: ฿0.10",
         ),
         (
