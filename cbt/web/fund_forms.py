@@ -55,6 +55,12 @@ class ClaimForm(Form):
         return Evidence(sent.filename or "", sent.read()) if sent else Evidence("", b"")
 
 
+class ConsentForm(Form):
+    """A household agrees to be counted as vulnerable until a day."""
+
+    ends_on = DayField(_l("Until this day"), [InputRequired(message=REQUIRED)])
+
+
 class CeilingForm(Form):
     for_purpose = SelectField(_l("What it is for"))
     once = baht(_l("Most for one request, in baht"))

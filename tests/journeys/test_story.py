@@ -238,6 +238,31 @@ def mentor_proves(
     posted, computed = compared(page)
     assert posted == computed == sorted(amount for amount in checkout.values() if amount)
     assert walker.flow() == checkout
+    mentor_asks(walker, reference)
+
+
+def mentor_asks(walker: Walker, reference: str) -> None:
+    """A finding about the booking, and the sample of the last closed month."""
+    page = walker.page
+    walker.press("a[href*='/findings/new']")
+    page.locator("[name=words]").fill("?")
+    walker.press("main form .wide")
+    assert reference in page.locator("h1").inner_text()
+    walker.go("/mentor/buna-dara/findings")
+    walker.go(f"/mentor/buna-dara/months/{month_before(utc_now().date()):%Y-%m}")
+    walker.press("a[href$='/sample']")
+    if page.locator("main form").count():  # drawn once for all three languages of this test
+        walker.press("main form button")
+    walker.press("a[href*='/sample/']")
+    walker.press("button[value=well]")
+    walker.sign_in("treasurer.buna-dara")
+    walker.go("/host/buna-dara")
+    walker.press("a[href$='/money/findings']")
+    walker.press("ul.todo a")
+    page.locator("[name=words]").fill("!")
+    walker.press("main form .wide")
+    walker.sign_in("mentor")
+    walker.go("/mentor")
 
 
 def compared(page: Page) -> tuple[list[int], list[int]]:

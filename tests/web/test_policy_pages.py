@@ -14,6 +14,7 @@ from cbt.clock import utc_now
 from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.i18n import set_language
+from cbt.people.roles import Grant, Role
 from cbt.revenue import proposals, resolutions
 from cbt.revenue.adoption import UsesNature
 from cbt.revenue.models import (
@@ -27,7 +28,9 @@ from cbt.revenue.policy import Bucket, Limits, ProviderRule
 from cbt.revenue.split import Bound, Part, PartKind
 from cbt.revenue.templates import TEMPLATES
 from cbt.web.labels import part_sentence
-from tests.web.forms import post, sign_in, token
+from cbt.web.policies import views
+from tests.revenue import closing
+from tests.web.forms import a_browser, post, sign_in, token
 
 AT = "/en/policies/buna-dara"
 PDF = b"%PDF-1.7 minutes"
@@ -256,13 +259,30 @@ def test_a_household_sees_its_own_line_of_the_simulation_and_nobody_elses(host, 
     member = sample_app.test_client()
     sign_in(member, "h03.buna-dara")
     own = words(member.get(f"{AT}/proposals/{proposal}"))
-    assert "A past month, shared out anew" in own
+    assert "The last closed month, shared out anew" in own
     community = get_community(db.session(), "buna-dara")
     names = [each.name["en"] for each in list_names(community)]
     shown = [name for name in names if name in all_of_it]
     assert len(shown) > 1
     assert [name for name in names if name in own] in ([names[2]], [])
     assert "Record the resolution" not in own
+
+
+def test_the_page_says_whether_the_month_beside_it_is_closed(app, monkeypatch):
+    office = closing.make_office()
+    closing.worked_month(office)
+    now = utc_now()
+    draft = proposals.begin_draft(office.id, TEMPLATES["welfare"], 1, now)
+    proposals.change_draft(office.id, draft, TEMPLATES["welfare"], UsesNature.NO, "")
+    proposal = proposals.propose(office.id, draft, 1, now)
+    reader = a_browser(app, "mentor.of-policies", Grant(Role.MENTOR, office.id))
+    address = f"/en/policies/{office.village.slug}/proposals/{proposal}"
+    monkeypatch.setattr(views, "_today", closing.AFTER_NEXT.date)
+    assert "No month with trips is closed yet." in words(reader.get(address))
+    closing.close_month(office)
+    shown = words(reader.get(address))
+    assert "The last closed month, shared out anew" in shown
+    assert "This month is closed and does not change any more." in shown
 
 
 def list_names(community):

@@ -115,7 +115,7 @@ def _form(form: CorrectionForm | None = None) -> CorrectionForm:
         for each in losses.list_debts(db.session(), community.id, community.book_id)
     ]
     sources = [*names.items(), *funds, difference]
-    nothing = ("", "–")  # nobody is chosen beforehand where it is somebody's money
+    nothing = ("", "–")  # nothing is chosen for people whose money it is
     form.source.choices = [nothing, *(each for each in sources if each[0] in books)]
     form.target.choices = [nothing, *(each for each in [*sources, *debts] if each[0] in books)]
     return form

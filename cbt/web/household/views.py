@@ -16,7 +16,7 @@ from cbt.people.roles import MONEY_ROLES, Role, is_allowed
 from cbt.revenue import line_disputes
 from cbt.revenue.line_disputes import DAYS_TO_ANSWER, MOST_WORDS
 from cbt.revenue.payout_trace import payout_in
-from cbt.revenue.period_queries import find_period
+from cbt.revenue.period_queries import find_period, list_signatures
 from cbt.revenue.proof_code import encode
 from cbt.revenue.proofs import get_proof
 from cbt.revenue.statements import Statement, StatementLine, explain, find_line, get_statement
@@ -58,6 +58,7 @@ def statement(slug: str, household: str) -> ResponseReturnValue:
         earlier=month_before(month),
         later=next_month(month) if next_month(month) <= today else None,
         proof=_proof_address(shown),
+        signatures=list_signatures(db.session(), shown.period.id) if shown.period else [],
         payout_in=payout_in,
     )
 

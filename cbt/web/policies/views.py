@@ -272,10 +272,10 @@ def _proposed(shown: Policy, answered: Answered) -> dict[str, object]:
     situation = resolutions.situation_of(db.session(), community.id, answered, today)
     rulings = check(shown, situation)
     broken = any(each.is_error and each.rule != "POL-07" for each in rulings)
-    month = resolutions.find_last_whole_month(db.session(), community.id, today)
+    past = resolutions.find_past_month(db.session(), community.id, today)
     simulated = (
-        resolutions.simulate(db.session(), community.id, shown, month)
-        if month and not broken
+        resolutions.simulate(db.session(), community.id, shown, past.month)
+        if past and not broken
         else None
     )
     about = {} if broken else _about(shown)
@@ -289,7 +289,7 @@ def _proposed(shown: Policy, answered: Answered) -> dict[str, object]:
         **about,
         "rulings": rulings,
         "has_errors": any(each.is_error for each in rulings),
-        "month": month,
+        "past": past,
         "simulated": simulated,
         "own_rows": _rows_to_show(simulated),
         "sees_all": _sees_all(),
