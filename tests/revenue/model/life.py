@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from random import Random
 
 import pytest
 from flask import Flask
@@ -127,6 +128,42 @@ def found() -> Founded:
     )
 
 
+class Drawn:
+    """Chance as hypothesis draws it, which makes what fails small."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+
+    def amount(self, least: int, most: int, label: str) -> int:
+        return self.data.draw(st.integers(least, most), label)
+
+    def one(self, things: list, label: str):
+        return self.data.draw(st.sampled_from(things), label)
+
+    def some(self, things: list, most: int, label: str) -> list:
+        several = st.lists(st.sampled_from(things), min_size=1, max_size=most, unique=True)
+        return self.data.draw(several, label)
+
+
+class Seeded:
+    """Chance by a seed: the same life every time."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+
+    def amount(self, least: int, most: int, _label: str) -> int:
+        return self.random.randint(least, most)
+
+    def one(self, things: list, _label: str):
+        return self.random.choice(things)
+
+    def some(self, things: list, most: int, _label: str) -> list:
+        return self.random.sample(things, self.random.randint(1, min(most, len(things))))
+
+
+Chance = Drawn | Seeded
+
+
 @dataclass(frozen=True)
 class Deed:
     """A kind of event: how likely, about what it can be now (a list), and doing it with one of these."""
@@ -138,6 +175,16 @@ class Deed:
 
 
 DEEDS: dict[str, Deed] = {}
+LEADS_TO = {
+    "cancel": ("retain_fee",),
+    "cancel_as_credit": ("issue_credit",),
+    "settle_for_nothing": ("zero_price_trip",),
+    "close_month": ("two_closes_at_once",),
+    "draft_payout": ("payout_above_payable", "order_payout"),
+    "approve_payout": ("order_payout",),
+    "correct": ("payout_above_payable",),
+}
+"""Kinds of events that happen within a deed, or after it."""
 
 
 def deed(weight: int, about: Callable):
@@ -157,8 +204,8 @@ def always(_life) -> list:
 class Life:
     """What every deed works with: the village, the bank, the notebook, and the day."""
 
-    def __init__(self, founded: Founded, done: Counter, app: Flask, *, is_short: bool) -> None:
-        self.is_short, self.told = is_short, list[str]()
+    def __init__(self, founded: Founded, done: Counter, app: Flask, *, seeks: bool) -> None:
+        self.seeks, self.told = seeks, list[str]()
         self.app = app
         self.founded, self.office = founded, founded.office
         self.village, self.id = founded.office.village, founded.office.id
@@ -189,25 +236,18 @@ class Life:
 
     # --- one step --------------------------------------------------------------------------------
 
-    def step(self, draw: Callable) -> None:
+    def step(self, chance: Chance) -> None:
         """Do one thing that is possible now, drawn by weight: what has not been yet, rather."""
-
-        def tell(strategy, label: str):
-            drawn = draw(strategy, label)
-            self.told.append(f"{self.today} {label}: {drawn}")
-            return drawn
-
-        self.draw: Callable = tell
+        self.chance = chance
         self.now += timedelta(minutes=1)
         possible = {
             name: about for name, each in DEEDS.items() if (about := list(each.about(self)))
         }
-        names = sorted(possible, key=lambda name: self.done[name]) if self.is_short else possible
-        bag = [name for name in names for _ in range(self._weight(name))]
-        name = tell(st.sampled_from(bag), "deed")
-        about = tell(st.sampled_from(range(len(possible[name]))), "about")
+        bag = [name for name in possible for _ in range(self._weight(name))]
+        name = self.one(bag, "deed")
+        about = possible[name][self.amount(0, len(possible[name]) - 1, "about")]
         try:
-            DEEDS[name].do(self, possible[name][about])
+            DEEDS[name].do(self, about)
             self.count(name)
             self.check()
         except BaseException as error:
@@ -215,9 +255,9 @@ class Life:
             raise
 
     def _weight(self, name: str) -> int:
-        """What was not done yet is done rather: here, and in a short run anywhere."""
+        """What this life did not do yet it does rather; a seeking one, what none did."""
         weight = DEEDS[name].weight
-        if self.is_short and not self.done[name]:
+        if self.seeks and not all(self.done[kind] for kind in (name, *LEADS_TO.get(name, ()))):
             return 20 * weight
         return weight if self.here[name] else 3 * weight
 
@@ -249,10 +289,18 @@ class Life:
         return self.now.date()
 
     def amount(self, least: int, most: int, label: str = "satang") -> int:
-        return self.draw(st.integers(least, most), label)
+        return self._tell(label, self.chance.amount(least, most, label))
 
     def one(self, things, label: str):
-        return self.draw(st.sampled_from(list(things)), label)
+        return self._tell(label, self.chance.one(list(things), label))
+
+    def some(self, things, most: int, label: str) -> list:
+        """Between one and so many of some things, in any order."""
+        return self._tell(label, self.chance.some(list(things), most, label))
+
+    def _tell(self, label: str, drawn):
+        self.told.append(f"{self.now:%d %b %H:%M} {label}: {drawn}")
+        return drawn
 
     def key(self) -> str:
         self.number += 1

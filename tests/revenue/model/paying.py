@@ -156,7 +156,7 @@ class Paying:
         pay_out.stop_line(self.id, line_id, "the app was down", self.office.treasurer, self.now)
         self.paper.stop_line(line, self.today)
 
-    @deed(4, lambda life: lines(life, "paid"))
+    @deed(8, lambda life: lines(life, "paid"))
     def confirm_line(self, about):
         line_id, line = about
         db.session.rollback()

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from hypothesis import strategies as st
 from sqlalchemy import update
 
 from cbt.communities import services as communities
@@ -16,6 +15,7 @@ from cbt.revenue.policy_rules import PolicyRule
 from cbt.revenue.records import NewPreparation, NewWork
 from tests import factories
 from tests.revenue.model.life import AGREED, deed, policy_of
+from tests.revenue.model.money_back import can_give, free
 
 MOST_HOUSEHOLDS = 8
 _MINUTES = Minutes("minutes.pdf", b"%PDF-1.7 signed")
@@ -51,6 +51,16 @@ def stops(life, trip):
     return untold or asked or choosing or any(d.state == "open" for b in own for d in b.disputes)
 
 
+def for_nothing(life):
+    """Parties of trips that can be settled, and all of whose money can go back."""
+    trips = ready(life)
+    return [
+        each
+        for each in life.bookings("booked")
+        if each.trip in trips and can_give(each) and free(each) == each.kept
+    ]
+
+
 class Service:
     """Deeds of hosts and of the members' meeting."""
 
@@ -58,9 +68,7 @@ class Service:
     def serve(self, trip):
         """Who worked is written down by one person and confirmed by another."""
         members = self.paper.members(self.trips[trip])
-        households = self.draw(
-            st.lists(st.sampled_from(members), min_size=1, max_size=4, unique=True), "households"
-        )
+        households = self.some(members, 4, "households")
         tasks = [
             "cook",
             *(self.one(["boat", "guide", "prepare", "cook"], "task") for _ in households),
@@ -89,13 +97,20 @@ class Service:
         self.paper.settle(trip, self.trips[trip], self.work[trip], turn)
         self.settled[trip] = turn
 
+    @deed(3, for_nothing)
+    def settle_for_nothing(self, booking):
+        """All of a party's money goes back before its trip is shared out: a split without a leg."""
+        self._give(booking, booking.kept)
+        for about in [(booking, each) for each in booking.refunds if each.state == "asked"]:
+            self.approve_refund(about)
+        assert booking.kept == 0
+        self.settle(booking.trip)
+
     @deed(2, lambda life: [t for t in over(life) if t not in life.paper.prepared])
     def prepare(self, trip):
         """What households had bought for guests who then cancelled."""
         members = self.paper.members(self.trips[trip])
-        households = self.draw(
-            st.lists(st.sampled_from(members), min_size=1, max_size=3, unique=True), "prepared by"
-        )
+        households = self.some(members, 3, "prepared by")
         costs = {code: self.amount(1, 30_000, "cost") for code in households}
         rows = [NewPreparation(code, "rice", cost) for code, cost in costs.items()]
         revenue.record_preparation(self.id, trip, rows, self.office.treasurer, self.now)
