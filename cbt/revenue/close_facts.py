@@ -39,7 +39,6 @@ from cbt.revenue.period_queries import (
     list_earned,
     list_items,
     list_snapshot,
-    stream_period,
 )
 from cbt.revenue.periods import Span
 from cbt.revenue.policy import Bucket
@@ -56,6 +55,7 @@ from cbt.revenue.statement_text import (
 _WORKED = ("by_work", "preparation")
 _COMMITTEE = (Role.COORDINATOR, Role.TREASURER)
 _IS_LOCAL = ("fund:", "pool:")
+_SPLIT = "split"
 
 
 class StepCode(StrEnum):
@@ -294,12 +294,7 @@ def get_answers(
     """What every rule says of a period as it would be closed now."""
     month = figures.span.month
     closed_on = village_day(now, community.zone)
-    splits = [
-        entry
-        for entry in stream_period(session, community.book_id, figures.span)
-        if entry.draft.kind == "split"
-    ]
-    legs = [leg for entry in splits for leg in entry.draft.legs]
+    splits = _splits(session, community, figures.span)
     grants = list_grants_in(session, community.id)
     seats = _committee(session, community, grants)
     households = _households(session, community, figures, seats)
@@ -311,7 +306,7 @@ def get_answers(
         preparer=people.preparer,
         approver=people.approver,
         auditors=frozenset(person for person, role, _ in grants if role == Role.MENTOR),
-        bookings=_bookings(session, {entry.draft.subject: entry.amount_satang for entry in splits}),
+        bookings=_bookings(session, splits),
         household_lines=sum(len(items) for items in figures.items.values()),
         untraced=_untraced(session, community, figures),
         recomputed=audit.recomputed,
@@ -322,8 +317,8 @@ def get_answers(
         committee_known=bool(seats),
         mgmt_paid=_management_paid(session, community, _window(month)),
         funds=tuple(_fund(each) for each in figures.funds),
-        net_satang=sum(leg.amount_satang for leg in legs),
-        kept_satang=sum(leg.amount_satang for leg in legs if leg.target.startswith(_IS_LOCAL)),
+        net_satang=sum(splits.values()),
+        kept_satang=_kept(session, community, figures.span),
         wages=(),
         daily_wage_satang=None,
         statements_days=0 if closes else None,
@@ -332,6 +327,26 @@ def get_answers(
         exemption_until=exemption_until,
     )
     return close_rules.judge(facts)
+
+
+def _splits(session: Session, community: CommunityCard, span: Span) -> dict[str, int]:
+    """{subject: satang} of each booking that was split in a period, in the order of the entries."""
+    rows = session.execute(
+        select(Entry.subject, Entry.amount_satang)
+        .where(Entry.book_id == community.book_id, Entry.kind == _SPLIT, *entries_of(span))
+        .order_by(Entry.seq)
+    )
+    return {row.subject: row.amount_satang for row in rows}
+
+
+def _kept(session: Session, community: CommunityCard, span: Span) -> int:
+    """What the splits of a period brought to funds and pools of the community."""
+    conditions = (Entry.kind == _SPLIT, *entries_of(span))
+    return sum(
+        each.credits_satang
+        for each in ledger.list_movements(session, community.book_id, *conditions)
+        if each.account.startswith(_IS_LOCAL)
+    )
 
 
 def _bookings(session: Session, split: Mapping[str, int]) -> tuple[tuple[str, int, int], ...]:
