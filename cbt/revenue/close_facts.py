@@ -18,7 +18,6 @@ from cbt.ledger import queries as ledger
 from cbt.ledger.models import Entry
 from cbt.payments.models import Capture, CaptureFee, CashCount
 from cbt.payments.work import count_open_work
-from cbt.people.roles import Role
 from cbt.revenue import periods, queries
 from cbt.revenue.closed import LineDispute
 from cbt.revenue.losses import list_open_losses
@@ -42,10 +41,6 @@ from cbt.revenue.statement_text import (
     head_of,
     head_text,
 )
-
-_WORKED = ("by_work", "preparation")
-_COMMITTEE = (Role.COORDINATOR, Role.TREASURER)
-_IS_LOCAL = ("fund:", "pool:")
 
 
 class StepCode(StrEnum):

@@ -18,6 +18,7 @@ from cbt.communities.rotation import balance
 from cbt.communities.vulnerable import list_vulnerable
 from cbt.communities.wages import list_wages, wage_on
 from cbt.ledger import queries as ledger
+from cbt.ledger.models import Entry
 from cbt.payments.models import Capture
 from cbt.people.queries import list_grants_in
 from cbt.people.roles import Role
@@ -31,12 +32,14 @@ from cbt.revenue.funds import Purpose
 from cbt.revenue.payout_models import PayoutLine, PayoutStep
 from cbt.revenue.period_queries import (
     closing_of,
+    entries_of,
     get_period,
     list_closes,
     list_earned,
     list_snapshot,
     stream_period,
 )
+from cbt.revenue.periods import Span
 from cbt.revenue.policy import Bucket
 from cbt.revenue.rulebook import Answer, CloseFacts, Fund, TaskTurns, Wage
 from cbt.revenue.statement_text import Balance, Item
@@ -45,6 +48,9 @@ from cbt.revenue.turns import get_rota, list_tasks
 _WORKED = ("by_work", "preparation")
 _COMMITTEE = (Role.COORDINATOR, Role.TREASURER)
 _IS_LOCAL = ("fund:", "pool:")
+_SPLIT = "split"
+_RECOMPUTED = (_SPLIT, "sharing_out")
+"""Entries that the audit computes anew: no use of a fund hides behind one while the audit is clean."""
 
 
 def get_answers(
@@ -59,14 +65,13 @@ def get_answers(
     """What every rule says of a period as it would be closed now."""
     month = figures.span.month
     closed_on = village_day(now, community.zone)
-    entries = list(stream_period(session, community.book_id, figures.span))
-    splits = [entry for entry in entries if entry.draft.kind == "split"]
-    legs = [leg for entry in splits for leg in entry.draft.legs]
+    splits = _splits(session, community, figures.span)
+    others = stream_period(session, community.book_id, figures.span, Entry.kind.not_in(_RECOMPUTED))
     grants = list_grants_in(session, community.id)
     seats = _committee(session, community, grants)
     households = _households(session, community, figures, seats)
     closes = list_closes(session, community.id)
-    fund_uses, unasked = list_fund_uses(session, community.id, entries)
+    fund_uses, unasked = list_fund_uses(session, community.id, others)
     facts = CloseFacts(
         month=month,
         closed_on=closed_on,
@@ -74,7 +79,7 @@ def get_answers(
         preparer=people.preparer,
         approver=people.approver,
         auditors=frozenset(person for person, role, _ in grants if role == Role.MENTOR),
-        bookings=_bookings(session, {entry.draft.subject: entry.amount_satang for entry in splits}),
+        bookings=_bookings(session, splits),
         household_lines=sum(len(items) for items in figures.items.values()),
         untraced=_untraced(session, community, figures),
         recomputed=audit.recomputed,
@@ -87,8 +92,8 @@ def get_answers(
         funds=tuple(_fund(each) for each in figures.funds),
         fund_uses=fund_uses,
         unasked=unasked,
-        net_satang=sum(leg.amount_satang for leg in legs),
-        kept_satang=sum(leg.amount_satang for leg in legs if leg.target.startswith(_IS_LOCAL)),
+        net_satang=sum(splits.values()),
+        kept_satang=_kept(session, community, figures.span),
         turns=_turns(session, community.id, figures.span.last_day),
         wages=list_pay(session, community, figures),
         statements_days=0 if closes else None,
@@ -97,6 +102,26 @@ def get_answers(
         exemption_until=exemption_until,
     )
     return close_rules.judge(facts)
+
+
+def _splits(session: Session, community: CommunityCard, span: Span) -> dict[str, int]:
+    """{subject: satang} of each booking that was split in a period, in the order of the entries."""
+    rows = session.execute(
+        select(Entry.subject, Entry.amount_satang)
+        .where(Entry.book_id == community.book_id, Entry.kind == _SPLIT, *entries_of(span))
+        .order_by(Entry.seq)
+    )
+    return {row.subject: row.amount_satang for row in rows}
+
+
+def _kept(session: Session, community: CommunityCard, span: Span) -> int:
+    """What the splits of a period brought to funds and pools of the community."""
+    conditions = (Entry.kind == _SPLIT, *entries_of(span))
+    return sum(
+        each.credits_satang
+        for each in ledger.list_movements(session, community.book_id, *conditions)
+        if each.account.startswith(_IS_LOCAL)
+    )
 
 
 def _bookings(session: Session, split: Mapping[str, int]) -> tuple[tuple[str, int, int], ...]:
