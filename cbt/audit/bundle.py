@@ -80,7 +80,7 @@ def write_bundle(
         _write_months(session, scope, folder)
         folder.write_lines(JOURNAL, _journal(session, scope))
         write_workbook(
-            folder.path / WORKBOOK,
+            folder.path.joinpath(WORKBOOK),
             scope,
             _balances(session, scope),
             _statements(session, scope),

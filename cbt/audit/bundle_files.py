@@ -45,7 +45,7 @@ class Folder:
         self._rows = dict.fromkeys(TABLES, 0)
         self._open: dict[str, TextIO] = {}
         for name, columns in TABLES.items():
-            file = (self.path / name).open("w", encoding="utf-8", newline="")
+            file = self.path.joinpath(name).open("w", encoding="utf-8", newline="")
             self._open[name] = file
             if name.endswith(".csv"):
                 file.write(",".join(columns) + "\n")
@@ -74,7 +74,7 @@ class Folder:
 
     def write_lines(self, name: str, lines: Iterable[str]) -> None:
         """Another text beside the tables."""
-        with (self.path / name).open("w", encoding="utf-8", newline="") as file:
+        with self.path.joinpath(name).open("w", encoding="utf-8", newline="") as file:
             for count, line in enumerate(lines, start=1):
                 file.write(line + "\n")
                 self._rows[name] = count
