@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from datetime import date
 from hashlib import sha256
@@ -14,8 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from cbt.audit import offline_format
+from cbt.audit.bundle_files import Folder
 from cbt.communities.queries import list_communities
 from cbt.db import db
+from cbt.errors import BundleCell
 from cbt.payments.models import Credit
 from cbt.people.roles import Role
 from cbt.revenue.closed import SigningKey
@@ -272,3 +275,32 @@ def test_a_month_in_which_nothing_happened_proves_nothing(office, tmp_path):
     code, told = run(copy_verifier(tmp_path / "elsewhere"), bundle)
     assert code == 1
     assert "NOTHING  chain" in told
+
+
+def test_a_table_of_any_length_is_written_without_being_held_in_memory(tmp_path):
+    tracemalloc.start()
+    try:
+        with Folder() as folder:
+            for number in range(1, 60_001):
+                folder.add("legs.csv", number, 1, "guest_deposit", "fund:mgmt", number, "bucket")
+            folder.pack(tmp_path / "long.zip", {"format": "cbt-bundle/1"})
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    with zipfile.ZipFile(tmp_path / "long.zip") as archive:
+        assert archive.getinfo("legs.csv").file_size > 2_000_000
+    assert most < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("table", "cells"),
+    [
+        ("work.csv", (1, "=1+1", "boat", 1, 60)),
+        ("work.csv", (1, "H01", "boat", -1, 60)),
+        ("work.csv", (1, "H\n01", "boat", 1, 60)),
+        ("work.csv", (10**17, "H01", "boat", 1, 60)),
+    ],
+)
+def test_what_no_cell_may_hold_is_never_written(table, cells):
+    with Folder() as folder, pytest.raises(BundleCell):
+        folder.add(table, *cells)
