@@ -89,7 +89,7 @@ def test_a_month_from_its_policy_to_the_money_in_the_hand(month: Month) -> None:
     a_payout_is_traced(month, reference)
     month.sign_in("mentor")
     month.walker.go(f"/mentor/{SLUG}")
-    assert month.walker.page.locator(".checks > li.fail").count() == 0
+    assert month.walker.page.locator("section:has(#checks) .checks > li.fail").count() == 0
 
 
 # --- the policy ----------------------------------------------------------------------------------
