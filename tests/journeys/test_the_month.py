@@ -259,9 +259,23 @@ def the_month_is_closed_and_signed(month: Month) -> None:
         else:
             walker.press(f"a[href$='/mentor/{SLUG}']")
             walker.press("a[href$='/months/2026-11']")
+            the_sample_is_looked_through(walker)
         page.fill("[name=password]", PASSWORD)
         walker.press("form[action$='/sign'] button")
         assert page.locator("form[action$='/sign']").count() == 0, way
+
+
+def the_sample_is_looked_through(walker: Walker) -> None:
+    """The mentor has it drawn, and looks at booking after booking until none is left."""
+    walker.press("a[href$='/sample']")
+    walker.press("form[action$='/sample'] button")
+    looked_at = 0
+    while walker.page.locator("a.button[href*='/sample/']").count():
+        walker.press("a.button[href*='/sample/']")
+        walker.press("button[value=well]")
+        looked_at += 1
+    assert looked_at > 0
+    walker.press(".crumbs a")
 
 
 def a_household_proves_its_statement(month: Month, shared: dict[str, int]) -> None:
