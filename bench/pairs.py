@@ -1,28 +1,61 @@
 """Measuring a thing in turn with its floor, A B A B, by the clock and by the processor's time."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+
+from sqlalchemy import Engine, text
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How many a second: by the clock, and by the time that this process had a processor.
+    """How many a second: by the clock, and by the processor's time of this process and its database.
 
-    On a busy machine the second is the steadier one; what a database server does it does not see.
+    On a busy machine the second is the steadier one.
     """
 
     wall: float
     cpu: float
 
 
-def rate_of(do: Callable[[], object], number: int) -> Rate:
+Beside = Callable[[], float]
+"""The processor's seconds that others have worked for this process."""
+
+
+def rate_of(do: Callable[[], object], number: int, beside: Beside = lambda: 0.0) -> Rate:
     """The rate of a thing that does `number` of something."""
+    before = beside()
     began, began_cpu = time.perf_counter(), time.process_time()
     do()
     wall, cpu = time.perf_counter() - began, time.process_time() - began_cpu
-    return Rate(number / wall, number / max(cpu, 1e-6))
+    return Rate(number / wall, number / max(cpu + beside() - before, 1e-6))
+
+
+def server_seconds(engine: Engine) -> Beside:
+    """The processor's seconds of PostgreSQL's processes that serve this database, on this machine."""
+    if engine.dialect.name != "postgresql":
+        return lambda: 0.0
+    asking = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    others = text(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    def seconds() -> float:
+        return sum(_seconds_of(pid) for pid in asking.scalars(others))
+
+    return seconds
+
+
+def _seconds_of(pid: int) -> float:
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def compare(

@@ -12,7 +12,7 @@ from io import StringIO
 from bench import bare_month, month
 from bench.booking import Place, places
 from bench.month import MONTH, SETTLED, Month
-from bench.pairs import Rate, compare, rate_of
+from bench.pairs import Beside, Rate, compare, rate_of, server_seconds
 from cbt.audit.closing import run_audit
 from cbt.audit.verify import verify
 from cbt.db import db
@@ -94,7 +94,8 @@ def measure_rules(counts: Counts) -> None:
 class Village:
     """A month of a village on its way: filled, settled, closed, exported."""
 
-    def __init__(self, bookings: int) -> None:
+    def __init__(self, bookings: int, beside: Beside) -> None:
+        self.beside = beside
         self.month: Month = month.fill(bookings, TO_A_TRIP, HOUSEHOLDS)
         self.office = closing.make_office(self.month.village)
         self.card = self.month.village.card
@@ -125,6 +126,7 @@ class Village:
                         self.card.id, seen, self.office.treasurer, SETTLED
                     ),
                     1,
+                    self.beside,
                 )
             )
         of = self.month.bookings
@@ -134,9 +136,9 @@ class Village:
 
     def close(self) -> Rate:
         """Checklist, rules, figures, one person, a second one, statements, root, platform's signature."""
-        audit = self.audit = run_audit(self.card)
+        audit = self.audit = run_audit(self.card, CLOSED).facts
         assert audit.is_clean
-        return rate_of(lambda: self._close(audit), 1)
+        return rate_of(lambda: self._close(audit), 1, self.beside)
 
     def _close(self, audit: AuditFacts) -> None:
         db.session.rollback()
@@ -167,7 +169,7 @@ class Village:
                     self.card.id, shown, role, closing.PASSWORD, closing.KEY, person, CLOSED
                 )
 
-        return rate_of(both, 2)
+        return rate_of(both, 2, self.beside)
 
     def journal(self) -> tuple[Rate, int]:
         """The rate of entries, and the number of lines."""
@@ -178,7 +180,7 @@ class Village:
             for line in books.journal(db.session(), self.card.book_id, Format.HLEDGER):
                 out.write(line + "\n")
 
-        return rate_of(export, self.entries), out.getvalue().count("\n")
+        return rate_of(export, self.entries, self.beside), out.getvalue().count("\n")
 
     @property
     def entries(self) -> int:
@@ -188,15 +190,18 @@ class Village:
 def measure(place: Place, counts: Counts) -> None:
     print(place.name)
     with place.app.app_context():
-        villages = [Village(counts.bookings) for _ in range(counts.rounds + 1)]
-        _measure_settling(place, counts, villages)
-        _measure_closing(place, counts, villages)
+        beside = server_seconds(place.engine)
+        villages = [Village(counts.bookings, beside) for _ in range(counts.rounds + 1)]
+        _measure_settling(place, counts, villages, beside)
+        _measure_closing(place, counts, villages, beside)
         db.session.remove()
         db.engine.dispose()
 
 
-def _measure_settling(place: Place, counts: Counts, villages: Sequence[Village]) -> None:
-    pattern = Village(counts.bookings)
+def _measure_settling(
+    place: Place, counts: Counts, villages: Sequence[Village], beside: Beside
+) -> None:
+    pattern = Village(counts.bookings, beside)
     pattern.settle()
     book_id = pattern.card.book_id
     bare_month.prepare(place.engine, pattern.card.id, book_id)
@@ -205,7 +210,7 @@ def _measure_settling(place: Place, counts: Counts, villages: Sequence[Village])
 
     def floor(number: int) -> Rate:
         rows = bare_month.shifted(batches, number)
-        return rate_of(lambda: bare_month.write(place.engine, rows), counts.bookings)
+        return rate_of(lambda: bare_month.write(place.engine, rows), counts.bookings, beside)
 
     compare(
         f"settling a month of {counts.bookings} bookings",
@@ -216,8 +221,10 @@ def _measure_settling(place: Place, counts: Counts, villages: Sequence[Village])
     )
 
 
-def _measure_closing(place: Place, counts: Counts, villages: Sequence[Village]) -> None:
-    pattern = Village(counts.bookings)
+def _measure_closing(
+    place: Place, counts: Counts, villages: Sequence[Village], beside: Beside
+) -> None:
+    pattern = Village(counts.bookings, beside)
     pattern.settle()
     pattern.close()
     book_id = pattern.card.book_id
@@ -225,7 +232,9 @@ def _measure_closing(place: Place, counts: Counts, villages: Sequence[Village]) 
     compare(
         f"closing it, {HOUSEHOLDS} households",
         counts.rounds,
-        lambda number: rate_of(lambda: bare_month.close(place.engine, book_id, rows, number), 1),
+        lambda number: rate_of(
+            lambda: bare_month.close(place.engine, book_id, rows, number), 1, beside
+        ),
         lambda number: villages[number].close(),
         None,
     )
@@ -241,11 +250,11 @@ def _measure_closing(place: Place, counts: Counts, villages: Sequence[Village]) 
     def bare(number: int) -> Rate:
         village = villages[number]
         return rate_of(
-            lambda: bare_month.journal(place.engine, village.card.book_id), village.entries
+            lambda: bare_month.journal(place.engine, village.card.book_id), village.entries, beside
         )
 
     compare("journal for hledger, entries", counts.rounds, bare, export, None)
-    audited = [rate_of(partial(_verify, village), counts.bookings) for village in villages]
+    audited = [rate_of(partial(_verify, village), counts.bookings, beside) for village in villages]
     print(
         f"    lines of a journal: ours {lines[0]}, floor"
         f" {bare_month.journal(place.engine, book_id)};"

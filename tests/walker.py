@@ -12,6 +12,15 @@ from playwright.sync_api import Page
 from cbt.demo.load import PASSWORD
 from tests.reading import baht, foreign_words
 
+IS_KEPT = """async () => {
+    const fonts = document.querySelector("[data-fonts]").dataset.fonts.trim().split(" ");
+    const files = document.querySelectorAll("script[src], link[rel=stylesheet]");
+    const kept = await caches.open("statement check");
+    const texts = await Promise.all((await kept.matchAll()).map((each) => each.blob()));
+    return texts.length > fonts.length + files.length;
+}"""
+"""Whether the page that checks statements was kept whole, for where there is no network."""
+
 
 @dataclass
 class Walker:

@@ -21,9 +21,10 @@ from cbt.audit.bundle_money import (
     list_sold,
     needed_bookings,
 )
+from cbt.audit.bundle_people import write_workbook
 from cbt.audit.bundle_scope import Numbers, Scope, read_scope
 from cbt.audit.facts import list_deposits
-from cbt.audit.offline_format import FORMAT, JOURNAL
+from cbt.audit.offline_format import FORMAT, JOURNAL, WORKBOOK
 from cbt.bookings.models import Departure
 from cbt.clock import village_day
 from cbt.communities.queries import (
@@ -54,6 +55,7 @@ from cbt.revenue.models import (
 )
 from cbt.revenue.payout_models import PayoutBatch, PayoutLine
 from cbt.revenue.payout_queries import list_payout_facts
+from cbt.revenue.period_queries import StatementCard
 from cbt.revenue.posting import sharing_key, split_key
 from cbt.revenue.records import SettlementCard
 
@@ -77,6 +79,13 @@ def write_bundle(
         _write_funds(session, scope, folder)
         _write_months(session, scope, folder)
         folder.write_lines(JOURNAL, _journal(session, scope))
+        write_workbook(
+            folder.path.joinpath(WORKBOOK),
+            scope,
+            _balances(session, scope),
+            _statements(session, scope),
+            _stretch(session, scope),
+        )
         return folder.pack(out, _head(scope))
 
 
@@ -510,13 +519,9 @@ def _write_months(session: Session, scope: Scope, folder: Folder) -> None:
         for signed in period_queries.list_signatures(session, period.id):
             made = (signed.public_key, signed.signature, signed.signed_by)
             folder.add("signatures.jsonl", month, signed.role, *made)
-    for period in scope.periods:
-        for statement in period_queries.list_statements(session, period.id):
-            folder.add(
-                "statements.jsonl",
-                *(f"{period.month:%Y-%m}", statement.place, statement.household),
-                *(statement.leaf_hash, statement.text),
-            )
+    for month, statement in _statements(session, scope):
+        about = (month, statement.place, statement.household)
+        folder.add("statements.jsonl", *about, statement.leaf_hash, statement.text)
     is_signed = bool(scope.periods) or scope.before is not None
     keys = period_queries.list_keys(session, scope.community.id) if is_signed else []
     by_id = {key.id: key.public_key for key in keys}
@@ -524,3 +529,9 @@ def _write_months(session: Session, scope: Scope, folder: Folder) -> None:
         follows = by_id.get(key.follows or 0, "")
         taken_in = (key.public_key, follows, key.endorsement, key.recorded_at)
         folder.add("keys.jsonl", key.role, key.person_id, *taken_in)
+
+
+def _statements(session: Session, scope: Scope) -> Iterator[tuple[str, StatementCard]]:
+    for period in scope.periods:
+        for statement in period_queries.list_statements(session, period.id):
+            yield f"{period.month:%Y-%m}", statement

@@ -45,7 +45,7 @@ class Folder:
         self._rows = dict.fromkeys(TABLES, 0)
         self._open: dict[str, TextIO] = {}
         for name, columns in TABLES.items():
-            file = (self.path / name).open("w", encoding="utf-8", newline="")
+            file = self.path.joinpath(name).open("w", encoding="utf-8", newline="")
             self._open[name] = file
             if name.endswith(".csv"):
                 file.write(",".join(columns) + "\n")
@@ -74,7 +74,7 @@ class Folder:
 
     def write_lines(self, name: str, lines: Iterable[str]) -> None:
         """Another text beside the tables."""
-        with (self.path / name).open("w", encoding="utf-8", newline="") as file:
+        with self.path.joinpath(name).open("w", encoding="utf-8", newline="") as file:
             for count, line in enumerate(lines, start=1):
                 file.write(line + "\n")
                 self._rows[name] = count
@@ -90,7 +90,7 @@ class Folder:
                 for path in sorted(self.path.iterdir()):
                     files[path.name] = self._copy(archive, path)
                 text = json.dumps({**head, "files": files}, indent=1, sort_keys=True) + "\n"
-                archive.writestr(_info(MANIFEST), text)
+                archive.writestr(member(MANIFEST), text)
             part.replace(out)
         finally:
             part.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ class Folder:
 
     def _copy(self, archive: zipfile.ZipFile, path: Path) -> dict[str, object]:
         digest, size = sha256(), 0
-        with path.open("rb") as source, archive.open(_info(path.name), "w") as target:
+        with path.open("rb") as source, archive.open(member(path.name), "w") as target:
             while block := source.read(_BLOCK):
                 digest.update(block)
                 size += len(block)
@@ -116,7 +116,7 @@ def _line(table: str, cells: list[str | int | None]) -> str:
     return text.getvalue()
 
 
-def _info(name: str) -> zipfile.ZipInfo:
+def member(name: str) -> zipfile.ZipInfo:
     """A member's head that says nothing of when, where and by whom it was written."""
     info = zipfile.ZipInfo(name, _ALWAYS)
     info.compress_type = zipfile.ZIP_DEFLATED

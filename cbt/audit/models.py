@@ -197,3 +197,19 @@ class SignOff(Base):
     looked_at: Mapped[int]
     signed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     signed_at: Mapped[datetime]
+
+
+class KeptAudit(Base):
+    """The newest outcome of a community's audit, and the head of the books that it saw: for another
+    head it says nothing.
+
+    A convenience of pages, rewritten by each run. What is closed or signed is never decided by it.
+    """
+
+    __tablename__ = "kept_audit"
+
+    community_id: Mapped[int] = mapped_column(ForeignKey("community.id"), primary_key=True)
+    entry_seq: Mapped[int]
+    entry_hash: Mapped[str]
+    run_at: Mapped[datetime]
+    outcomes: Mapped[list[dict[str, Any]]]

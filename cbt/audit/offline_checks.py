@@ -291,36 +291,42 @@ def check_prices(audit: Audit) -> Outcome:
 
 def check_work(audit: Audit) -> Outcome:
     """Who worked was a household of the register that day; nobody gave away more shares than they held."""
-    findings = []
-    active = {row["household"]: row for row in audit.tables["households.csv"]}
-    looked_at = 0
-    for table in ("work.csv", "preparation.csv"):
-        for row in audit.tables[table]:
-            looked_at += 1
-            trip = audit.records.departure.get(row["departure"])
-            home = active.get(row["household"])
-            day = trip["service_on"] if trip else ""
-            is_member = home is not None and home["active_from"] <= day
-            if not is_member or (home and home["active_until"] and day >= home["active_until"]):
-                subject = f"departure:{row['departure']}"
-                findings.append(
-                    Finding("work", "stranger", subject, {"household": row["household"]})
-                )
-    for asset in audit.tables["assets.csv"]:
-        rows = [row for row in audit.tables["shares.csv"] if row["asset"] == asset["asset"]]
-        looked_at += len(rows)
-        held: dict[str, int] = defaultdict(int)
-        days = sorted({row["effective_on"] for row in rows})
-        for day in days:
-            for row in rows:
-                if row["effective_on"] == day and row["decision"] == "confirmed":
-                    held[row["source"]] -= row["shares"]
-                    held[row["target"]] += row["shares"]
-            if any(number < 0 for code, number in held.items() if code):
-                findings.append(
-                    Finding("work", "shares_below_zero", f"asset:{asset['asset']}", {"day": day})
-                )
+    findings = [*_strangers(audit), *_odd_shares(audit)]
+    tables = ("work.csv", "preparation.csv", "shares.csv")
+    looked_at = sum(len(audit.tables[table]) for table in tables)
     return Outcome("work", looked_at, findings, not audit.kinds["sharing_out"])
+
+
+def _strangers(audit: Audit) -> Iterator[Finding]:
+    homes = {row["household"]: row for row in audit.tables["households.csv"]}
+    for row in (*audit.tables["work.csv"], *audit.tables["preparation.csv"]):
+        trip, home = audit.records.departure.get(row["departure"]), homes.get(row["household"])
+        day = trip["service_on"] if trip else ""
+        is_member = home is not None and home["active_from"] <= day
+        if not is_member or (home and home["active_until"] and day >= home["active_until"]):
+            subject = f"departure:{row['departure']}"
+            yield Finding("work", "stranger", subject, {"household": row["household"]})
+
+
+def _odd_shares(audit: Audit) -> Iterator[Finding]:
+    """Shares between nobody and somebody who cannot be, and more passed on than were held."""
+    confirmed: dict[int, list[Row]] = defaultdict(list)
+    for row in audit.tables["shares.csv"]:
+        subject = f"asset:{row['asset']}"
+        is_new, is_gone = row["kind"] == "issue", row["kind"] == "redeem"
+        if (is_new, is_gone) != (not row["source"], not row["target"]):
+            yield Finding("work", "shares_odd", subject, {})
+        if row["decision"] == "confirmed":
+            confirmed[row["asset"]].append(row)
+    for asset, rows in confirmed.items():
+        held: Counter[str] = Counter()
+        for day in sorted({row["effective_on"] for row in rows}):
+            for row in rows:
+                if row["effective_on"] == day:
+                    held[row["source"] or ""] -= row["shares"]
+                    held[row["target"] or ""] += row["shares"]
+            if any(number < 0 for code, number in held.items() if code):
+                yield Finding("work", "shares_below_zero", f"asset:{asset}", {"day": day})
 
 
 # --- recomputing ---------------------------------------------------------------------------------

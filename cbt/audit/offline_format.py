@@ -307,6 +307,24 @@ TABLES: dict[str, Columns] = {
     },
 }
 
+WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("accounts.csv", "side"): ("debit", "credit"),
+    ("bookings.csv", "state"): (
+        *("requested", "held", "lapsed", "declined"),
+        *("confirmed", "choosing", "cancelled", "settled"),
+    ),
+    ("disputes.csv", "state"): ("open", "won", "lost"),
+    ("shares.csv", "kind"): ("issue", "transfer", "redeem"),
+    ("shares.csv", "decision"): ("confirmed", "refused"),
+    ("uses.csv", "decision"): ("confirmed", "refused"),
+    ("unexplained.csv", "how"): ("returned", "fund"),
+    ("fund_requests.csv", "what"): ("claim", "loan"),
+    ("fund_approvals.csv", "what"): ("claim", "loan"),
+    ("signatures.jsonl", "role"): ("platform", "treasurer", "mentor"),
+    ("keys.jsonl", "role"): ("platform", "treasurer", "mentor"),
+}
+"""The words that a column may hold, where only some make sense."""
+
 EXTRA = (JOURNAL, WORKBOOK)
 """For people and other programs: listed with their SHA-256, not needed for the recomputation."""
 

@@ -171,6 +171,10 @@ FAULTS = {
         "more shares moved than were held on {day}",
         "มีการโอนหุ้นเกินจำนวนที่ถือ ณ {day}",
     ),
+    "shares_odd": (
+        "shares were issued, passed on or taken back between whom that cannot be",
+        "การออก โอน หรือคืนหุ้นระบุผู้ให้หรือผู้รับไม่ถูกต้อง",
+    ),
     "entry_missing": (
         "the books lack its entry {key}",
         "ไม่มีรายการ {key} ในสมุดบัญชี",

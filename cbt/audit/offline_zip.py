@@ -26,6 +26,7 @@ from cbt.audit.offline_format import (
     MOST_ROWS,
     SHAPES,
     TABLES,
+    WORDS,
     is_of,
 )
 
@@ -315,6 +316,8 @@ def _value(file: str, line: int, column: str, kind: str, cell: str) -> Any:
         raise Refused(why, file=file, line=line, column=column)
     if not cell:
         return None
+    if cell not in WORDS.get((file, column), (cell,)):
+        raise Refused("cell", file=file, line=line, column=column)
     if kind[0] in "ni":
         return int(cell)
     return cell == "1" if kind[0] == "b" else cell

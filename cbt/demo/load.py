@@ -108,6 +108,8 @@ def load_all(providers: Providers, now: datetime, key: PlatformKey | None = None
     mentor = add_person("mentor", "พี่เลี้ยงตัวอย่าง / Sample mentor", PASSWORD, "th", now)
     admin = add_person("admin", "ผู้ดูแลตัวอย่าง / Sample caretaker", PASSWORD, "th", now)
     grant_role(admin, Grant(Role.ADMIN, None), now)
+    viewer = add_person("agency", "หน่วยงานตัวอย่าง / Sample agency", PASSWORD, "th", now)
+    grant_role(viewer, Grant(Role.VIEWER, None), now)
     for file in sorted(FOLDER.glob("*.toml")):
         slug = load_file(file, providers, now, key)
         if slug in _MENTORED:
@@ -138,6 +140,7 @@ def list_sign_ins() -> list[tuple[str, str]]:
         ("treasurer.buna-dara", "treasurer of Buna Dara"),
         ("h03.buna-dara", "a household of Buna Dara: its statement"),
         ("mentor", "DASTA mentor of Buna Dara and Ban Thep Fai: audit"),
+        ("agency", "an agency: totals over communities"),
         ("admin", "caretaker of the platform"),
     ]
 

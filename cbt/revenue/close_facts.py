@@ -43,7 +43,6 @@ from cbt.revenue.statement_text import (
     head_text,
 )
 
-MOST_NAMED = 5
 _WORKED = ("by_work", "preparation")
 _COMMITTEE = (Role.COORDINATOR, Role.TREASURER)
 _IS_LOCAL = ("fund:", "pool:")
@@ -64,12 +63,11 @@ class StepCode(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step, whether it is done, how much is left, and the first of what is left by their ids."""
+    """One step, whether it is done, and how much is left."""
 
     code: StepCode
     is_done: bool
     left: int = 0
-    about: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,11 +179,11 @@ def list_steps(
     is_audited = audit.is_clean and audit.audited_seq >= latest
     return (
         Step(StepCode.MONTH_OVER, village_day(now, community.zone) > last_day),
-        Step(StepCode.TRIPS_SETTLED, not trips, len(trips), tuple(trips[:MOST_NAMED])),
+        Step(StepCode.TRIPS_SETTLED, not trips, len(trips)),
         Step(StepCode.FEES_KNOWN, not fees, fees),
         Step(StepCode.NOTHING_OPEN, not open_work, open_work),
         Step(StepCode.CASH_COUNTED, counted),
-        Step(StepCode.DISPUTES_ANSWERED, not disputes, len(disputes), tuple(disputes[:MOST_NAMED])),
+        Step(StepCode.DISPUTES_ANSWERED, not disputes, len(disputes)),
         Step(StepCode.LOSSES_BORNE, not losses, len(losses)),
         Step(StepCode.AUDIT_CLEAN, is_audited, audit.faults),
     )

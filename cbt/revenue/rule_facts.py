@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from fractions import Fraction
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ from cbt.people.roles import Role
 from cbt.revenue import close_rules, periods, queries, rulebook
 from cbt.revenue import paying_out as payouts
 from cbt.revenue.close_facts import AuditFacts, Figures, People
-from cbt.revenue.fairness import pay_of
+from cbt.revenue.fairness import PAID_BY_THE_HOUR, pay_of
 from cbt.revenue.fund_facts import list_fund_uses
 from cbt.revenue.fund_models import FundClaim
 from cbt.revenue.funds import Purpose
@@ -156,10 +157,17 @@ def _turns(session: Session, community_id: int, last_day: date) -> tuple[TaskTur
 def list_pay(session: Session, community: CommunityCard, figures: Figures) -> tuple[Wage, ...]:
     """What the departures that the period shares out paid for an hour's work.
 
-    Without any wage for the province nothing is worked out: the rule then says that it knows none.
+    Without any wage for the province no pay is worked out: the rule then says that it knows none.
     """
     wages = list_wages(session, community.province_code)
     ids = {int(item.subject.removeprefix("departure:")) for _code, item in _earned(figures)}
+    if not wages:
+        return tuple(
+            Wage(row.household, str(row.task), Fraction(0), row.minutes, None)
+            for rows in queries.list_work(session, ids).values()
+            for row in rows
+            if row.task in PAID_BY_THE_HOUR
+        )
     settled = {
         each.departure_id: (each.number, each.service_on)
         for each in queries.list_settlements(session, community.id)

@@ -412,6 +412,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Role.HOUSEHOLD: _l("household member"),
         Role.MENTOR: _l("mentor"),
         Role.ADMIN: _l("platform caretaker"),
+        Role.VIEWER: _l("agency"),
     },
     Bucket: {
         Bucket.PROVIDER: _l("Households that do the work"),

@@ -29,7 +29,10 @@ _FOUND: dict[str, Any] = {
     "PRD-01": _l("%(looked_at)s bookings looked at, %(faults)s that do not add up."),
     "PRD-02": _l("%(looked_at)s lines looked at, %(faults)s that lead nowhere."),
     "PRD-03": _l("%(looked_at)s computed anew, %(faults)s that differ."),
-    "PRD-04": _l("Gini coefficient %(gini)s over %(households)s households and %(months)s months."),
+    "PRD-04": _l(
+        "%(gini)s over %(households)s households and %(months)s months:"
+        " 0 when all earn alike, 1 when one earns everything (Gini)."
+    ),
     "PRD-05": _l("The largest part is %(largest)s percent, of %(limit)s percent allowed."),
     "PRD-06": _l("%(earning)s of %(households)s households earned."),
     "PRD-07": _l(
@@ -63,6 +66,10 @@ _NO_GROUP = _l(
 )
 _DECIMAL = ("gini_bp", "times_bp", "spread_bp", "vulnerable_bp")
 _TOO_FEW = _l("There are too few figures to judge this yet. That is not a pass.")
+_NO_WAGE = _l(
+    "No minimum wage is recorded for the province, or no minutes of work. The platform's caretaker"
+    " records it. That is not a pass."
+)
 _NOTHING = _l("There was nothing of the kind this month.")
 _EXEMPTION = _l("The tax exemption in the settings has ended. Ask the Revenue Department.")
 
@@ -81,7 +88,7 @@ def rule_title(rule: str) -> str:
 def answer_words(answer: Answer) -> str:
     """What a rule found, with its numbers."""
     if answer.verdict == Verdict.NO_DATA:
-        return str(_TOO_FEW)
+        return str(_NO_WAGE if answer.rule == "PRD-12" else _TOO_FEW)
     if answer.verdict == Verdict.NOT_APPLICABLE:
         return str(_NOTHING)
     values: dict[str, Any] = {}
@@ -113,7 +120,6 @@ def line_title(item: Item) -> str:
     """What a line is about that belongs to no trip."""
     if item.kind == ItemKind.PAID_OUT:
         return _("Payout") if item.amount_satang < 0 else _("A payout that came back")
-    about, _colon, which = item.subject.partition(":")
-    if about == "booking" and item.kind == ItemKind.RECOVERED:
-        return _("Our part of what a guest got back, booking %(reference)s", reference=which)
+    if item.rule.startswith("recovered:"):
+        return _("Our part of what guests got back")
     return _("Correction") if item.kind == ItemKind.RECOVERED else _("Entry of the books")

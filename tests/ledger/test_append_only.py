@@ -20,6 +20,7 @@ from tests import postgres
 TABLES = {each.name: each for each in Base.metadata.sorted_tables if is_append_only(each)}
 CHANGING = {
     # running sums and heads, computed anew by the audit
+    "kept_audit": "the newest outcome of the audit",
     "account_balance": "an account's running balance",
     "book": "the head of the chain",
     "capture_balance": "what of a payment is not given back yet",
@@ -51,6 +52,10 @@ CHANGING = {
     "transfer_look": "seen by a second person",
     "waiting_party": "offered, gone; forgotten",
     "work_item": "open, done",
+    "assessment": "changes until it is finished",
+    "assessment_action": "planned, done",
+    "assessment_evidence": "changes until it is finished",
+    "assessment_score": "changes until it is finished",
     # what people arrange
     "community": "its settings",
     "experience": "what is offered",

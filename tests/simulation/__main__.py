@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from tests import postgres
 from tests.simulation.places import on_postgresql, on_sqlite
-from tests.simulation.run import NewApp, Wanted, simulate
+from tests.simulation.run import NewApp, Report, Wanted, simulate
 from tests.site import make_settings, migrate
 
 
@@ -25,11 +25,15 @@ def main() -> int:
     began = time.monotonic()
     place = _sqlite if asked.database == "sqlite" else _postgresql
     with place() as new_app:
-        report = simulate(asked.seed, wanted, new_app)
+        report = simulate(asked.seed, wanted, new_app, _tell)
     print(report)
     print(f"never happened: {', '.join(report.missing()) or 'nothing'}")
     print(f"{time.monotonic() - began:.0f} seconds", file=sys.stderr)
     return 0
+
+
+def _tell(report: Report) -> None:
+    print(f"{report.steps} steps, {report.died} deaths so far", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

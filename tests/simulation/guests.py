@@ -19,6 +19,7 @@ from cbt.worker import policy_for
 from tests import factories
 from tests.payments.stripe_village import ERRAND
 from tests.simulation.world import ACCOUNT, Step, World, kind
+from tests.stripe_double.state import ApiError
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
@@ -115,7 +116,14 @@ def starting(world: World, session: Session, name: str, method: str) -> Step | N
 
 @kind("opens a page", 8)
 def open_page(world: World, session: Session) -> Step | None:
-    ways = ("pays by card", "pays by card", "pays by PromptPay", "looks at a code", "is declined")
+    ways = (
+        "pays by card",
+        "pays by card",
+        "pays by PromptPay",
+        "pays by PromptPay",
+        "looks at a code",
+        "is declined",
+    )
     world.soon.append(world.chance.choice(ways))
     return starting(world, session, "opens a page", "stripe")
 
@@ -215,7 +223,7 @@ def pay_late(world: World, session: Session) -> str | None:
     page = world.pick(pages(world, session, "expired"))
     if page is None:
         return None
-    with suppress(ValueError, KeyError):  # no code was ever shown there
+    with suppress(ValueError, KeyError, ApiError):  # no code was ever shown there
         world.double.pay_promptpay_again(page)
         return page
     return None
@@ -234,7 +242,7 @@ def scan_twice(world: World, session: Session) -> str | None:
     page = world.pick(ids)
     if page is None:
         return None
-    with suppress(ValueError, KeyError):
+    with suppress(ValueError, KeyError, ApiError):
         world.double.pay_promptpay_again(page)
         return page
     return None
@@ -331,8 +339,8 @@ def cancelling(world: World, session: Session, *, as_credit: bool) -> Step | Non
 def given_back(session: Session, booking_id: int) -> int:
     """What was promised back of a booking, as money or as credit, in satang."""
     refunds = select(func.sum(Refund.amount_satang)).where(Refund.booking_id == booking_id)
-    credits = select(func.sum(Credit.amount_satang)).where(Credit.booking_id == booking_id)
-    return int(session.scalar(refunds) or 0) + int(session.scalar(credits) or 0)
+    as_credit = select(func.sum(Credit.amount_satang)).where(Credit.booking_id == booking_id)
+    return int(session.scalar(refunds) or 0) + int(session.scalar(as_credit) or 0)
 
 
 # --- the banks -----------------------------------------------------------------------------------
@@ -375,6 +383,7 @@ def dispute_opens(world: World, _session: Session) -> str | None:
     if charge is None or len(at_bank(world, "dispute", "needs_response", "under_review")) > 1:
         return None
     amount = 30_000 if world.happens(0.3) else None
+    world.soon.extend(("worker: reconcile", "sends evidence"))
     return str(world.double.open_dispute(charge, amount)["id"])
 
 

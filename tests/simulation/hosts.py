@@ -41,7 +41,7 @@ from cbt.revenue.models import ServiceRecord, Settlement
 from cbt.revenue.records import NewWork
 from cbt.revenue.work_models import WorkAnswer, WorkDispute
 from tests.simulation.guests import attempts, counting
-from tests.simulation.world import Step, World, kind
+from tests.simulation.world import APPROVED_FROM, Step, World, kind
 
 JOBS = ("boat", "guide", "cook")
 
@@ -383,7 +383,8 @@ def asking_goodwill(world: World, session: Session, name: str, state: BookingSta
     if row is None:
         return None
     booking_id, reference = row
-    amount = 1_000 + 7 * next(world.numbers)
+    amount = world.chance.choice((1_000, 1_000, APPROVED_FROM)) + 7 * next(world.numbers)
+    since = world.now
     wanted = Goodwill(amount_satang=amount)
     try:
         quoted = goodwill.quote_goodwill(world.village.id, reference, wanted, world.now)
@@ -395,9 +396,16 @@ def asking_goodwill(world: World, session: Session, name: str, state: BookingSta
         goodwill.ask_goodwill(world.village.id, reference, wanted, quoted, treasurer, now)
 
     def effects(session: Session) -> int:
-        """No other asking has this amount, though it may be taken from two payments."""
-        asked = (Refund.booking_id == booking_id) & (Refund.reason == RefundReason.GOODWILL)
-        sums = select(func.sum(Refund.amount_satang)).where(asked).group_by(Refund.requested_at)
+        """No other asking has this amount, though it may be taken from two payments.
+
+        What a dispute paid and the bank then took back is owed anew, much later.
+        """
+        asked = (
+            Refund.booking_id == booking_id,
+            Refund.reason == RefundReason.GOODWILL,
+            Refund.requested_at.between(since, since + timedelta(hours=1)),
+        )
+        sums = select(func.sum(Refund.amount_satang)).where(*asked).group_by(Refund.requested_at)
         return list(session.scalars(sums)).count(amount)
 
     return Step(name, do, effects)

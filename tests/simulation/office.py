@@ -36,7 +36,7 @@ CLEAN = AuditFacts(is_clean=True, audited_seq=10**9)
 # --- months --------------------------------------------------------------------------------------
 
 
-@kind("prepares a close", 12)
+@kind("prepares a close", 24)
 def prepare_close(world: World, session: Session) -> Step | None:
     month = close.next_month_to_close(session, world.card)
     waiting = (CloseDraft.used_at.is_(None), CloseDraft.withdrawn_at.is_(None))
@@ -57,7 +57,11 @@ def prepare_close(world: World, session: Session) -> Step | None:
 
 _FIRST = {
     StepCode.TRIPS_SETTLED: ("records work", "confirms work", "settles"),
-    StepCode.NOTHING_OPEN: ("works off the list", "explains money", "gives money back by hand"),
+    StepCode.NOTHING_OPEN: (
+        *("works off the list", "explains money", "gives money back by hand"),
+        *("sees cash in the bank", "a dispute is won"),
+    ),
+    StepCode.LOSSES_BORNE: ("contributes to a fund", "worker: let shares bear losses"),
     StepCode.CASH_COUNTED: ("counts the cash",),
     StepCode.DISPUTES_ANSWERED: ("answers about a line",),
 }
@@ -307,13 +311,13 @@ def confirm_line(world: World, session: Session) -> Step | None:
 
 @kind("contributes to a fund", 2)
 def contribute(world: World, session: Session) -> Step | None:
-    fund = world.chance.choice(("welfare", "revolve", "conserve"))
+    fund = world.chance.choice(("welfare", "revolve", "conserve", "mgmt", "mgmt"))
     note, on = world.name("grant"), world.today
     account, reference = ("promptpay", note) if world.happens(0.5) else ("cash", "")
 
     def do(now: datetime) -> None:
         fund_use.contribute(
-            *(world.village.id, fund, "local_government", "", 20_000, account),
+            *(world.village.id, fund, "local_government", "", 50_000, account),
             *(reference, note, on, world.treasurer, now),
         )
 

@@ -5,6 +5,7 @@ wants to know what came of it looks into the database, as a page does.
 """
 
 import gc
+import logging
 import os
 import pickle
 import secrets
@@ -98,8 +99,9 @@ class Process:
 
     def _run(self, deed: Deed, now: datetime, chance: str) -> Outcome:
         end, refusal = End.DONE, ""
+        swallowed: list[str] = []
         try:
-            with foreseeable(chance), self._app.app_context():
+            with foreseeable(chance), self._app.app_context(), heard() as swallowed:
                 deed(now)
         except Died:
             end = End.DIED
@@ -113,6 +115,8 @@ class Process:
             self.let_go()
             return Outcome(End.DIED, passed, point=point)
         self._reaper.arm(None)
+        if swallowed:
+            raise Broken("\n".join(swallowed))
         return Outcome(end, passed, refusal)
 
     def let_go(self) -> None:
@@ -122,6 +126,30 @@ class Process:
             db.session.remove()
             db.engine.dispose()
         gc.collect()  # a statement that was cut off keeps SQLite's connection alive, and its lock
+
+
+class _Ear(logging.Handler):
+    """Keeps what the product logged as an error of its own, and went on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        args = record.args if isinstance(record.args, tuple) else ()
+        if record.levelno >= logging.ERROR or "IntegrityError" in args:
+            self.heard.append(logging.Formatter().format(record))
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Within, errors that the product swallows so that others are not held up are kept."""
+    ear, log = _Ear(), logging.getLogger("cbt")
+    log.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        log.removeHandler(ear)
 
 
 @contextmanager

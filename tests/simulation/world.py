@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 ZONE = "Asia/Bangkok"
 TRIPS_EVERY = 2
+APPROVED_FROM = 40_000
+"""From which amount on money goes back only if a second person agrees, in satang."""
 ACCOUNT = "acct_1Simulated0001"
 Effects = Callable[[Session], int]
 
@@ -100,7 +102,7 @@ class World:
         self.mischief: Counter[str] = Counter()
         self.numbers = count(1)
         self._key = PlatformKey(Ed25519PrivateKey.from_private_bytes(_digest(seed)))
-        clock = StripeWorld(lambda: self.now.timestamp(), Random(f"{seed}/stripe"))
+        clock = StripeWorld(self._clock, Random(f"{seed}/stripe"))
         self.double = StripeDouble(secret_key="sk_test_s", webhook_secret="whsec_s", world=clock)
         self.postman = Postman(self.double, Random(f"{seed}/post"), self.mischief)
 
@@ -123,14 +125,16 @@ class World:
         self.village: Village = factories.make_village(on=first_on, households=5, max_party=8)
         receiver = {"account": ACCOUNT}
         accounts.open_payment_account(self.village.id, stripe, receiver, factories.text("receiver"))
-        days = [first_on + timedelta(days=n) for n in range(TRIPS_EVERY, self.days, TRIPS_EVERY)]
+        days = [
+            first_on + timedelta(days=n) for n in range(TRIPS_EVERY, 2 * self.days, TRIPS_EVERY)
+        ]
         departures.open_departures(self.village.option_id, days)
         self.coordinator = self.village.person_id
         self.treasurer = self._person(Role.TREASURER)
         self.second = self._person(Role.COORDINATOR)
         self.mentor = self._person(Role.MENTOR)
         self.member = factories.make_person()
-        rules = MoneyRules(two_people_from_satang=150_000, approve_from_satang=80_000)
+        rules = MoneyRules(two_people_from_satang=150_000, approve_from_satang=APPROVED_FROM)
         set_money_rules(self.village.id, rules, self.coordinator, NOW)
         self.office = Office(self.village, self.treasurer, self.coordinator, self.mentor)
 
@@ -138,6 +142,9 @@ class World:
         person_id = factories.make_person()
         people.grant_role(person_id, Grant(role, self.village.id), NOW)
         return person_id
+
+    def _clock(self) -> float:
+        return self.now.timestamp()
 
     # --- looking ---
 
@@ -170,7 +177,7 @@ class World:
 
     def soon_perhaps(self, name: str) -> None:
         """Mostly this comes next; sometimes nobody has time for it."""
-        if self.happens(0.6):
+        if self.happens(0.4):
             self.soon.append(name)
 
     def name(self, what: str) -> str:

@@ -19,10 +19,11 @@ from tests.site import NOW, SECRET
 from tests.web.forms import sign_in
 
 VISITOR, HOST, TREASURER, HOUSEHOLD = "visitor", "host", "treasurer", "household"
-NEIGHBOUR, MENTOR, ADMIN, STRANGER, ROLELESS = (
+NEIGHBOUR, MENTOR, ADMIN, AGENCY, STRANGER, ROLELESS = (
     "neighbour",
     "mentor",
     "admin",
+    "agency",
     "stranger",
     "roleless",
 )
@@ -33,6 +34,7 @@ PEOPLE = {
     NEIGHBOUR: "h01.buna-dara",
     MENTOR: "mentor",
     ADMIN: "admin",
+    AGENCY: "agency",
     STRANGER: "host.ban-mok-ngam",
     ROLELESS: "roleless",
 }
@@ -271,6 +273,8 @@ TABLE = {
     "household.send_dispute": {HOUSEHOLD},
     "household.answer_dispute": {HOUSEHOLD},
     "host.close_page": HOSTS,
+    "host.settle_page": HOSTS,
+    "host.settle_all": HOSTS,
     "host.prepare_close": {TREASURER},
     "host.confirm_close": HOSTS,
     "host.withdraw_close": HOSTS,
@@ -278,11 +282,13 @@ TABLE = {
     "host.sign_month": {TREASURER},
     "host.replace_key": {TREASURER},
     "host.period_notice": HOSTS,
+    "host.bundle": {TREASURER},
     "host.line_list": HOSTS,
     "host.answer_line": HOSTS,
     "mentor.month_page": {MENTOR},
     "mentor.sign_month": {MENTOR},
     "mentor.replace_key": {MENTOR},
+    "mentor.bundle": {MENTOR},
     "mentor.declare_tie": {MENTOR},
     "mentor.sample_page": {MENTOR},
     "mentor.draw_sample": {MENTOR},
@@ -309,6 +315,7 @@ TABLE = {
     "public.verify": EVERYBODY,
     "public.verify_keys": EVERYBODY,
     "public.verify_program": EVERYBODY,
+    "public.offline_verifier": EVERYBODY,
     "public.verify_worker": EVERYBODY,
     "household.payouts": {HOUSEHOLD, TREASURER, MENTOR},
     "household.payout": {HOUSEHOLD, TREASURER, MENTOR},
@@ -327,6 +334,11 @@ TABLE = {
     "mentor.find_booking": {MENTOR},
     "mentor.booking": {MENTOR},
     "mentor.departure": {MENTOR},
+    "agency.totals": {AGENCY, ADMIN},
+    "agency.totals_csv": {AGENCY, ADMIN},
+    "agency.totals_xlsx": {AGENCY, ADMIN},
+    "admin.appoint_viewer": {ADMIN},
+    "admin.end_viewer": {ADMIN},
     "admin.overview": {ADMIN},
     "admin.assign_mentor": {ADMIN},
     "admin.end_mentor": {ADMIN},
@@ -401,6 +413,7 @@ def addresses(sample_app):
         "claim_id": 1,
         "loan_id": 1,
         "assessment_id": 1,
+        "person_id": 1,
         "action_id": 1,
         "criterion": "1.8",
         "community": "buna-dara",

@@ -50,12 +50,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("household_id", name=op.f("pk_vulnerable_household")),
     )
+    op.create_table(
+        "kept_audit",
+        sa.Column("community_id", WholeNumber, nullable=False),
+        sa.Column("entry_seq", WholeNumber, nullable=False),
+        sa.Column("entry_hash", sa.Text(), nullable=False),
+        sa.Column("run_at", Instant, nullable=False),
+        sa.Column("outcomes", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_kept_audit_community_id")
+        ),
+        sa.PrimaryKeyConstraint("community_id", name=op.f("pk_kept_audit")),
+    )
     op.add_column("booking", sa.Column("follow_up_agreed_at", Instant, nullable=True))
     protect("minimum_wage")
 
 
 def downgrade() -> None:
     op.drop_column("booking", "follow_up_agreed_at")
+    op.drop_table("kept_audit")
     op.drop_table("vulnerable_household")
     op.drop_index("ix_minimum_wage_province_code", "minimum_wage")
     op.drop_table("minimum_wage")

@@ -10,9 +10,9 @@ from cbt.communities import wages
 from cbt.communities.queries import get_community, list_communities
 from cbt.db import db
 from cbt.errors import NotFound, WageInvalid
-from cbt.i18n import _l, pick
+from cbt.i18n import _, _l, pick
 from cbt.notices.queries import count_by_state
-from cbt.people.queries import list_ever_holders, list_holders, list_names
+from cbt.people.queries import find_sign_in, list_ever_holders, list_holders, list_names
 from cbt.people.roles import Grant, Role
 from cbt.people.services import end_role, grant_role
 from cbt.pulse import last_beat
@@ -30,6 +30,10 @@ class MentorForm(Form):
     person = SelectField(_l("Mentor"), coerce=int, validate_choice=False)
 
 
+class ViewerForm(Form):
+    sign_in_name = text(_l("Sign-in name of the person"), most=80, required=True)
+
+
 class WageForm(Form):
     province = SelectField(_l("Province"))
     daily = baht(_l("Daily minimum wage in baht"))
@@ -44,6 +48,10 @@ class WageForm(Form):
 @bp.get(f"/{LANG}/admin")
 @only(Role.ADMIN)
 def overview() -> ResponseReturnValue:
+    return _show_overview(ViewerForm(formdata=None))
+
+
+def _show_overview(viewer: ViewerForm) -> str:
     mentors = list_holders(db.session(), Role.MENTOR)
     form = MentorForm(formdata=None)
     form.person.choices = list_ever_holders(db.session(), Role.MENTOR)
@@ -52,6 +60,8 @@ def overview() -> ResponseReturnValue:
         communities=list_communities(db.session()),
         mentors=mentors,
         form=form,
+        viewers=[(each[0], each[1]) for each in list_holders(db.session(), Role.VIEWER)],
+        viewer=viewer,
         notices=count_by_state(db.session()),
         beat=last_beat(db.session(), WORKER),
     )
@@ -70,6 +80,29 @@ def assign_mentor(community: str) -> ResponseReturnValue:
 def end_mentor(community: str) -> ResponseReturnValue:
     person_id, grant = _chosen(community)
     end_role(person_id, grant, utc_now())
+    return redirect(url_for("admin.overview"), code=303)
+
+
+@bp.post(f"/{LANG}/admin/viewers")
+@only(Role.ADMIN)
+def appoint_viewer() -> ResponseReturnValue:
+    """Let somebody of an agency read the totals over communities."""
+    form = ViewerForm()
+    found = find_sign_in(db.session(), typed(form.sign_in_name)) if form.validate() else None
+    if found is None:
+        if not form.errors:
+            add_error(form.sign_in_name, _("Nobody signs in by this name."))
+        return _show_overview(form), 422
+    grant_role(found.person_id, Grant(Role.VIEWER, None), utc_now())
+    return redirect(url_for("admin.overview"), code=303)
+
+
+@bp.post(f"/{LANG}/admin/viewers/<int:person_id>/end")
+@only(Role.ADMIN)
+def end_viewer(person_id: int) -> ResponseReturnValue:
+    if person_id not in {each[0] for each in list_holders(db.session(), Role.VIEWER)}:
+        raise NotFound(thing="viewer")
+    end_role(person_id, Grant(Role.VIEWER, None), utc_now())
     return redirect(url_for("admin.overview"), code=303)
 
 

@@ -39,6 +39,7 @@ from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.audit_forms import SignOffForm, TieForm
 from cbt.web.audit_labels import obstacle_words, what_to_do
+from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed
 from cbt.web.layout import LANG
@@ -129,6 +130,13 @@ def replace_key(slug: str, month: str) -> ResponseReturnValue:
     except (KeyLocked, NoteMissing) as error:
         return _show(read_month(month), problem=message_for(error)), error.status
     return redirect(url_for("mentor.month_page", slug=slug, month=month), code=303)
+
+
+@bp.get(f"{_MONTH}/bundle.zip")
+@only(Role.MENTOR)
+def bundle(slug: str, month: str) -> ResponseReturnValue:
+    """Everything that is needed to recompute the month elsewhere."""
+    return send_bundle(the_community(), read_month(month))
 
 
 def _show(

@@ -5,10 +5,10 @@ Every member household and the mentor read them; coordinators and treasurers wri
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.http import dump_options_header
 
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_households, list_register
@@ -71,7 +71,7 @@ STEP_WORDS = {
     "name": _l("Name"),
     "outside": _l("Middleman"),
     "fixed": _l("Fixed amounts"),
-    "shares": _l("Shares"),
+    "shares": _l("Percentages"),
     "work": _l("Work"),
     REVIEW: _l("Look it over"),
 }
@@ -171,8 +171,11 @@ def minutes(slug: str, number: int) -> ResponseReturnValue:
     """The file as it was handed in, to be saved and not opened within our pages."""
     kept = resolutions.get_minutes(db.session(), _adopted(number).id)
     answer = Response(kept.body, mimetype=_TYPES[kept.kind])
-    answer.headers["Content-Disposition"] = dump_options_header(
-        "attachment", {"filename": kept.name}
+    plain = (
+        f"minutes-{number}.{kept.kind}"  # a header is Latin; a name in Thai has to be written out
+    )
+    answer.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(kept.name, safe='')}"
     )
     return answer
 
