@@ -115,7 +115,7 @@ def a_policy_is_adopted(month: Month) -> None:
     walker.press("nav.tabs a[href$='/more']")
     walker.press(f"a[href$='/policies/{SLUG}']")
     walker.press("form.template:has([value=welfare]) button")
-    page.fill("[name=name]", "CBT 2569/4")
+    page.fill("[name=name]", "2569/4")
     page.check("[name=uses_nature][value=no]")
     walker.press(GO_ON)
     for step in ("outside", "fixed", "shares", "work"):
@@ -272,6 +272,7 @@ def the_month_is_closed_and_signed(month: Month) -> None:
         else:
             walker.press(f"a[href$='/mentor/{SLUG}']")
             walker.press("a[href$='/months/2026-11']")
+            page.fill("[name=explanation]", "ตรวจกับเหรัญญิกแล้ว ยังไม่ได้สุ่มตรวจรายการ")
         page.fill("[name=password]", PASSWORD)
         walker.press("form[action$='/sign'] button")
         assert page.locator("form[action$='/sign']").count() == 0, way
