@@ -115,7 +115,7 @@ def a_policy_is_adopted(month: Month) -> None:
     walker.press("nav.tabs a[href$='/more']")
     walker.press(f"a[href$='/policies/{SLUG}']")
     walker.press("form.template:has([value=welfare]) button")
-    page.fill("[name=name]", "CBT 2569/4")
+    page.fill("[name=name]", "2569/4")
     page.check("[name=uses_nature][value=no]")
     walker.press(GO_ON)
     for step in ("outside", "fixed", "shares", "work"):
