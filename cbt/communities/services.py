@@ -10,6 +10,7 @@ from cbt.communities import chart
 from cbt.communities.models import Community, Household, Member
 from cbt.communities.records import Founding
 from cbt.db import transaction
+from cbt.errors import NameTaken
 from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import CREDIT, DEBIT
@@ -51,9 +52,15 @@ def found_community(founding: Founding) -> int:
 
 
 def add_household(community_id: int, code: str, name: Localized, active_from: date) -> int:
-    """Take a household into the register, after those already in it; return its id."""
+    """Take a household into the register, after those already in it; return its id.
+
+    Raises NameTaken for a code that the register holds, and then writes nothing.
+    """
     with transaction() as session:
         book_id = lock_community(session, community_id)
+        known = (Household.community_id == community_id) & (Household.code == code)
+        if session.scalar(select(Household.id).where(known)) is not None:
+            raise NameTaken(code=code)
         position = session.scalar(
             select(func.count()).where(Household.community_id == community_id)
         )
@@ -89,11 +96,12 @@ def lock_community(session: Session, community_id: int) -> int:
     ).scalar_one()
 
 
-def next_settlement_number(session: Session, community_id: int) -> int:
-    """The community's next settlement number, from 1, without gaps."""
-    return session.execute(
+def next_settlement_numbers(session: Session, community_id: int, many: int) -> range:
+    """So many settlement numbers of the community, the next ones, from 1, without gaps."""
+    last = session.execute(
         update(Community)
         .where(Community.id == community_id)
-        .values(settlements=Community.settlements + 1)
+        .values(settlements=Community.settlements + many)
         .returning(Community.settlements)
     ).scalar_one()
+    return range(last - many + 1, last + 1)
