@@ -180,9 +180,9 @@ LEADS_TO = {
     "cancel_as_credit": ("issue_credit",),
     "settle_for_nothing": ("zero_price_trip",),
     "close_month": ("two_closes_at_once",),
-    "draft_payout": ("payout_above_payable", "order_payout"),
-    "approve_payout": ("order_payout",),
-    "correct": ("payout_above_payable",),
+    "draft_payout": ("payout_above_payable", "order_payout", "recover_from_payout"),
+    "approve_payout": ("order_payout", "recover_from_payout"),
+    "correct": ("payout_above_payable", "recover_from_payout"),
 }
 """Kinds of events that happen within a deed, or after it."""
 

@@ -14,6 +14,7 @@ from cbt.revenue import take_back
 from tests.revenue.model.guests import is_quiet
 from tests.revenue.model.life import deed
 
+MOST_OWED = 30_000
 _DISPUTE_FEES = (0, 1_070, 53_500)
 
 
@@ -106,7 +107,7 @@ def losses(life):
 
 def correctable(life):
     """(from, to): rather from who stands in a drafted payout, which then fits no more."""
-    own = [code for code in life.paper.register if life.paper.held[f"household:{code}"] > 0]
+    own = [code for code in life.paper.register if life.paper.earned[f"household:{code}"] > 0]
     drafted = [line.household for _id, line in life.batch[1]] if life.batch else []
     sources = [code for code in own if code in drafted] or own
     return [(a, b) for a in sources for b in life.paper.register if a != b]
@@ -292,7 +293,7 @@ class MoneyBack:
     def correct(self, about):
         """What was a household's turns out to be another's; what it was paid of it, it owes."""
         source, target = about
-        satang = self.amount(1, self.paper.held[f"household:{source}"])
+        satang = self.amount(1, self.paper.held[f"household:{source}"] + MOST_OWED)
         asked = take_back.ask_correction(
             *(self.id, f"household:{source}", f"household:{target}", satang),
             *("the boat was another's", self.today, self.office.treasurer, self.now),

@@ -104,6 +104,8 @@ class Paying:
             self.paper.order(line, self.today)
         self.lines += own
         self.count("order_payout")
+        if any(line.recovered for _id, line in own):
+            self.count("recover_from_payout")
 
     def _still_fits(self, own):
         kept = self.paper.held_back()
