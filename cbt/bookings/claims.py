@@ -10,7 +10,7 @@ before (`lock_in_order`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -493,9 +493,9 @@ def lapse(
     return _lapse(session, also, Booking.held_until <= now, *conditions)
 
 
-def lapse_every(session: Session, departure_id: int) -> list[Freed]:
-    """End whatever still waits on a departure that is over, its time up or not. A step."""
-    return _lapse(session, (), Booking.departure_id == departure_id)
+def lapse_every(session: Session, departure_ids: Collection[int]) -> list[Freed]:
+    """End whatever still waits on departures that are over, its time up or not. A step."""
+    return _lapse(session, (), Booking.departure_id.in_(departure_ids))
 
 
 def _lapse(session: Session, also: tuple[int, ...], *conditions: Any) -> list[Freed]:

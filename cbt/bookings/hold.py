@@ -1,6 +1,6 @@
 """From hold to confirmation: the one verb by which every channel takes places."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import islice
@@ -53,6 +53,18 @@ AGREED_FOR = timedelta(hours=24)
 
 _BOOKING, _DEPARTURE = table_of(Booking), table_of(Departure)
 _DEPARTURE_FIELDS = [each.name for each in fields(DepartureCard) if each.name != "limits"]
+_LOCK_BOOKINGS_OF = (
+    select(_BOOKING.c.id)
+    .where(_BOOKING.c.departure_id.in_(bindparam("departures", expanding=True)))
+    .order_by(_BOOKING.c.id)
+    .with_for_update()
+)
+_LOCK_DEPARTURES = (
+    select(_DEPARTURE.c.id)
+    .where(_DEPARTURE.c.id.in_(bindparam("departures", expanding=True)))
+    .order_by(_DEPARTURE.c.id)
+    .with_for_update()
+)
 _INSERT = insert(_BOOKING).returning(_BOOKING.c.id)
 _INSERT_LINES = insert(table_of(BookingLine))
 _INSERT_ADD_ONS = insert(table_of(BookingAddOn))
@@ -425,7 +437,10 @@ def extend_once(reference: str, now: datetime) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """Who comes and how to reach them; needs only with consent to keep them until after the trip."""
+    """Who comes and how to reach them; needs only with consent to keep them until after the trip.
+
+    `follow_up`: they want one mail about what their visit paid for.
+    """
 
     name: str
     email: str
@@ -433,6 +448,7 @@ class Details:
     food_needs: str
     access_needs: str
     consent: bool
+    follow_up: bool = False
 
 
 _SAVE_DETAILS = (
@@ -448,7 +464,7 @@ _SAVE_DETAILS = (
             each: bindparam(each)
             for each in (
                 *("guest_name", "guest_email", "guest_phone"),
-                *("food_needs", "access_needs", "needs_consent_at"),
+                *("food_needs", "access_needs", "needs_consent_at", "follow_up_agreed_at"),
             )
         }
     )
@@ -471,6 +487,7 @@ def save_details(reference: str, details: Details, now: datetime) -> None:
         "food_needs": details.food_needs or None,
         "access_needs": details.access_needs or None,
         "needs_consent_at": now if details.consent else None,
+        "follow_up_agreed_at": now if details.follow_up and details.email else None,
     }
     with transaction() as session:
         if session.scalar(_SAVE_DETAILS, values) is None:
@@ -643,29 +660,27 @@ def mark_ended(
     )
 
 
-def close_departure(session: Session, departure_id: int) -> None:
-    """Mark a departure and its confirmed bookings as settled. Raises StateForbids. A step.
+def close_departures(session: Session, departure_ids: Collection[int]) -> None:
+    """Mark departures and their confirmed bookings as settled. Raises StateForbids. A step.
 
-    Its bookings are locked first, as whoever takes in their money does, and whatever is still held
+    Their bookings are locked first, as whoever takes in their money does, and whatever is still held
     ends: a payment is either in before the split, or too late and goes back.
     """
-    session.execute(
-        select(Booking.id)
-        .where(Booking.departure_id == departure_id)
-        .order_by(Booking.id)
-        .with_for_update()
-    )
-    lapse_every(session, departure_id)
-    closed = session.scalar(
-        update(Departure)
-        .where(Departure.id == departure_id, Departure.state != DepartureState.SETTLED)
+    for statement in (_LOCK_BOOKINGS_OF, _LOCK_DEPARTURES):
+        session.execute(statement, {"departures": departure_ids})
+    lapse_every(session, departure_ids)
+    closed = session.execute(
+        update(_DEPARTURE)
+        .where(_DEPARTURE.c.id.in_(departure_ids), _DEPARTURE.c.state != DepartureState.SETTLED)
         .values(state=DepartureState.SETTLED)
-        .returning(Departure.id)
-    )
-    if closed is None:
+        .returning(_DEPARTURE.c.id)
+    ).all()
+    if len(closed) < len(departure_ids):
         raise StateForbids(thing="departure", state="settled", wanted="settled")
     session.execute(
-        update(Booking)
-        .where(Booking.departure_id == departure_id, Booking.state == BookingState.CONFIRMED)
+        update(_BOOKING)
+        .where(
+            _BOOKING.c.departure_id.in_(departure_ids), _BOOKING.c.state == BookingState.CONFIRMED
+        )
         .values(state=BookingState.SETTLED)
     )

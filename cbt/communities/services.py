@@ -96,11 +96,12 @@ def lock_community(session: Session, community_id: int) -> int:
     ).scalar_one()
 
 
-def next_settlement_number(session: Session, community_id: int) -> int:
-    """The community's next settlement number, from 1, without gaps."""
-    return session.execute(
+def next_settlement_numbers(session: Session, community_id: int, many: int) -> range:
+    """So many settlement numbers of the community, the next ones, from 1, without gaps."""
+    last = session.execute(
         update(Community)
         .where(Community.id == community_id)
-        .values(settlements=Community.settlements + 1)
+        .values(settlements=Community.settlements + many)
         .returning(Community.settlements)
     ).scalar_one()
+    return range(last - many + 1, last + 1)

@@ -9,17 +9,17 @@ telephone numbers and bank accounts never enter it, only opaque references.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from cbt.errors import AmountNotPositive, SameAccount, TextNotCanonical
 
 VERSION = "cbt-entry/1"
 
 
-@dataclass(frozen=True)
-class Leg:
+class Leg(NamedTuple):
     """`amount_satang` (> 0) from one account to another, for the reason that `rule` names."""
 
     source: str
@@ -73,6 +73,10 @@ def _texts(draft: Draft) -> list[tuple[str, str]]:
 
 def content(draft: Draft) -> str:
     """What the event says, apart from its place in the chain: one line a field, one a leg."""
+    return _content(draft, draft.actor)
+
+
+def _content(draft: Draft, actor: str) -> str:
     lines = [
         f"kind:{draft.kind}",
         f"subject:{draft.subject}",
@@ -81,18 +85,17 @@ def content(draft: Draft) -> str:
         f"input:{draft.input_hash}",
         f"reverses:{draft.reverses}",
         f"key:{draft.key}",
-        f"actor:{draft.actor}",
+        f"actor:{actor}",
     ]
-    lines += [
-        f"leg:{line} {leg.source} {leg.target} {leg.amount_satang} {leg.rule}"
-        for line, leg in enumerate(draft.legs, start=1)
-    ]
-    return "".join(line + "\n" for line in lines)
+    for line, (source, target, amount, rule) in enumerate(draft.legs, start=1):
+        lines.append(f"leg:{line} {source} {target} {amount} {rule}")
+    lines.append("")
+    return "\n".join(lines)
 
 
 def fingerprint(draft: Draft) -> str:
     """Tells whether two drafts of one key mean the same event, whoever brought them."""
-    return digest(content(replace(draft, actor="")))
+    return digest(_content(draft, ""))
 
 
 def canonical(book: str, seq: int, recorded_at: datetime, draft: Draft, previous: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import case, func, or_, select, union_all
@@ -53,10 +54,8 @@ def get_book(session: Session, book_id: int) -> BookHead:
 
 def stream_entries(session: Session, book_id: int, *conditions: Condition) -> Iterator[Posted]:
     """Entries of a book in order of their number, with legs, without holding them all in memory."""
-    rows = session.execute(
-        _entry_legs(book_id, *conditions).execution_options(yield_per=1000)
-    ).mappings()
-    for _entry_id, lines in groupby(rows, key=lambda row: row["entry_id"]):
+    rows = session.execute(_entry_legs(book_id, *conditions).execution_options(yield_per=1000))
+    for _seq, lines in groupby(rows, key=itemgetter(0)):
         yield _posted(list(lines))
 
 
@@ -248,27 +247,27 @@ def is_touching(book_id: int, prefix: str) -> Condition:
 
 
 def _entry_legs(book_id: int, *conditions: Condition) -> Query:
+    """A row for each leg, and one for an entry without any, as `_posted` reads them."""
     return (
         select(
-            Entry.id.label("entry_id"),
             Entry.seq,
-            Entry.kind,
-            Entry.subject,
             Entry.recorded_at,
-            Entry.effective_on,
-            Entry.policy_hash,
-            Entry.input_hash,
-            Entry.reverses,
-            Entry.key,
-            Entry.actor,
-            Entry.amount_satang.label("total_satang"),
+            Entry.amount_satang,
             Entry.leg_count,
             Entry.previous_hash,
             Entry.hash,
-            EntryLeg.amount_satang,
-            EntryLeg.rule,
+            Entry.kind,
+            Entry.subject,
+            Entry.effective_on,
+            Entry.key,
+            Entry.actor,
+            Entry.policy_hash,
+            Entry.input_hash,
+            Entry.reverses,
             _From.code.label("source"),
             _To.code.label("target"),
+            EntryLeg.amount_satang.label("leg_satang"),
+            EntryLeg.rule,
         )
         .outerjoin(EntryLeg, EntryLeg.entry_id == Entry.id)
         .outerjoin(_From, _From.id == EntryLeg.from_account_id)
@@ -279,28 +278,17 @@ def _entry_legs(book_id: int, *conditions: Condition) -> Query:
 
 
 def _posted(lines: list[Any]) -> Posted:
-    first = lines[0]
+    seq, recorded_at, amount, leg_count, previous_hash, hash_, *about = lines[0][:14]
+    kind, subject, effective_on, key, actor, policy_hash, input_hash, reverses = about
     draft = Draft(
-        kind=first["kind"],
-        subject=first["subject"],
-        effective_on=first["effective_on"],
-        policy_hash=first["policy_hash"],
-        input_hash=first["input_hash"],
-        reverses=first["reverses"],
-        key=first["key"],
-        actor=first["actor"],
-        legs=tuple(
-            Leg(line["source"], line["target"], line["amount_satang"], line["rule"])
-            for line in lines
-            if line["source"] is not None
-        ),
+        kind=kind,
+        subject=subject,
+        effective_on=effective_on,
+        legs=tuple([Leg(*line[14:]) for line in lines if line[14] is not None]),
+        key=key,
+        actor=actor,
+        policy_hash=policy_hash,
+        input_hash=input_hash,
+        reverses=reverses,
     )
-    return Posted(
-        first["seq"],
-        first["recorded_at"],
-        draft,
-        first["total_satang"],
-        first["leg_count"],
-        first["previous_hash"],
-        first["hash"],
-    )
+    return Posted(seq, recorded_at, draft, amount, leg_count, previous_hash, hash_)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Update, bindparam, case, insert, select, update
+from sqlalchemy import Update, bindparam, case, insert, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from cbt.db import WholeNumber, table_of
@@ -101,25 +101,24 @@ _LOCK = (  # by writing first: only then is its head read, so that the chain can
     .returning(_BOOK.c.code, _BOOK.c.head_seq, _BOOK.c.head_hash)
 )
 _MOVE_HEAD = update(_BOOK).where(_BOOK.c.id == bindparam("of_book"))
-_ACCOUNTS_AND_EARLIER = (
+_ACCOUNTS_AND_EARLIER = union_all(
     select(
         _ACCOUNT.c.id,
         _ACCOUNT.c.code,
         _ACCOUNT.c.normal_side,
         _ACCOUNT.c.may_go_negative,
         _BALANCE.c.balance_satang,
-        *(_ENTRY.c.key, _ENTRY.c.seq, _ENTRY.c.fingerprint),
+        *(null().label("key"), null().label("seq"), null().label("fingerprint")),
     )
     .join(_BALANCE, _BALANCE.c.account_id == _ACCOUNT.c.id)
-    .outerjoin(
-        _ENTRY,
-        (_ENTRY.c.book_id == _ACCOUNT.c.book_id)
-        & _ENTRY.c.key.in_(bindparam("keys", expanding=True)),
-    )
     .where(
         _ACCOUNT.c.book_id == bindparam("of_book"),
         _ACCOUNT.c.code.in_(bindparam("codes", expanding=True)),
-    )
+    ),
+    select(*(null(),) * 5, _ENTRY.c.key, _ENTRY.c.seq, _ENTRY.c.fingerprint).where(
+        _ENTRY.c.book_id == bindparam("of_book"),
+        _ENTRY.c.key.in_(bindparam("keys", expanding=True)),
+    ),
 )
 _INSERT = insert(_ENTRY).returning(_ENTRY.c.id, _ENTRY.c.seq)
 _INSERT_LEGS = insert(table_of(EntryLeg))
@@ -171,8 +170,8 @@ def _look(
     earlier: dict[str, int] = {}
     accounts: dict[str, _Account] = {}
     for row in session.execute(_ACCOUNTS_AND_EARLIER, values):
-        accounts[row.code] = _Account(*row[:5])
-        if row.key is None or row.key in earlier:
+        if row.key is None:
+            accounts[row.code] = _Account(*row[:5])
             continue
         if row.fingerprint != entries.fingerprint(by_key[row.key]):
             raise EntryConflict(key=row.key)
@@ -222,13 +221,17 @@ def _move_balances(
 ) -> None:
     """Move the running balances in one statement; a CHECK constraint stands behind the refusal."""
     after = {code: account.balance_satang for code, account in accounts.items()}
+    signs = {code: _sign(account) for code, account in accounts.items()}
+    guarded = {code for code, account in accounts.items() if not account.may_go_negative}
     for draft in drafts:
-        for leg in draft.legs:
-            after[leg.source] -= leg.amount_satang * _sign(accounts[leg.source])
-            after[leg.target] += leg.amount_satang * _sign(accounts[leg.target])
-        for code in sorted(after):
-            if after[code] < 0 and not accounts[code].may_go_negative:
-                raise BalanceTooLow(account=code)
+        touched: set[str] = set()
+        for source, target, amount, _rule in draft.legs:
+            after[source] -= amount * signs[source]
+            after[target] += amount * signs[target]
+            touched.update((source, target))
+        low = [code for code in touched & guarded if after[code] < 0]
+        if low:
+            raise BalanceTooLow(account=min(low))
     if after:
         values: dict[str, int] = {}
         for number, code in enumerate(after):

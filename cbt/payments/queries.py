@@ -1,6 +1,6 @@
 """Reading how communities are paid, attempts, captures and money to give back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -401,66 +401,90 @@ def find_refund_by_ref(session: Session, provider: str, provider_ref: str) -> in
     )
 
 
-def find_waiting_goodwill(session: Session, departure_id: int) -> str | None:
-    """A booking's reference for whose goodwill a second person has not decided yet, or None."""
-    return session.scalar(
-        select(Booking.reference)
+def list_waiting_goodwill(session: Session, departure_ids: Collection[int]) -> dict[int, str]:
+    """{departure: reference of its first booking for whose goodwill a second person has not decided}."""
+    return _first_by_departure(
+        session,
+        select(Booking.departure_id, Booking.reference)
         .join(Refund, Refund.booking_id == Booking.id)
         .where(
-            Booking.departure_id == departure_id,
+            Booking.departure_id.in_(departure_ids),
             Refund.reason == RefundReason.GOODWILL,
             Refund.state == RefundState.REQUESTED,
-        )
-        .order_by(Booking.id)
-        .limit(1)
+        ),
     )
 
 
-def find_open_promise(session: Session, departure_id: int, now: datetime) -> str | None:
-    """A booking's reference whose guest promised cash that may still be written down, or None.
+def list_open_promises(
+    session: Session, departure_ids: Collection[int], now: datetime
+) -> dict[int, str]:
+    """{departure: reference of its first booking whose guest promised cash that may still be written down}.
 
     Whether it was paid must be said before its departure is split.
     """
-    return session.scalar(
-        select(Booking.reference)
+    return _first_by_departure(
+        session,
+        select(Booking.departure_id, Booking.reference)
         .join(Attempt, Attempt.booking_id == Booking.id)
         .join(Departure, Departure.id == Booking.departure_id)
         .where(
-            Booking.departure_id == departure_id,
+            Booking.departure_id.in_(departure_ids),
             Booking.state.in_((BookingState.HELD, BookingState.LAPSED)),
             Departure.ends_at > now - RECORDED_WITHIN,
             Attempt.provider == CASH,
             Attempt.state == AttemptState.REPORTED,
-        )
-        .order_by(Booking.id)
-        .limit(1)
+        ),
     )
 
 
-def find_choosing(session: Session, departure_id: int) -> str | None:
-    """A booking's reference whose party still chooses what becomes of its money, or None."""
-    return session.scalar(
-        select(Booking.reference)
-        .where(Booking.departure_id == departure_id, Booking.state == BookingState.CHOOSING)
-        .order_by(Booking.id)
-        .limit(1)
+def list_choosing(session: Session, departure_ids: Collection[int]) -> dict[int, str]:
+    """{departure: reference of its first booking whose party still chooses what becomes of its money}."""
+    return _first_by_departure(
+        session,
+        select(Booking.departure_id, Booking.reference).where(
+            Booking.departure_id.in_(departure_ids), Booking.state == BookingState.CHOOSING
+        ),
     )
 
 
-def find_open_dispute(session: Session, departure_id: int) -> str | None:
-    """A booking's reference whose payment a bank disputes, or None: its split waits for the decision."""
-    return session.scalar(
-        select(Booking.reference)
+def list_open_disputes(session: Session, departure_ids: Collection[int]) -> dict[int, str]:
+    """{departure: reference of its first booking whose payment a bank disputes}.
+
+    Its split waits for the decision.
+    """
+    return _first_by_departure(
+        session,
+        select(Booking.departure_id, Booking.reference)
         .join(Dispute, Dispute.booking_id == Booking.id)
         .join(Capture, Capture.id == Dispute.capture_id)
         .where(
-            Booking.departure_id == departure_id,
+            Booking.departure_id.in_(departure_ids),
             Dispute.state == DisputeState.OPEN,
             Capture.buys.is_(True),
-        )
-        .order_by(Booking.id)
-        .limit(1)
+        ),
     )
+
+
+def list_unreported_fees(session: Session, departure_ids: Collection[int]) -> dict[int, str]:
+    """{departure: reference of its first booking whose payment's fee is not known yet}."""
+    return _first_by_departure(
+        session,
+        select(Booking.departure_id, Booking.reference)
+        .join(Capture, Capture.booking_id == Booking.id)
+        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
+        .where(
+            Booking.departure_id.in_(departure_ids),
+            Capture.buys.is_(True),
+            CaptureFee.capture_id.is_(None),
+        ),
+    )
+
+
+def _first_by_departure(session: Session, wanted: Query) -> dict[int, str]:
+    first: dict[int, str] = {}
+    for departure_id, reference in session.execute(wanted.order_by(Booking.id)):
+        first.setdefault(departure_id, reference)
+    return first
 
 
 _REFUNDS_OF = (
@@ -540,9 +564,20 @@ _MONEY = select(_BOOKING.c.id, *MONEY).where(
 )
 
 
+_MONEY_OF_DEPARTURES = select(_BOOKING.c.id, *MONEY).where(
+    _BOOKING.c.departure_id.in_(bindparam("departures", expanding=True))
+)
+
+
 def list_money(session: Session, booking_ids: Iterable[int]) -> dict[int, Money]:
     """What was taken for some bookings and is still there for the trip. One statement."""
     rows = session.execute(_MONEY, {"bookings": list(booking_ids)})
+    return {booking_id: Money(*sums) for booking_id, *sums in rows}
+
+
+def list_money_of_departures(session: Session, departure_ids: Iterable[int]) -> dict[int, Money]:
+    """The same for all bookings of some departures."""
+    rows = session.execute(_MONEY_OF_DEPARTURES, {"departures": list(departure_ids)})
     return {booking_id: Money(*sums) for booking_id, *sums in rows}
 
 

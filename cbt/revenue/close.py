@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from cbt.clock import village_day
@@ -26,17 +26,17 @@ from cbt.errors import (
 )
 from cbt.ledger import queries as ledger
 from cbt.ledger import services as books
+from cbt.ledger.models import Entry
 from cbt.revenue import merkle, periods
 from cbt.revenue.close_facts import (
     AuditFacts,
     Figures,
     People,
     Step,
-    get_answers,
     get_figures,
     list_steps,
 )
-from cbt.revenue.close_rules import Answer, answers_text
+from cbt.revenue.close_rules import answers_text
 from cbt.revenue.closed import (
     CloseDraft,
     HouseholdStatement,
@@ -48,12 +48,14 @@ from cbt.revenue.closed import (
 from cbt.revenue.keys import platform_key_row
 from cbt.revenue.period_queries import (
     DraftCard,
+    entries_of,
     find_draft,
     list_answers,
     list_closes,
     list_periods,
-    stream_period,
 )
+from cbt.revenue.rule_facts import get_answers
+from cbt.revenue.rulebook import Answer
 from cbt.revenue.signing import PlatformKey, SignerRole
 from cbt.revenue.statement_text import (
     PeriodFacts,
@@ -304,12 +306,12 @@ def _facts(
     explanations: Mapping[str, str],
 ) -> PeriodFacts:
     closed = list_periods(session, community.id)
-    policies = {
-        each
-        for entry in stream_period(session, community.book_id, figures.span)
-        for each in entry.draft.policy_hash.split(",")
-        if each
-    }
+    applied = session.scalars(
+        select(Entry.policy_hash)
+        .where(Entry.book_id == community.book_id, *entries_of(figures.span))
+        .distinct()
+    )
+    policies = {each for hashes in applied for each in hashes.split(",") if each}
     assert people.approver is not None
     return PeriodFacts(
         community=community.slug,

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from cbt.errors import PolicyInvalid
@@ -99,13 +99,27 @@ class Policy:
     surplus: Bucket = Bucket.PROVIDER
     dividend_rule: DividendRule | None = None
 
-    @property
+    @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
         """The buckets that it gives a share, in their order; the dividend only where it has one."""
         return tuple(bucket for bucket in Bucket if bucket in self.shares)
 
+    @cached_property
+    def funds(self) -> tuple[tuple[Bucket, int, Limits], ...]:
+        """Its buckets but for the households' pool, each with its basis points and limits."""
+        return tuple(
+            (bucket, self.shares[bucket], self.limits_of(bucket))
+            for bucket in self.buckets
+            if bucket != Bucket.PROVIDER
+        )
+
     def limits_of(self, bucket: Bucket) -> Limits:
         return self.limits.get(bucket, NO_LIMITS)
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of its text."""
+        return identity(canonical(self))
 
 
 def canonical(policy: Policy) -> str:

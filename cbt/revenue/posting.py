@@ -8,14 +8,15 @@ no longer fits the entry that was made from it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from cbt.communities import chart
 from cbt.errors import DiscountTooLarge, NobodyToShare
 from cbt.ledger.entries import Draft, Leg
-from cbt.revenue.policy import Bucket, DividendRule, Policy, canonical, identity
+from cbt.revenue.policy import Bucket, DividendRule, Policy
 from cbt.revenue.sharing import PoolShare, Work, share, share_pool, weigh
-from cbt.revenue.split import Borne, Cost, Part, PartKind, intermediary_satang, split
+from cbt.revenue.split import Borne, Bound, Cost, Part, PartKind, intermediary_satang, split
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class BookingFacts:
     policy: Policy
     discount: Borne | None = None
     preparation_satang: int = 0
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What the split makes of it, worked out once. Raises what `split` raises."""
+        return split(
+            self.captured_satang,
+            self.costs,
+            self.payment_fee_satang,
+            self.policy,
+            discount=self.discount,
+            preparation_satang=self.preparation_satang,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,14 +84,7 @@ class Dividend:
 
 
 def split_booking(facts: BookingFacts) -> tuple[Part, ...]:
-    return split(
-        facts.captured_satang,
-        facts.costs,
-        facts.payment_fee_satang,
-        facts.policy,
-        discount=facts.discount,
-        preparation_satang=facts.preparation_satang,
-    )
+    return facts.parts
 
 
 def of_what_is_left(facts: BookingFacts) -> BookingFacts:
@@ -116,20 +122,30 @@ def dividend_satang(parts: Sequence[Part]) -> int:
 
 def account_of(part: Part) -> str:
     """The ledger account that a part of the split flows into."""
+    return _account(part.kind, part.code)
+
+
+@lru_cache(maxsize=256)
+def _account(kind: PartKind, code: str) -> str:
     return {
         PartKind.PREPARATION: chart.PROVIDER_POOL,
-        PartKind.COST: chart.outside(part.code),
+        PartKind.COST: chart.outside(code),
         PartKind.PAYMENT_FEE: chart.PAYMENT_FEE,
         PartKind.INTERMEDIARY: chart.INTERMEDIARY,
-        PartKind.FIXED: chart.bucket(part.code),
-        PartKind.BUCKET: chart.bucket(part.code),
-    }[part.kind]
+        PartKind.FIXED: chart.bucket(code),
+        PartKind.BUCKET: chart.bucket(code),
+    }[kind]
 
 
 def split_draft(facts: BookingFacts, actor: str) -> Draft:
     """The entry that takes a booking's money from guest deposits into its parts."""
     legs = tuple(
-        Leg(chart.GUEST_DEPOSIT, account_of(part), part.amount_satang, _rule(part))
+        Leg(
+            chart.GUEST_DEPOSIT,
+            account_of(part),
+            part.amount_satang,
+            _rule(part.kind, part.code, part.bp, part.bound),
+        )
         for part in split_booking(facts)
         if part.amount_satang
     )
@@ -140,13 +156,14 @@ def split_draft(facts: BookingFacts, actor: str) -> Draft:
         legs=legs,
         key=split_key(facts.reference),
         actor=actor,
-        policy_hash=identity(canonical(facts.policy)),
+        policy_hash=facts.policy.identity,
         input_hash=_digest(split_input(facts)),
     )
 
 
-def _rule(part: Part) -> str:
-    words = [part.kind, part.code, f"{part.bp}bp" if part.bp else "", part.bound or ""]
+@lru_cache(maxsize=1024)
+def _rule(kind: PartKind, code: str, bp: int, bound: Bound | None) -> str:
+    words = [kind, code, f"{bp}bp" if bp else "", bound or ""]
     return ":".join(word for word in words if word)
 
 
@@ -161,7 +178,7 @@ def split_input(facts: BookingFacts) -> str:
         *(f"cost:{cost.code}:{cost.amount_satang}" for cost in facts.costs),
         *_discount_lines(facts.discount),
         f"preparation:{facts.preparation_satang}",
-        f"policy:{identity(canonical(facts.policy))}",
+        f"policy:{facts.policy.identity}",
     ]
     return "".join(line + "\n" for line in lines)
 
@@ -240,7 +257,7 @@ def _to_households(pool: str, parts: Mapping[str, int], rule: str) -> list[Leg]:
 
 def sharing_draft(facts: SharingFacts, actor: str) -> Draft:
     """The entry that takes a departure's pools to its households."""
-    policies = [identity(canonical(policy)) for policy, _pool in facts.pools]
+    policies = [policy.identity for policy, _pool in facts.pools]
     return Draft(
         kind="sharing_out",
         subject=departure_subject(facts.departure_id),
@@ -260,7 +277,7 @@ def sharing_input(facts: SharingFacts) -> str:
         f"departure:{facts.departure_id}",
         f"service_on:{facts.service_on.isoformat()}",
         f"number:{facts.number}",
-        *(f"pool:{identity(canonical(policy))}:{pool}" for policy, pool in facts.pools),
+        *(f"pool:{policy.identity}:{pool}" for policy, pool in facts.pools),
         *(f"prepared:{code}:{amount}" for code, amount in facts.prepared),
         *(f"work:{w.household}:{w.task}:{w.units}:{w.minutes}" for w in facts.work),
         f"register:{','.join(facts.register)}",
@@ -275,7 +292,7 @@ def _owner_lines(facts: SharingFacts) -> list[str]:
     if not paid:
         return []
     return [
-        *(f"dividend:{identity(canonical(policy))}:{amount}" for policy, amount in paid),
+        *(f"dividend:{policy.identity}:{amount}" for policy, amount in paid),
         *(f"share:{code}:{held}" for code, held in facts.shares),
         f"members:{','.join(facts.members)}",
     ]
@@ -297,7 +314,7 @@ def _by_policy(
 ) -> tuple[tuple[Policy, int], ...]:
     pools: dict[str, tuple[Policy, int]] = {}
     for facts in bookings:
-        key = identity(canonical(facts.policy))
+        key = facts.policy.identity
         pool = pools[key][1] if key in pools else 0
         pools[key] = (facts.policy, pool + amount_of(split_booking(facts)))
     return tuple(pools[key] for key in sorted(pools))

@@ -19,7 +19,7 @@ from cbt.errors import NoPolicyInForce, NotFound
 from cbt.experiences.models import Option
 from cbt.experiences.pricing import CostLine
 from cbt.payments.models import Capture, CaptureFee, Refund
-from cbt.payments.queries import list_money
+from cbt.payments.queries import list_money_of_departures
 from cbt.payments.records import Money
 from cbt.payments.reported import Dispute
 from cbt.revenue.models import PolicyVersion, Preparation, ServiceRecord, Settlement
@@ -86,26 +86,17 @@ def list_policies(session: Session, community_id: int) -> list[AdoptedPolicy]:
     return [AdoptedPolicy(*row) for row in rows]
 
 
+def list_policies_of(session: Session, references: Sequence[str]) -> tuple[AdoptedPolicy, ...]:
+    """The versions that bookings were sold under, in the order in which they took effect."""
+    sold_under = select(Booking.policy_version_id).where(Booking.reference.in_(references))
+    rows = session.execute(_POLICIES.where(_VERSION.c.id.in_(sold_under)))
+    return tuple(AdoptedPolicy(*row) for row in rows)
+
+
 def _first(rows: Iterable[Any]) -> AdoptedPolicy | None:
     for row in rows:
         return AdoptedPolicy(*row)
     return None
-
-
-def find_unreported_fee(session: Session, departure_id: int) -> str | None:
-    """A booking's reference whose payment's fee is not known yet, or None when all are."""
-    return session.scalar(
-        select(Booking.reference)
-        .join(Capture, Capture.booking_id == Booking.id)
-        .outerjoin(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .where(
-            Booking.departure_id == departure_id,
-            Capture.buys.is_(True),
-            CaptureFee.capture_id.is_(None),
-        )
-        .order_by(Booking.id)
-        .limit(1)
-    )
 
 
 _CAPTURE, _FEE, _REFUND = table_of(Capture), table_of(CaptureFee), table_of(Refund)
@@ -156,9 +147,9 @@ def list_booking_facts(
         .where(Booking.departure_id.in_(ids), Booking.state.in_((*PAID, BookingState.CANCELLED)))
         .order_by(Booking.departure_id, Booking.id)
     ).all()
-    money = list_money(session, [row.id for row in rows])
-    fees = _fees(session, [row.id for row in rows])
-    costs = _costs(session, [row.id for row in rows if row.state in PAID])
+    money = list_money_of_departures(session, ids)
+    fees = _fees(session, ids)
+    costs = _costs(session, ids)
     facts: dict[int, list[BookingFacts]] = defaultdict(list)
     cancelled: set[str] = set()
     for row in rows:
@@ -287,48 +278,46 @@ def get_booking_facts(session: Session, departure_id: int, reference: str) -> Bo
     raise NotFound(thing="split")
 
 
-def _fees(session: Session, booking_ids: Sequence[int]) -> dict[int, int]:
+def _fees(session: Session, departure_ids: Sequence[int]) -> dict[int, int]:
     """What providers kept of what bought each booking, less what they gave back of it.
 
     What a dispute cost before the split is among them.
     """
-    kept = (
-        select(Capture.booking_id, CaptureFee.amount_satang)
-        .join(CaptureFee, CaptureFee.capture_id == Capture.id)
-        .where(Capture.booking_id.in_(booking_ids), Capture.buys.is_(True))
-    )
-    disputed = (
-        select(Dispute.booking_id, Dispute.fee_satang)
-        .join(Capture, Capture.id == Dispute.capture_id)
-        .where(
-            Dispute.booking_id.in_(booking_ids),
-            Dispute.was_split.is_(False),
-            Capture.buys.is_(True),
-        )
-    )
-    returned = (
-        select(Refund.booking_id, -Refund.fee_returned_satang)
-        .join(Capture, Capture.id == Refund.capture_id)
-        .where(Refund.booking_id.in_(booking_ids), Capture.buys.is_(True))
-    )
     fees: dict[int, int] = defaultdict(int)
-    for booking_id, amount in session.execute(union_all(kept, disputed, returned)):
-        fees[booking_id] += int(amount)
+    for booking_id, amount in session.execute(_FEES, {"departures": departure_ids}):
+        fees[booking_id] += amount
     return fees
 
 
-def _costs(session: Session, booking_ids: Sequence[int]) -> dict[int, list[Cost]]:
+_BOOKING, _COST = table_of(Booking), table_of(BookingCost)
+_OF_DEPARTURES = _BOOKING.c.departure_id.in_(bindparam("departures", expanding=True))
+_BUYS = _CAPTURE.c.buys.is_(True)
+_FEES = union_all(
+    select(_BOOKING.c.id, _FEE.c.amount_satang)
+    .join(_CAPTURE, _CAPTURE.c.booking_id == _BOOKING.c.id)
+    .join(_FEE, _FEE.c.capture_id == _CAPTURE.c.id)
+    .where(_OF_DEPARTURES, _BUYS),
+    select(_BOOKING.c.id, _DISPUTE.c.fee_satang)
+    .join(_DISPUTE, _DISPUTE.c.booking_id == _BOOKING.c.id)
+    .join(_CAPTURE, _CAPTURE.c.id == _DISPUTE.c.capture_id)
+    .where(_OF_DEPARTURES, _BUYS, _DISPUTE.c.was_split.is_(False)),
+    select(_BOOKING.c.id, -_REFUND.c.fee_returned_satang)
+    .join(_REFUND, _REFUND.c.booking_id == _BOOKING.c.id)
+    .join(_CAPTURE, _CAPTURE.c.id == _REFUND.c.capture_id)
+    .where(_OF_DEPARTURES, _BUYS),
+)
+_COSTS = (
+    select(_BOOKING.c.id, _COST.c.code, _COST.c.amount_satang)
+    .join(_COST, (_COST.c.booking_id == _BOOKING.c.id) & (_COST.c.revision == _BOOKING.c.revision))
+    .where(_OF_DEPARTURES)
+    .order_by(_COST.c.booking_id, _COST.c.line)
+)
+
+
+def _costs(session: Session, departure_ids: Sequence[int]) -> dict[int, list[Cost]]:
     costs: dict[int, list[Cost]] = defaultdict(list)
-    for row in session.execute(
-        select(BookingCost.booking_id, BookingCost.code, BookingCost.amount_satang)
-        .join(
-            Booking,
-            (Booking.id == BookingCost.booking_id) & (Booking.revision == BookingCost.revision),
-        )
-        .where(BookingCost.booking_id.in_(booking_ids))
-        .order_by(BookingCost.booking_id, BookingCost.line)
-    ):
-        costs[row.booking_id].append(Cost(row.code, row.amount_satang))
+    for booking_id, code, amount in session.execute(_COSTS, {"departures": departure_ids}):
+        costs[booking_id].append(Cost(code, amount))
     return costs
 
 
@@ -375,7 +364,16 @@ def list_sharing_facts(
     `settlements` gives each departure's settlement number and day of service.
     """
     booked = list_booking_facts(session, settlements)
-    work = list_work(session, settlements)
+    return sharing_facts_of(session, settlements, booked, list_work(session, settlements))
+
+
+def sharing_facts_of(
+    session: Session,
+    settlements: Mapping[int, tuple[int, date]],
+    booked: Mapping[int, Sequence[BookingFacts]],
+    work: Mapping[int, Sequence[WorkRow]],
+) -> dict[int, SharingFacts]:
+    """The same where the facts of the departures' bookings, and their work, are read already."""
     prepared = list_preparation_costs(session, settlements)
     return {
         departure_id: with_owners(
@@ -384,16 +382,16 @@ def list_sharing_facts(
                 departure_id=departure_id,
                 service_on=service_on,
                 number=number,
-                pools=pools_of(booked[departure_id]),
+                pools=pools_of(booked.get(departure_id, ())),
                 work=tuple(
                     Work(row.household, row.task, row.units, row.minutes)
-                    for row in work[departure_id]
+                    for row in work.get(departure_id, ())
                 ),
-                register=_register(work[departure_id]),
+                register=_register(work.get(departure_id, ())),
                 prepared=paid_for_preparation(
-                    booked[departure_id], prepared.get(departure_id, {}), number
+                    booked.get(departure_id, ()), prepared.get(departure_id, {}), number
                 ),
-                dividends=dividends_of(booked[departure_id]),
+                dividends=dividends_of(booked.get(departure_id, ())),
             ),
         )
         for departure_id, (number, service_on) in settlements.items()

@@ -1,50 +1,28 @@
 """Adopting policies, recording work, settling departures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from cbt.bookings import queries as bookings
-from cbt.bookings.hold import close_departure
-from cbt.bookings.models import Departure
 from cbt.bookings.records import TripCard
-from cbt.bookings.states import DepartureState
 from cbt.clock import village_day
 from cbt.communities.queries import get_community_by_id, list_memberships, list_register
-from cbt.communities.services import lock_community, next_settlement_number
+from cbt.communities.services import lock_community
 from cbt.db import db, transaction
 from cbt.errors import (
-    AlreadySettled,
-    ChoiceWaits,
-    DepartureUnknown,
-    DisputeOpen,
-    FeeNotReported,
-    GoodwillWaits,
-    NothingToSettle,
-    NotYetDelivered,
-    NoWorkRecorded,
     PolicyOverlaps,
     PolicyTooEarly,
-    PreviewOutdated,
-    PromiseWaits,
     ResolutionInvalid,
     WorkInvalid,
 )
-from cbt.ledger import services as ledger
-from cbt.payments.queries import (
-    find_choosing,
-    find_open_dispute,
-    find_open_promise,
-    find_waiting_goodwill,
-)
-from cbt.revenue import posting, queries, work
+from cbt.revenue import queries, settling, work
 from cbt.revenue.adoption import ResolutionProblem
-from cbt.revenue.models import PolicyVersion, Preparation, Settlement
+from cbt.revenue.models import PolicyVersion, Preparation
 from cbt.revenue.period_queries import last_closed_day
 from cbt.revenue.policy import identity, parse
-from cbt.revenue.posting import BookingFacts, SharingFacts
 from cbt.revenue.records import AdoptedPolicy, NewPreparation, NewWork, Preview, Resolution
 from cbt.revenue.work_rules import WorkProblem
 
@@ -198,13 +176,13 @@ def _require_open(session: Session, community_id: int, trip: TripCard) -> None:
 def preview_settlement(community_id: int, departure_id: int) -> Preview:
     """Compute a settlement without posting it.
 
-    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, WorkDisputed, DisputeOpen or
-    FeeNotReported.
+    Raises DepartureUnknown, NothingToSettle, NoWorkRecorded, WorkDisputed, ChoiceWaits, GoodwillWaits,
+    DisputeOpen, FeeNotReported, CostsExceedIncome or DiscountTooLarge.
     """
-    session = db.session()
-    number = 1 + get_community_by_id(session, community_id).settlements
-    booked, sharing = _facts(session, community_id, departure_id, number)
-    return Preview(tuple(booked), sharing)
+    outlook = settling.get_outlook(db.session(), community_id, [departure_id])
+    for obstacle in outlook.obstacles.values():
+        raise obstacle
+    return outlook.previews[departure_id]
 
 
 def settle(
@@ -213,74 +191,26 @@ def settle(
     """Split a delivered departure's bookings and share its pool out; return the settlement number.
 
     One transaction: one entry for each booking, one for the sharing-out. `previewed` is the
-    fingerprint of the preview that the person agreed to. Raises DepartureUnknown, AlreadySettled,
-    NotYetDelivered, NothingToSettle, NoWorkRecorded, WorkDisputed, WorkUnconfirmed, PromiseWaits,
-    DisputeOpen, FeeNotReported, or PreviewOutdated when something changed since; and then writes
-    nothing.
+    fingerprint of the preview that the person agreed to. Raises AlreadySettled, NotYetDelivered,
+    WorkUnconfirmed, PromiseWaits, what `preview_settlement` raises, or PreviewOutdated when something
+    changed since; and then writes nothing.
     """
     with transaction() as session:
-        book_id = lock_community(session, community_id)
-        trip = bookings.get_trip(session, community_id, departure_id)
-        if trip.state == DepartureState.SETTLED:
-            raise AlreadySettled
-        if trip.ends_at > now:
-            raise NotYetDelivered
-        zone = get_community_by_id(session, community_id).zone
-        work.require_seen(session, trip, zone, now)
-        number = next_settlement_number(session, community_id)
-        close_departure(session, departure_id)
-        untold = find_open_promise(session, departure_id, now)
-        if untold is not None:  # cash that is written down after the split could never enter it
-            raise PromiseWaits(reference=untold)
-        booked, sharing = _facts(session, community_id, departure_id, number)
-        if Preview(tuple(booked), sharing).fingerprint != previewed:
-            raise PreviewOutdated
-        actor = f"person:{person_id}"
-        for facts in booked:
-            ledger.post(session, book_id, posting.split_draft(facts, actor), now)
-        ledger.post(session, book_id, posting.sharing_draft(sharing, actor), now)
-        session.execute(
-            insert(Settlement),
-            {
-                "community_id": community_id,
-                "departure_id": departure_id,
-                "number": number,
-                "service_on": sharing.service_on,
-                "facts": posting.sharing_input(sharing),
-                "settled_at": now,
-                "settled_by": person_id,
-            },
+        numbers = settling.settle_departures(
+            session, community_id, {departure_id: previewed}, person_id, now
         )
-        return number
+        return numbers[departure_id]
 
 
-def _facts(
-    session: Session, community_id: int, departure_id: int, number: int
-) -> tuple[list[BookingFacts], SharingFacts]:
-    service_on = session.scalar(
-        select(Departure.starts_on).where(
-            Departure.id == departure_id, Departure.community_id == community_id
-        )
-    )
-    if service_on is None:
-        raise DepartureUnknown
-    booked = queries.list_booking_facts(session, [departure_id])[departure_id]
-    if not booked:
-        raise NothingToSettle
-    sharing = queries.list_sharing_facts(session, {departure_id: (number, service_on)})
-    if not sharing[departure_id].work and any(pool for _p, pool in sharing[departure_id].pools):
-        raise NoWorkRecorded
-    work.require_undisputed(session, departure_id)
-    choosing = find_choosing(session, departure_id)
-    if choosing is not None:  # its money is not shared out, and would look so afterwards
-        raise ChoiceWaits(reference=choosing)
-    asked = find_waiting_goodwill(session, departure_id)
-    if asked is not None:  # settling would decide over what a second person has not agreed to
-        raise GoodwillWaits(reference=asked)
-    disputed = find_open_dispute(session, departure_id)
-    if disputed is not None:  # what the booking brought in is not known before
-        raise DisputeOpen(reference=disputed)
-    silent = queries.find_unreported_fee(session, departure_id)
-    if silent is not None:  # a split without the fee could never be put right afterwards
-        raise FeeNotReported(reference=silent)
-    return booked, sharing[departure_id]
+def settle_all(
+    community_id: int, previewed: Mapping[int, str], person_id: int, now: datetime
+) -> dict[int, int]:
+    """Settle several departures at once, all or none; return the settlement number of each.
+
+    `previewed` is {departure: fingerprint of its preview}; they are numbered by the hour at which they
+    began. One transaction. Raises what `settle` raises of the first that cannot be settled.
+    """
+    if not previewed:
+        return {}
+    with transaction() as session:
+        return settling.settle_departures(session, community_id, previewed, person_id, now)

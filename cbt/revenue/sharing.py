@@ -38,19 +38,20 @@ def share(
     total or weight, HouseholdUnknown for a code outside the register, NoWorkRecorded when nobody
     has weight.
     """
-    if total_satang < 0 or any(weight < 0 for weight in weights.values()):
+    if total_satang < 0 or min(weights.values(), default=0) < 0:
         raise AmountInvalid(amount=total_satang)
-    sharers = [code for code in register if weights.get(code)]
+    if not weights.keys() <= set(register):
+        raise HouseholdUnknown(household=min(weights.keys() - set(register)))
     whole = sum(weights.values())
-    for code in sorted(weights.keys() - set(register)):
-        raise HouseholdUnknown(household=code)
     if not whole:
         raise NoWorkRecorded
     parts = dict.fromkeys(weights, 0)
-    for code in sharers:
-        parts[code] = total_satang * weights[code] // whole
+    remainders = {}
+    for code in register:
+        if weight := weights.get(code):
+            parts[code], remainders[code] = divmod(total_satang * weight, whole)
     left_over = total_satang - sum(parts.values())
-    for code in spare_order(total_satang, weights, register, turn)[:left_over]:
+    for code in _round_the_circle(remainders, turn)[:left_over]:
         parts[code] += 1
     return parts
 
@@ -59,10 +60,19 @@ def spare_order(
     total_satang: int, weights: Mapping[str, int], register: Sequence[str], turn: int
 ) -> list[str]:
     """The households that share, in the order in which spare satang are given out."""
-    sharers = [code for code in register if weights.get(code)]
-    whole = sum(weights[code] for code in sharers)
-    place = {code: (number - turn) % len(sharers) for number, code in enumerate(sharers)}
-    return sorted(sharers, key=lambda code: (-(total_satang * weights[code] % whole), place[code]))
+    whole = sum(weights.values())
+    remainders = {
+        code: total_satang * weights[code] % whole for code in register if weights.get(code)
+    }
+    return _round_the_circle(remainders, turn)
+
+
+def _round_the_circle(remainders: Mapping[str, int], turn: int) -> list[str]:
+    """The largest remainder first; of equal ones whoever comes first, counted from `turn` on."""
+    sharers = list(remainders)
+    start = turn % len(sharers)
+    circle = sharers[start:] + sharers[:start]
+    return sorted(circle, key=remainders.__getitem__, reverse=True)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ the auditor recomputes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from cbt.errors import AmountInvalid, CostsExceedIncome, DiscountTooLarge
 from cbt.money import bp_of
@@ -38,8 +39,7 @@ class Cost:
     amount_satang: int
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One share of a booking's money. `bp` of `base_satang` is its exact claim; 0 bp: at cost.
 
     `bound` says what decided instead: the most or the least that the policy allows, or that there
@@ -81,16 +81,18 @@ def split(
     gives the discount. Raises AmountInvalid, or CostsExceedIncome or DiscountTooLarge before any
     part exists. Source: design of the default policy, rules PRD-01 and PRD-03.
     """
-    if min(net_satang, payment_fee_satang, preparation_satang) < 0 or any(
-        cost.amount_satang < 0 for cost in costs
-    ):
+    if min(net_satang, payment_fee_satang, preparation_satang) < 0:
         raise AmountInvalid(amount=net_satang)
-    before = [Part(PartKind.COST, cost.code, cost.amount_satang) for cost in costs]
+    before = []
+    for cost in costs:
+        if cost.amount_satang < 0:
+            raise AmountInvalid(amount=net_satang)
+        before.append(Part(PartKind.COST, cost.code, cost.amount_satang))
     before.append(Part(PartKind.PAYMENT_FEE, PartKind.PAYMENT_FEE, payment_fee_satang))
     before.append(_intermediary(net_satang, policy))
     if preparation_satang:
         before.append(Part(PartKind.PREPARATION, PartKind.PREPARATION, preparation_satang))
-    taken = sum(part.amount_satang for part in before)
+    taken = sum([part.amount_satang for part in before])
     if taken > net_satang:
         raise CostsExceedIncome(net=net_satang, costs=taken)
     return (*before, *_buckets(net_satang - taken, policy, discount))
@@ -102,11 +104,14 @@ def intermediary_satang(net_satang: int, policy: Policy) -> int:
 
 
 def _intermediary(net: int, policy: Policy) -> Part:
-    share, bp = bp_of(net, policy.intermediary_bp), policy.intermediary_bp
-    cap = policy.intermediary_cap_satang
-    bound = Bound.CAP if cap is not None and share > cap else None
-    amount = cap if bound and cap is not None else share
+    bp = policy.intermediary_bp
+    amount, bound = _capped(bp_of(net, bp), policy.intermediary_cap_satang)
     return Part(PartKind.INTERMEDIARY, PartKind.INTERMEDIARY, amount, bp, net, bound)
+
+
+def _capped(amount: int, cap: int | None) -> tuple[int, Bound | None]:
+    """At most the cap, and whether that decided."""
+    return (amount, None) if cap is None or amount <= cap else (cap, Bound.CAP)
 
 
 def _buckets(received: int, policy: Policy, discount: Borne | None) -> list[Part]:
@@ -120,19 +125,22 @@ def _buckets(received: int, policy: Policy, discount: Borne | None) -> list[Part
     wanted = policy.limits_of(Bucket.PROVIDER).floor_satang or 0
     least = min(wanted, money)
     left = money - least
-    fixed = [
-        Part(PartKind.FIXED, bucket, policy.fixed[bucket])
-        for bucket in policy.buckets
-        if bucket in policy.fixed
-    ]
-    for number, part in enumerate(fixed):
-        fixed[number], left = _serve(part, left)
-    base = money - sum(part.amount_satang for part in fixed)
-    funds = [_share(bucket, base, policy) for bucket in policy.buckets if bucket != Bucket.PROVIDER]
-    for number, part in enumerate(funds):
-        funds[number], left = _serve(part, left)
-    for number, part in enumerate(funds):
-        funds[number], left = _lift(part, policy, left)
+    fixed = []
+    for bucket in policy.buckets if policy.fixed else ():
+        if bucket in policy.fixed:
+            part = _served(Part(PartKind.FIXED, bucket, policy.fixed[bucket]), left)
+            left -= part.amount_satang
+            fixed.append(part)
+    base = money - sum([part.amount_satang for part in fixed])
+    funds = []
+    for bucket, bp, limits in policy.funds:
+        amount, bound = _capped(bp_of(base, bp), limits.cap_satang)
+        part = _served(Part(PartKind.BUCKET, bucket, amount, bp, base, bound), left)
+        left -= part.amount_satang
+        funds.append(part)
+    for number, part in enumerate(funds if policy.limits else ()):
+        funds[number] = _lifted(part, policy, left)
+        left -= funds[number].amount_satang - part.amount_satang
     pool = Part(
         PartKind.BUCKET,
         Bucket.PROVIDER,
@@ -144,30 +152,21 @@ def _buckets(received: int, policy: Policy, discount: Borne | None) -> list[Part
     return _give([*fixed, pool, *funds], discount)
 
 
-def _share(bucket: Bucket, base: int, policy: Policy) -> Part:
-    """A fund's basis points of the distributable income, at most its cap."""
-    amount, cap = bp_of(base, policy.shares[bucket]), policy.limits_of(bucket).cap_satang
-    bound = Bound.CAP if cap is not None and amount > cap else None
-    amount = amount if cap is None else min(amount, cap)
-    return Part(PartKind.BUCKET, bucket, amount, policy.shares[bucket], base, bound)
-
-
-def _serve(part: Part, left: int) -> tuple[Part, int]:
-    """A part with as much of its amount as there is, and what is left after it."""
+def _served(part: Part, left: int) -> Part:
+    """A part with as much of its amount as there is."""
     if part.amount_satang <= left:
-        return part, left - part.amount_satang
-    return replace(part, amount_satang=left, bound=Bound.SHORT), 0
+        return part
+    return part._replace(amount_satang=left, bound=Bound.SHORT)
 
 
-def _lift(part: Part, policy: Policy, left: int) -> tuple[Part, int]:
+def _lifted(part: Part, policy: Policy, left: int) -> Part:
     """A fund's part lifted towards its floor out of what is left for the households."""
     floor = policy.limits_of(Bucket(part.code)).floor_satang
     if floor is None or part.amount_satang >= floor:
-        return part, left
-    more = min(floor - part.amount_satang, left)
-    amount = part.amount_satang + more
+        return part
+    amount = min(floor, part.amount_satang + left)
     bound = Bound.FLOOR if amount == floor else Bound.SHORT
-    return replace(part, amount_satang=amount, bound=bound), left - more
+    return part._replace(amount_satang=amount, bound=bound)
 
 
 def _give(parts: list[Part], discount: Borne | None) -> list[Part]:
@@ -178,6 +177,6 @@ def _give(parts: list[Part], discount: Borne | None) -> list[Part]:
         if part.kind == PartKind.BUCKET and part.code == discount.bearer:
             amount = part.amount_satang - discount.amount_satang
             if amount >= 0:
-                parts[number] = replace(part, amount_satang=amount)
+                parts[number] = part._replace(amount_satang=amount)
                 return parts
     raise DiscountTooLarge(bearer=discount.bearer)

@@ -4,7 +4,8 @@ A record falls into parts, one a household; each is confirmed by its content. Se
 docs/decisions/017-work-turns-and-shares.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -148,8 +149,14 @@ class Record:
 
 def list_records(session: Session, departure_ids: Iterable[int]) -> dict[int, Record]:
     """The work records of some departures, each with confirmations and disputes."""
+    return records_of(session, queries.list_work(session, departure_ids), departure_ids)
+
+
+def records_of(
+    session: Session, work: Mapping[int, Sequence[WorkRow]], departure_ids: Iterable[int]
+) -> dict[int, Record]:
+    """The same where the rows of the work are read already."""
     ids = list(departure_ids)
-    work = queries.list_work(session, ids)
     said: dict[tuple[int, str], list[WorkConfirmation]] = {}
     for confirmation, code in session.execute(
         select(WorkConfirmation, Household.code)
@@ -158,15 +165,17 @@ def list_records(session: Session, departure_ids: Iterable[int]) -> dict[int, Re
         .order_by(WorkConfirmation.id)
     ):
         said.setdefault((confirmation.departure_id, code), []).append(confirmation)
-    disputes = _list_disputes(session, ids)
+    disputes: dict[int, list[DisputeLine]] = defaultdict(list)
+    for each in _list_disputes(session, ids):
+        disputes[each.departure_id].append(each)
     return {
         departure_id: Record(
             departure_id,
             tuple(
                 _part(departure_id, rows, said.get((departure_id, code), []))
-                for code, rows in _by_household(work[departure_id]).items()
+                for code, rows in _by_household(work.get(departure_id, ())).items()
             ),
-            tuple(each for each in disputes if each.departure_id == departure_id),
+            tuple(disputes[departure_id]),
         )
         for departure_id in ids
     }
@@ -603,24 +612,27 @@ def _disputed(line: DisputeLine) -> WorkDisputed:
 # --- before settling -----------------------------------------------------------------------------
 
 
-def require_undisputed(session: Session, departure_id: int) -> None:
-    """Raise WorkDisputed while a household's dispute over a record has no answer."""
-    open_ = [each for each in _list_disputes(session, [departure_id]) if each.is_open]
-    if open_:
-        raise _disputed(open_[0])
+def find_dispute(record: Record) -> WorkDisputed | None:
+    """What to say while a household's dispute over a record has no answer."""
+    return _disputed(record.open_disputes[0]) if record.open_disputes else None
 
 
-def find_wait(record: Record, trip: TripCard) -> datetime | None:
-    """From when on a record may be settled that is not confirmed as a whole; None where it is."""
+def find_wait(record: Record, ends_at: datetime) -> datetime | None:
+    """From when on a record may be settled that is not confirmed as a whole; None where it is.
+
+    `ends_at` is when its trip ends.
+    """
     return max(
-        (settle_from(each.recorded_at, trip.ends_at) for each in record.unconfirmed), default=None
+        (settle_from(each.recorded_at, ends_at) for each in record.unconfirmed), default=None
     )
 
 
-def require_seen(session: Session, trip: TripCard, zone: str, now: datetime) -> None:
-    """Raise WorkUnconfirmed while a part that nobody confirmed has not lain open for two days."""
-    record = get_record(session, trip.id)
-    until = find_wait(record, trip)
-    if until is not None and until > now:
-        names = ", ".join(each.household for each in record.unconfirmed)
-        raise WorkUnconfirmed(households=names, day=village_day(until, zone))
+def find_unseen(
+    record: Record, ends_at: datetime, zone: str, now: datetime
+) -> WorkUnconfirmed | None:
+    """What to say while a part that nobody confirmed has not lain open for two days."""
+    until = find_wait(record, ends_at)
+    if until is None or until <= now:
+        return None
+    names = ", ".join(each.household for each in record.unconfirmed)
+    return WorkUnconfirmed(households=names, day=village_day(until, zone))

@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 
 from cbt.bookings.terms import (
     DEFAULT,
+    FLOOR,
+    LONGEST_NAME,
     MOST_DAYS,
     Deposit,
+    Kept,
     Terms,
     TermsProblem,
     Tier,
+    balance_due_at,
     canonical,
     deposit_satang,
     meets_floor,
     parse,
+    preview,
     quote_refund,
 )
 from cbt.config import ROOT
@@ -278,3 +283,30 @@ def test_less_than_nothing_paid_is_refused():
 def test_a_time_without_a_zone_is_no_instant():
     with pytest.raises(AssertionError):
         quote_refund(DEFAULT, 1, BEGINS, BEGINS.replace(tzinfo=None))
+
+
+def test_a_name_of_the_longest_and_a_deposit_at_each_limit_are_written():
+    longest = Terms("n" * LONGEST_NAME, FLOOR, Deposit(1, MOST_DAYS))
+    assert parse(canonical(longest)) == longest
+    most = Terms("n", FLOOR, Deposit(9_999, 0))
+    assert parse(canonical(most)) == most
+
+
+def test_the_rest_is_due_so_many_days_before_the_start_or_at_it():
+    terms = Terms("n", FLOOR, Deposit(2_000, 14))
+    assert balance_due_at(terms, BEGINS) == BEGINS - timedelta(days=14)
+    assert balance_due_at(Terms("n", FLOOR), BEGINS) == BEGINS
+
+
+def test_a_preview_shows_each_step_and_the_day_after_it():
+    """All back until 30 days before, half until 15; then 20 of 100.05 until the day itself."""
+    terms = Terms("n", (*FLOOR, Tier(0, 2_000)))
+    assert preview(terms, 10_005) == [
+        Kept(30, 10_000, 0),
+        Kept(29, 5_000, 5_003),
+        Kept(15, 5_000, 5_003),
+        *(Kept(days, 2_000, 8_004) for days in (14, 10, 7, 3, 1, 0)),
+    ]
+    assert [each.days_before for each in preview(Terms("n", (Tier(1, 100),)), 1)] == [
+        *(30, 15, 10, 7, 3, 1, 0),
+    ]

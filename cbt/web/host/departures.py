@@ -270,7 +270,7 @@ def show_departure(departure_id: int, sheet: Sheet) -> str:
 def _looked_at(record: work.Record, trip: TripCard, now: datetime) -> dict[str, object]:
     """Who confirmed and who disputes the record, what looks odd in it, and from when it is settled."""
     person_id = the_reader().person_id
-    wait = work.find_wait(record, trip)
+    wait = work.find_wait(record, trip.ends_at)
     ids = [each.recorded_by for each in record.parts]
     ids += [each.confirmed_by for each in record.parts if each.confirmed_by]
     ids += [id_ for each in record.disputes for id_ in (each.answerer_id, each.answered_by) if id_]
