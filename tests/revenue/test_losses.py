@@ -529,3 +529,12 @@ def test_what_the_bank_took_back_of_such_a_dispute_is_owed_to_the_guest_again(vi
     take_back.take_back_losses(LATER)
     assert db.session.scalar(select(func.sum(TakeBack.lost_satang))) == 20_000
     assert faults(village) == []
+
+
+def test_a_correction_that_was_sent_twice_is_asked_for_once(village):
+    first = ask(village)
+    assert ask(village) == first
+    assert ask(village, reason="the net was H02's") != first
+    assert count(Correction) == 2
+    decide(village, first)
+    assert ask(village) not in (None, first)

@@ -72,7 +72,7 @@ class Reaper:
         event.listen(engine, "after_cursor_execute", self._after)
         event.listen(engine, "commit", self._commits)
         self._commit = engine.dialect.do_commit
-        engine.dialect.do_commit = self._committed  # type: ignore[method-assign]
+        engine.dialect.do_commit = self._committed
 
     def arm(self, plan: Plan | None, way: Way = abandon) -> None:
         """A new process begins; `plan` is when it dies, None for never."""

@@ -10,7 +10,7 @@ from cbt.bookings import hold as holding
 from cbt.bookings.hold import Details, HoldRequest
 from cbt.bookings.models import Booking, Departure
 from cbt.bookings.states import BookingState, DepartureState
-from cbt.db import db
+from cbt.db import Base, Condition, db
 from cbt.errors import CbtError
 from cbt.payments import cancel, change, pay, take_in
 from cbt.payments.models import Attempt, Capture, Credit, Refund
@@ -18,7 +18,7 @@ from cbt.payments.provider import AttemptState, PayMethod
 from cbt.worker import policy_for
 from tests import factories
 from tests.payments.stripe_village import ERRAND
-from tests.simulation.world import ACCOUNT, Step, World, kind
+from tests.simulation.world import ACCOUNT, Effects, Step, World, kind
 from tests.stripe_double.state import ApiError
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
@@ -68,7 +68,7 @@ def hold(world: World, session: Session) -> Step | None:
     return Step("holds", do, counting(Booking.request_key == key, of=Booking))
 
 
-def counting(*conditions, of):  # type: ignore[no-untyped-def]
+def counting(*conditions: Condition, of: type[Base]) -> Effects:
     """How many rows of a table fit."""
 
     def effects(session: Session) -> int:

@@ -9,6 +9,7 @@ from cbt.bookings import arrivals
 from cbt.bookings.arrivals import Scan
 from cbt.bookings.models import Booking, CheckIn, Departure, NoShow
 from cbt.bookings.states import PAID, BookingState, DepartureState, EndReason
+from cbt.db import Condition
 from cbt.errors import CbtError
 from cbt.ledger.queries import balances
 from cbt.payments import (
@@ -41,6 +42,7 @@ from cbt.revenue.models import ServiceRecord, Settlement
 from cbt.revenue.records import NewWork
 from cbt.revenue.work_models import WorkAnswer, WorkDispute
 from tests.simulation.guests import attempts, counting
+from tests.simulation.process import Deed
 from tests.simulation.world import APPROVED_FROM, Step, World, kind
 
 JOBS = ("boat", "guide", "cook")
@@ -422,15 +424,14 @@ def ask_goodwill_late(world: World, session: Session) -> Step | None:
     return asking_goodwill(world, session, name, BookingState.SETTLED)
 
 
-def refund_in(world: World, session: Session, *conditions) -> Refund | None:  # type: ignore[no-untyped-def]
+def refund_in(world: World, session: Session, *conditions: Condition) -> Refund | None:
     return world.pick(
         session.scalars(select(Refund).where(*conditions).order_by(Refund.id).limit(5)).all()
     )
 
 
-def deciding(session: Session, refund: Refund, name: str, wanted: RefundState, do) -> Step:  # type: ignore[no-untyped-def]
-    """A refund's decision; approved ones go on at once, so that they are anything but requested."""
-    refund_id = refund.id
+def deciding(refund_id: int, name: str, wanted: RefundState, do: Deed) -> Step:
+    """A refund's decision: what was agreed to goes on at once, and is then anything but requested."""
 
     def effects(session: Session) -> int:
         state = session.scalar(select(Refund.state).where(Refund.id == refund_id))
@@ -455,7 +456,7 @@ def approve_refund(world: World, session: Session) -> Step | None:
     def do(now: datetime) -> None:
         give_back.approve_refund(world.village.id, refund_id, person_id, now)
 
-    return deciding(session, refund, "agrees to a refund", RefundState.APPROVED, do)
+    return deciding(refund_id, "agrees to a refund", RefundState.APPROVED, do)
 
 
 @kind("refuses goodwill", 1)
@@ -469,7 +470,7 @@ def refuse_goodwill(world: World, session: Session) -> Step | None:
     def do(_now: datetime) -> None:
         give_back.cancel_refund(world.village.id, refund_id, person_id)
 
-    return deciding(session, refund, "refuses goodwill", RefundState.CANCELLED, do)
+    return deciding(refund_id, "refuses goodwill", RefundState.CANCELLED, do)
 
 
 @kind("gives money back by hand", 4)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from cbt.communities import services as communities
 from cbt.communities.models import Household
 from cbt.communities.queries import get_household
+from cbt.db import Condition
 from cbt.errors import CbtError
 from cbt.revenue import close, fund_use, line_disputes, pay_out, payout_queries, services
 from cbt.revenue.close_facts import AuditFacts, StepCode, list_steps
@@ -26,7 +27,7 @@ from cbt.revenue.statements import get_statement
 from tests import factories
 from tests.revenue import closing
 from tests.simulation.guests import counting
-from tests.simulation.world import Step, World, kind
+from tests.simulation.world import Effects, Step, World, kind
 
 LEAST = 1_000
 PAPER = Evidence("certificate.pdf", b"%PDF-1.7 certificate")
@@ -174,7 +175,7 @@ def name_payee(world: World, session: Session) -> Step | None:
     return Step("names a payee", do, any_of(counting(Payee.holder == holder, of=Payee)))
 
 
-def any_of(effects):  # type: ignore[no-untyped-def]
+def any_of(effects: Effects) -> Effects:
     """Saying the same anew takes the place of what was said: at least once is once."""
     return lambda session: min(1, effects(session))
 
@@ -210,7 +211,7 @@ def drafted(session: Session) -> PayoutBatch | None:
     return session.scalar(select(PayoutBatch).where(PayoutBatch.state == BatchState.DRAFTED))
 
 
-def in_state(number: int, state: BatchState):  # type: ignore[no-untyped-def]
+def in_state(number: int, state: BatchState) -> Effects:
     return counting(PayoutBatch.number == number, PayoutBatch.state == state, of=PayoutBatch)
 
 
@@ -248,7 +249,7 @@ def line_in(world: World, session: Session, state: LineState) -> PayoutLine | No
     return world.pick(rows.all())
 
 
-def stage(line_id: int, step: Stage):  # type: ignore[no-untyped-def]
+def stage(line_id: int, step: Stage) -> Effects:
     return counting(PayoutStep.line_id == line_id, PayoutStep.step == step, of=PayoutStep)
 
 
@@ -343,7 +344,7 @@ def claim_in(world: World, session: Session, state: ClaimState) -> FundClaim | N
     return world.pick(rows.all())
 
 
-def approver(world: World, session: Session, *conditions) -> int:  # type: ignore[no-untyped-def]
+def approver(world: World, session: Session, *conditions: Condition) -> int:
     before = session.scalars(select(FundApproval.person_id).where(*conditions)).all()
     people = (world.treasurer, world.second, world.coordinator)
     return next(each for each in people if each not in before)

@@ -127,7 +127,8 @@ def simulate(
 ) -> Report:
     """Live as many lives as the deaths ask for, each on a fresh database; return what happened.
 
-    `after_life` is told what happened so far.     Raises AssertionError, naming the seed and the step, for whatever is lost, torn or doubled.
+    `after_life` is told what happened so far. Raises AssertionError, with the seed and the step, for
+    whatever is lost, torn or doubled.
     """
     report = Report(seed)
     lives = max(1, -(-wanted.deaths // DEATHS_PER_LIFE))
