@@ -21,8 +21,9 @@ def test_baht_are_read_as_satang(typed, satang):
 
 @pytest.mark.parametrize("typed", ["", "-1", "1.234", "1,23", "ten", "1e3", "1 000", "0x10", "."])
 def test_what_is_no_amount_is_refused(typed):
-    with pytest.raises(AmountInvalid):
+    with pytest.raises(AmountInvalid) as refused:
         parse_baht(typed)
+    assert refused.value.facts == {"text": typed}
 
 
 @given(st.integers(0, 10**12 - 1))

@@ -68,8 +68,7 @@ def _worked(booking: BookingFacts, sharing: SharingFacts) -> Mapping[str, int]:
     """By account, what the pool that this booking's money went into became."""
     for policy, shared in share_out(sharing):
         if policy == booking.policy:
-            surplus = {chart.fund(shared.surplus): shared.surplus_satang}
-            return _accounts(shared.parts) | (surplus if shared.surplus_satang else {})
+            return {**_accounts(shared.parts), chart.fund(shared.surplus): shared.surplus_satang}
     return {}
 
 

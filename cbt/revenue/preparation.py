@@ -27,8 +27,7 @@ def allot(
     costs' shares by the largest remainder, ties in the community's turn. Both sides sum to the same:
     all costs, or all that was left. Raises what `sharing.share` raises.
     """
-    wanted = sum(costs.values())
-    total = min(wanted, sum(available))
+    total = min(sum(costs.values()), sum(available))
     by_booking = []
     left = total
     for amount in available:
@@ -37,5 +36,5 @@ def allot(
         left -= part
     if not total:
         return Allotment(tuple(by_booking), {})
-    parts = dict(costs) if total == wanted else share(total, costs, register, turn)
+    parts = share(total, costs, register, turn)
     return Allotment(tuple(by_booking), {code: parts[code] for code in register if parts.get(code)})

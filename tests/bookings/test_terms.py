@@ -310,3 +310,12 @@ def test_a_preview_shows_each_step_and_the_day_after_it():
     assert [each.days_before for each in preview(Terms("n", (Tier(1, 100),)), 1)] == [
         *(30, 15, 10, 7, 3, 1, 0),
     ]
+
+
+def test_a_quote_is_told_in_utc_and_names_what_cannot_have_been_paid():
+    quote = quote_refund(DEFAULT, 100, BEGINS, BEGINS - timedelta(days=40))
+    assert quote.until is not None
+    assert quote.until.tzinfo is UTC
+    with pytest.raises(AmountInvalid) as refused:
+        quote_refund(DEFAULT, -1, BEGINS, BEGINS)
+    assert refused.value.facts == {"amount": -1}

@@ -9,13 +9,17 @@ from cbt.errors import PolicyInvalid
 from cbt.revenue.policy import (
     ALWAYS,
     DEFAULT,
+    LONGEST_NAME,
+    MOST_SATANG,
     Bucket,
     DividendRule,
     Limits,
     Policy,
     ProviderRule,
+    Task,
     canonical,
     identity,
+    is_plain,
     parse,
     read,
 )
@@ -213,3 +217,69 @@ def test_what_is_not_exactly_a_second_version_is_refused(text):
 def test_a_text_that_may_not_be_adopted_can_still_be_read_for_its_draft():
     unfinished = replace(SECOND, shares={**SECOND.shares, Bucket.PROVIDER: 0})
     assert read(canonical(unfinished)) == unfinished
+
+
+def problems_of(policy):
+    with pytest.raises(PolicyInvalid) as refused:
+        parse(canonical(policy))
+    return refused.value.facts["problems"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({Bucket.MGMT: 701}, ("POL-01", {"sum": 10_001})),
+        (
+            {Bucket.PROVIDER: 8_500, Bucket.MGMT: -1_000, Bucket.WELFARE: 1_500},
+            ("POL-01", {"sum": 10_000}),
+        ),
+        ({Bucket.PROVIDER: 4_999, Bucket.WELFARE: 3_301}, ("POL-02", {"provider": 4_999})),
+        ({Bucket.MGMT: 2_501, Bucket.PROVIDER: 5_999}, ("POL-06", {"mgmt": 2_501})),
+    ],
+)
+def test_a_problem_tells_the_number_that_breaks_the_rule(changes, problem):
+    broken = replace(DEFAULT, shares={**DEFAULT.shares, **changes})
+    assert problems_of(broken) == (problem,)
+
+
+def test_every_other_problem_tells_its_number_too():
+    bare = dict(zip(ALWAYS, (10_000, 0, 0, 0, 0, 0), strict=True))
+    assert problems_of(replace(DEFAULT, shares=bare)) == (("POL-03", {"funds": 0}),)
+    greedy = replace(DEFAULT, intermediary_bp=3_001)
+    assert problems_of(greedy) == (("POL-07", {"intermediary": 3_001}),)
+    assert problems_of(replace(DEFAULT, rates={Task.BOAT: 0})) == (("RATES", {}),)
+    without = {code: bp for code, bp in DEFAULT.shares.items() if code != Bucket.REVOLVE}
+    missing = replace(SECOND, shares={**without, Bucket.WELFARE: 1_000, Bucket.DIVIDEND: 0})
+    assert problems_of(missing) == (("POL-01", {"sum": 10_000}),)
+
+
+def test_a_fixed_satang_for_the_smallest_fund_is_a_fund_and_all_the_rest_may_go_to_households():
+    bare = dict(zip(ALWAYS, (10_000, 0, 0, 0, 0, 0), strict=True))
+    only = replace(DEFAULT, version=2, shares=bare, fixed={Bucket.REVOLVE: 1})
+    assert parse(canonical(only)) == only
+
+
+def test_each_limit_itself_may_be_adopted():
+    most = replace(
+        SECOND,
+        name="n" * LONGEST_NAME,
+        limits={Bucket.MGMT: Limits(MOST_SATANG, MOST_SATANG)},
+        intermediary_cap_satang=MOST_SATANG,
+        fixed={Bucket.WELFARE: MOST_SATANG},
+    )
+    assert parse(canonical(most)) == most
+    old = replace(DEFAULT, name="n" * (LONGEST_NAME + 1))  # the first version never asked
+    assert parse(canonical(old)) == old
+
+
+def test_a_name_may_hold_what_divides_a_line():
+    named = replace(SECOND, name="Rule: boats: 2")
+    assert parse(canonical(named)) == named
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\x07", "\u200e", "\u2028", "\u2029", "\ud800", "\ue000", "\u0378"]
+)
+def test_what_hides_in_a_name_is_not_plain(hidden):
+    assert is_plain("a b") is True
+    assert is_plain(f"a{hidden}b") is False

@@ -307,3 +307,14 @@ def test_outside_money_is_held_by_nobody_here():
     ]
     assert sum(found.values()) == sum(part.amount_satang for part in kept) == 84_500
     assert [part.bound for part in kept if part.bound] == [Bound.CAP]
+
+
+def test_a_pool_without_money_keeps_no_other_from_being_shared_out():
+    both = sharing(BOOKED, pools=((DEFAULT, 0), (RICH, 60_875)))
+    assert [policy for policy, _shared in share_out(both)] == [RICH]
+
+
+def test_a_dividend_that_is_shared_alike_says_so():
+    alike = sharing(BOOKED, shares=())
+    rules = {leg.rule for leg in sharing_draft(alike, "").legs if leg.source == "pool:dividend"}
+    assert rules == {"dividend:equal"}

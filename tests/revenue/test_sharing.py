@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
 from cbt.revenue.policy import DEFAULT, Bucket, ProviderRule, Task
-from cbt.revenue.sharing import Work, share, share_pool, weigh
+from cbt.revenue.sharing import PoolShare, Work, share, share_pool, spare_order, weigh
 from tests.strategies import HOUSEHOLDS, thorough, weights
 from tests.twins import slow_rates_first, slow_share
 
@@ -41,14 +41,16 @@ def test_without_work_nothing_is_shared():
 
 
 def test_a_household_outside_the_register_cannot_share():
-    with pytest.raises(HouseholdUnknown):
+    with pytest.raises(HouseholdUnknown) as refused:
         share(100, {"a": 1, "stranger": 1}, ABC, 1)
+    assert refused.value.facts == {"household": "stranger"}
 
 
 @pytest.mark.parametrize(("total", "weight"), [(-1, 1), (1, -1)], ids=["total", "weight"])
 def test_a_negative_amount_is_refused(total, weight):
-    with pytest.raises(AmountInvalid):
+    with pytest.raises(AmountInvalid) as refused:
         share(total, {"a": weight, "b": 1}, ABC, 1)
+    assert refused.value.facts == {"amount": total}
 
 
 def test_weight_is_units_times_rate_summed_over_tasks():
@@ -200,3 +202,53 @@ def test_without_work_nothing_is_shared_by_rates_either(policy):
         share_pool(100, 100, policy, {"a": 0}, ABC, 1)
     with pytest.raises(HouseholdUnknown):
         share_pool(100, 100, policy, {"stranger": 1}, ABC, 1)
+
+
+def test_work_without_a_rate_weighs_nothing():
+    work = [Work("a", Task.COOK, 3, 60), Work("b", Task.BOAT, 2, 60)]
+    assert weigh(work, {Task.BOAT: 500}) == {"a": 0, "b": 1_000}
+
+
+@given(total=totals, given_weights=weights(50), turn=turns)
+def test_spare_satang_go_to_the_first_of_the_order_that_is_shown(total, given_weights, turn):
+    parts = share(total, given_weights, HOUSEHOLDS, turn)
+    whole = sum(given_weights.values())
+    spare = {code for code, part in parts.items() if part > total * given_weights[code] // whole}
+    order = spare_order(total, given_weights, HOUSEHOLDS, turn)
+    assert sorted(order) == sorted(code for code, weight in given_weights.items() if weight)
+    assert set(order[: len(spare)]) == spare
+
+
+@pytest.mark.parametrize(
+    ("rule", "surplus", "pool", "shared"),
+    [
+        pytest.param(
+            *(ProviderRule.BY_WORK, Bucket.PROVIDER, 60),
+            PoolShare(60, {"a": 20, "b": 40}, {}, Bucket.PROVIDER),
+            id="by-work",
+        ),
+        pytest.param(
+            *(ProviderRule.RATES_FIRST, Bucket.DEVELOP, 20),
+            PoolShare(20, {"a": 7, "b": 13}, {}, Bucket.PROVIDER),
+            id="too-little",
+        ),
+        pytest.param(
+            *(ProviderRule.RATES_FIRST, Bucket.DEVELOP, 30),
+            PoolShare(30, {"a": 10, "b": 20}, {"a": 10, "b": 20}, Bucket.DEVELOP),
+            id="just-enough",
+        ),
+        pytest.param(
+            *(ProviderRule.RATES_FIRST, Bucket.DEVELOP, 31),
+            PoolShare(31, {"a": 10, "b": 20}, {"a": 10, "b": 20}, Bucket.DEVELOP, 1),
+            id="to-its-fund",
+        ),
+        pytest.param(
+            *(ProviderRule.RATES_FIRST, Bucket.PROVIDER, 60),
+            PoolShare(60, {"a": 20, "b": 40}, {"a": 10, "b": 20}, Bucket.PROVIDER),
+            id="back-to-work",
+        ),
+    ],
+)
+def test_a_pool_is_told_with_what_was_agreed_of_it(rule, surplus, pool, shared):
+    policy = replace(DEFAULT, version=2, provider_rule=rule, surplus=surplus)
+    assert share_pool(pool, pool, policy, {"a": 10, "b": 20}, ABC, 0) == shared

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, CostsExceedIncome, DiscountTooLarge
 from cbt.revenue.policy import DEFAULT, Bucket, Limits, Policy
-from cbt.revenue.split import Borne, Bound, Cost, PartKind, split
+from cbt.revenue.split import Borne, Bound, Cost, Part, PartKind, split
 from tests.strategies import every_policy, policies, policies_2, thorough
 from tests.twins import slow_split
 
@@ -275,3 +275,46 @@ def test_the_order_in_which_parts_are_served(money, amounts):
     parts = split(money, [], 0, LIMITED)[2:]
     assert tuple(part.amount_satang for part in parts) == amounts
     assert sum(amounts) == money
+
+
+@pytest.mark.parametrize(
+    ("net", "cost", "amount"), [(-1, 0, -1), (100, -1, 100)], ids=["net", "cost"]
+)
+def test_a_refused_amount_is_named(net, cost, amount):
+    with pytest.raises(AmountInvalid) as refused:
+        split(net, [Cost("insurance", cost)], 0, DEFAULT)
+    assert refused.value.facts == {"amount": amount}
+
+
+def test_the_intermediarys_part_says_of_what_it_is():
+    policy = replace(DEFAULT, version=2, intermediary_bp=300, intermediary_cap_satang=30)
+    assert split(1_000, [], 0, policy)[1] == Part(
+        PartKind.INTERMEDIARY, "intermediary", 30, 300, 1_000, None
+    )
+    assert split(1_100, [], 0, policy)[1].bound == Bound.CAP
+
+
+@pytest.mark.parametrize(
+    ("net", "least", "amount", "bound"),
+    [
+        pytest.param(1_000, None, 780, None, id="no-least"),
+        pytest.param(1_000, 700, 780, None, id="more-than-the-least"),
+        pytest.param(1_000, 999, 999, Bound.FLOOR, id="lifted"),
+        pytest.param(1_000, 1_000, 1_000, Bound.FLOOR, id="just-enough"),
+        pytest.param(1_000, 1_001, 1_000, Bound.SHORT, id="too-little"),
+    ],
+)
+def test_the_households_part_says_what_decided_it(net, least, amount, bound):
+    limits = {} if least is None else {Bucket.PROVIDER: Limits(floor_satang=least)}
+    parts = split(net, [], 0, replace(DEFAULT, version=2, limits=limits))
+    [pool] = [part for part in parts if part.code == Bucket.PROVIDER]
+    assert (pool.amount_satang, pool.bound) == (amount, bound)
+
+
+def test_a_part_that_just_fits_is_not_called_short_nor_lifted():
+    fixed = replace(DEFAULT, version=2, fixed={Bucket.WELFARE: 500})
+    served = [part for part in split(500, [], 0, fixed) if part.kind == PartKind.FIXED]
+    assert [(part.amount_satang, part.bound) for part in served] == [(500, None)]
+    limits = {Bucket.WELFARE: Limits(floor_satang=50)}
+    parts = split(1_000, [], 0, replace(DEFAULT, version=2, limits=limits))
+    assert [part.bound for part in parts if part.code == Bucket.WELFARE] == [None]
