@@ -136,7 +136,7 @@ class Village:
 
     def close(self) -> Rate:
         """Checklist, rules, figures, one person, a second one, statements, root, platform's signature."""
-        audit = self.audit = run_audit(self.card)
+        audit = self.audit = run_audit(self.card, CLOSED).facts
         assert audit.is_clean
         return rate_of(lambda: self._close(audit), 1, self.beside)
 

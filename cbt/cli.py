@@ -8,16 +8,19 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
+from cbt.audit.bundle import write_bundle
 from cbt.audit.findings import Outcome, is_clean
+from cbt.audit.rounding import words_of
 from cbt.audit.verify import verify
-from cbt.clock import utc_now
+from cbt.clock import read_day, utc_now
 from cbt.communities.queries import get_community
 from cbt.db import grants, snapshot
 from cbt.demo import load
-from cbt.errors import DemoFileInvalid, NotFound
-from cbt.i18n import LANGUAGES, use_language
+from cbt.errors import CbtError, DemoFileInvalid, NotFound
+from cbt.i18n import LANGUAGES, _, use_language
 from cbt.ledger import queries as books
 from cbt.ledger.journal import Format
+from cbt.web.errors import message_for
 from cbt.web.labels import finding_words, label, subject_words
 from cbt.worker import run_due, run_for_ever
 
@@ -73,6 +76,30 @@ def audit_verify(slug: str, language: str) -> None:
     with use_language(language):
         _print_outcomes(outcomes)
     sys.exit(0 if is_clean(outcomes) else 1)
+
+
+@audit.command("bundle")
+@click.option("--community", "slug", required=True, help="The community's slug.")
+@click.option("--from", "first", required=True, help="The first day of a month, YYYY-MM-DD.")
+@click.option("--to", "last", required=True, help="The last day of a month, YYYY-MM-DD.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, writable=True, path_type=Path)
+)
+@with_appcontext
+def audit_bundle(slug: str, first: str, last: str, out: Path) -> None:
+    """Write what is needed to recompute whole months without us; see docs/bundle.md."""
+    with snapshot() as session:
+        try:
+            community = get_community(session, slug)
+            digest = write_bundle(session, community, read_day(first), read_day(last), out)
+        except NotFound:
+            raise click.ClickException(f"there is no community {slug}") from None
+        except ValueError as error:
+            raise click.ClickException(f"not a day: {error}") from None
+        except CbtError as error:
+            with use_language("en"):
+                raise click.ClickException(str(message_for(error))) from None
+    print(f"Wrote {out}. Its manifest has the SHA-256 {digest}.")
 
 
 @click.group("ledger")
@@ -132,6 +159,19 @@ def _print_outcomes(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         print(
             f"{outcome.result:8} {outcome.check:10} {outcome.looked_at:7}  {label(outcome.check)}"
+            f"{_measured(outcome)}"
         )
         for finding in outcome.findings:
             print(f"    {subject_words(finding.subject)}: {finding_words(finding)}")
+
+
+def _measured(outcome: Outcome) -> str:
+    """How far off the household is that rounding carried furthest."""
+    furthest = max(outcome.drifts, key=lambda each: abs(each.satang), default=None)
+    if furthest is None:
+        return ""
+    return _(
+        " (furthest: %(household)s, %(drift)s satang)",
+        household=furthest.household,
+        drift=words_of(furthest),
+    )

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from random import uniform
 from time import monotonic, sleep
 from typing import Any
@@ -32,6 +32,7 @@ from sqlalchemy import (
     Time,
     TypeDecorator,
     event,
+    select,
 )
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
@@ -40,6 +41,9 @@ from sqlalchemy.pool import Pool
 BUSY_SECONDS = 15
 RESTED_SECONDS = 5
 """After so long without work a connection to a server is asked whether it still stands."""
+
+SAID_AGAIN_WITHIN = timedelta(minutes=10)
+"""How long the same words of the same person are taken for the same form, sent once more."""
 
 _WRITING = "cbt_writing"
 
@@ -171,6 +175,19 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         del session.info["in_use_case"]
+
+
+def find_same(session: Session, model: type[Base], at: str, now: datetime, **said: Any) -> Any:
+    """The key of what was said in the very same words a moment ago, or None. A step.
+
+    Whoever gets no answer sends a form once more; `at` is the column of when it was said. Needs the
+    lock under which such things are written.
+    """
+    table = table_of(model)
+    same = [table.c[name] == value for name, value in said.items()]
+    [key] = table.primary_key.columns
+    just_now = table.c[at].between(now - SAID_AGAIN_WITHIN, now)
+    return session.scalar(select(key).where(just_now, *same).order_by(key).limit(1))
 
 
 @contextmanager

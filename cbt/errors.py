@@ -63,6 +63,10 @@ class Invalid(CbtError):
     status = 422
 
 
+class BundleSpanInvalid(Invalid):
+    """facts: first, last. An auditor's bundle covers whole months, the first day to the last."""
+
+
 class UnitNotSold(Invalid):
     """facts: unit. The option has no price for this kind of guest."""
 
@@ -179,6 +183,14 @@ class TurnInvalid(Invalid):
     """facts: problem. Something about turns that cannot be written down."""
 
 
+class WageInvalid(Invalid):
+    """facts: problem (amount, day, source, province). A daily minimum wage that nobody can mean."""
+
+
+class ConsentInvalid(Invalid):
+    """facts: earliest, latest. A household can agree until a day between these two."""
+
+
 class FundUseInvalid(Invalid):
     """facts: fund. Money of this fund is not for that, or not for nobody."""
 
@@ -275,8 +287,20 @@ class EventRefused(Invalid):
     status = 400
 
 
+class CaseInvalid(Invalid):
+    """facts: problem. A finding is about something that is there, with days for an answer."""
+
+
 class CommunityNotSample(Invalid):
     """A real community cannot take pretended payments."""
+
+
+class EditionInvalid(Invalid):
+    """facts: line, problem. An edition of the standard cannot be read."""
+
+
+class ScoreUnfounded(Invalid):
+    """facts: score, evidenced. A score beyond 0 to 4, or above the indices that have evidence."""
 
 
 # --- not now, or not any more --------------------------------------------------------------------
@@ -374,6 +398,14 @@ class HoldLapsed(Refused):
     """The time of the hold is over; its places were given back."""
 
 
+class EditionTaken(Refused):
+    """facts: name. There is an edition of this name; editions are never changed."""
+
+
+class ScoresMissing(Refused):
+    """facts: left. Items of an assessment have no score yet."""
+
+
 class StateForbids(Refused):
     """facts: thing, state, wanted. The life cycle has no such step."""
 
@@ -462,6 +494,10 @@ class ReferenceUsed(Refused):
     """facts: reference. This bank reference already proves another payment."""
 
 
+class SaidAlready(Refused):
+    """The same person wrote down the same a moment ago."""
+
+
 class CeilingExceeded(Refused):
     """facts: which (once, yearly), most_satang. The community set a ceiling for this purpose."""
 
@@ -538,6 +574,18 @@ class SignerInside(Refused):
     """Whoever co-signs from outside has no other part in the community or in this close."""
 
 
+class AccusedCloses(Refused):
+    """Whom a finding is about, or who has a part in the community, does not end it."""
+
+
+class SampleEmpty(Refused):
+    """Nothing was split in the month, so there is nothing to draw from."""
+
+
+class SignOffBlocked(Refused):
+    """facts: obstacles. Something stands between a mentor and the signature of a month."""
+
+
 class KeyLocked(Refused):
     """The password does not open the key that it should."""
 
@@ -548,6 +596,12 @@ class SignInFailed(Refused):
     """The name and password do not belong together."""
 
     status = 422
+
+
+class BundleCell(CbtError):
+    """facts: table, column, cell. A record holds what no column of a bundle may: nothing is written."""
+
+    status = 500
 
 
 class RecordDamaged(CbtError):

@@ -188,8 +188,9 @@ def format_number(number: int) -> str:
 
 def format_baht(satang: int, *, exact: bool = True) -> str:
     """Satang as baht. `exact` always prints both decimals; else whole baht stay whole."""
-    number = format_baht_number(satang, exact=exact)
-    return f"{number} บาท" if language() == "th" else f"฿{number}"
+    number = format_baht_number(abs(satang), exact=exact)
+    sign = "−" if satang < 0 else ""
+    return f"{sign}{number} บาท" if language() == "th" else f"{sign}฿{number}"
 
 
 def format_baht_number(satang: int, *, exact: bool = True) -> str:

@@ -35,3 +35,8 @@ def share_rounded_up_at_half(amount_satang: int, rate: Decimal) -> int:
 def bp_of(amount_satang: int, bp: int) -> int:
     """`bp` basis points of an amount of at least 0, rounded down to the satang."""
     return amount_satang * bp // BP_WHOLE
+
+
+def bp_near(part_satang: int, whole_satang: int) -> int:
+    """The part in basis points of the whole, rounded half up; for showing. 0 of nothing."""
+    return (2 * part_satang * BP_WHOLE + whole_satang) // (2 * whole_satang) if whole_satang else 0

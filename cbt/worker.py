@@ -12,6 +12,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from cbt.audit.case_work import get_case_by_id
+from cbt.audit.runs import audit_due
 from cbt.bookings import calendar_file
 from cbt.bookings.departures import keep_ready
 from cbt.bookings.feed_sync import refresh_all
@@ -30,10 +32,12 @@ from cbt.bookings.states import BookingState, EndReason
 from cbt.bookings.waitlist import offer_places
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community_by_id
+from cbt.communities.vulnerable import forget_ended
 from cbt.config import Settings
 from cbt.db import db
-from cbt.i18n import _, pick, use_language
+from cbt.i18n import _, format_day, language, pick, use_language
 from cbt.ledger.selftest import require_protected_books
+from cbt.notices.mail import subject_line
 from cbt.notices.services import forget_old, send_due, smtp_sender
 from cbt.payments.account_changes import settle_proposals
 from cbt.payments.account_rules import ProposalState, takes_effect_alone_at
@@ -48,10 +52,13 @@ from cbt.payments.reconcile import reconcile
 from cbt.payments.take_in import look_up_unpaid_attempts
 from cbt.people.queries import list_money_people, list_names
 from cbt.pulse import beat
+from cbt.revenue.follow_ups import tell_what_visits_paid_for
 from cbt.revenue.queries import get_policy_in_force
 from cbt.revenue.take_back import take_back_losses
+from cbt.web import follow_words
+from cbt.web.case_words import case_words
 from cbt.web.health import WORKER
-from cbt.web.labels import LABELS, label, provider_words, receiver_words
+from cbt.web.labels import LABELS, label, provider_words, receiver_words, subject_words
 
 log = logging.getLogger("cbt.worker")
 
@@ -88,12 +95,15 @@ def duties(app: Flask) -> list[Duty]:
         Duty("let shares bear losses", timedelta(minutes=1), take_back_losses),
         Duty("look up refunds", timedelta(minutes=5), partial(look_up_refunds, providers)),
         Duty("remind of balances", timedelta(hours=1), remind_of_balances),
+        Duty("tell what visits paid for", timedelta(hours=1), tell_what_visits_paid_for),
         Duty("remind of refunds", timedelta(hours=1), remind_refunds),
         Duty("change accounts", timedelta(minutes=10), partial(settle_proposals, providers)),
         Duty("reconcile", timedelta(minutes=10), partial(reconcile, providers)),
         Duty("reconcile fully", timedelta(days=1), partial(reconcile, providers, full=True)),
         Duty("read outside calendars", timedelta(seconds=30), partial(refresh_all, fetch)),
+        Duty("audit the books", timedelta(seconds=10), audit_due),
         Duty("forget guests", timedelta(hours=6), forget_guests),
+        Duty("forget consents", timedelta(hours=6), forget_ended),
         Duty("forget events", timedelta(hours=6), forget_bodies),
         Duty("forget mails", timedelta(hours=6), forget_old),
     ]
@@ -120,6 +130,9 @@ def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if "proposal_id" in facts:
             with use_language(facts["in_language"]):
                 return {**facts, **_account_facts(session, facts, settings)}
+        if "case_id" in facts:
+            with use_language(facts["in_language"]):
+                return {**facts, **_finding_facts(session, facts, settings)}
         if "reference" not in facts:
             full = {**facts, **_trip_facts(session, facts["departure_id"], settings)}
             if "waiting_id" in facts:
@@ -139,6 +152,7 @@ def letter_facts(app: Flask) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 "party": _party_words(session, booking),
                 "public_url": settings.public_url,
                 "address": address,
+                **_follow_up_words(facts, settings, community.slug),
                 "choose_until": _choose_until(booking),
             }
             if booking.confirmed_at:
@@ -182,10 +196,44 @@ def _account_facts(session: Session, facts: dict[str, Any], settings: Settings) 
     }
 
 
+def _finding_facts(session: Session, facts: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """What is said of a step of a finding, to those whom it concerns."""
+    case = get_case_by_id(session, facts["case_id"])
+    step = case.steps[facts["step"] - 1]
+    community = get_community_by_id(session, case.community_id)
+    of = f"/{facts['in_language']}"
+    page = (
+        f"{of}/mentor/{community.slug}/findings/{case.number}"
+        if facts["to_mentor"]
+        else f"{of}/host/{community.slug}/money/findings/{case.number}"
+    )
+    return {
+        "community": community,
+        "title": subject_line(f"finding_{step.step}"),
+        "number": case.number,
+        "severity": label(case.severity),
+        "about": subject_words(case.subject),
+        "machine_words": case_words(case),
+        "said": step.words,
+        "who": list_names(session, [step.done_by])[step.done_by],
+        "answer_by": format_day(step.answer_by, "full") if step.answer_by else "",
+        "address": settings.public_url + page,
+    }
+
+
 def _account_words(provider: str, told: dict[str, Any]) -> str:
     if not told:
         return ""
     return f"{receiver_words(provider, told['receiver'])} ({pick(told['receiver_name'])})"
+
+
+def _follow_up_words(facts: dict[str, Any], settings: Settings, slug: str) -> dict[str, Any]:
+    """What a visit gave and what a fund was used for, where the notice tells it."""
+    if "gifts" not in facts:
+        return {}
+    words = follow_words.told(facts)
+    page = f"/{language()}/funds/{slug}/{words['fund']}"
+    return {**words, "fund_address": settings.public_url + page}
 
 
 def _words(facts: dict[str, Any]) -> dict[str, Any]:

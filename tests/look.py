@@ -279,6 +279,23 @@ def mentor(camera: Camera, root: str) -> None:
     closed = f"{month_before(utc_now().date()):%Y-%m}"
     camera.visit(f"{root}/mentor/buna-dara/months/{closed}", "mentor-month")
     camera.visit(f"{root}/mentor/buna-dara/lines", "mentor-lines")
+    sample = f"{root}/mentor/buna-dara/months/{closed}/sample"
+    camera.visit(sample, "mentor-sample")
+    if camera.page.locator("main form").count():  # drawn once for all languages and screens
+        camera.page.locator("main form button").click()
+        camera.shoot("mentor-sample-drawn")
+    camera.visit(f"{sample}/1", "mentor-look")
+    camera.visit(f"{root}/mentor/buna-dara/findings/new?about=book", "mentor-finding-new")
+    camera.page.locator("main form .wide").click()
+    camera.shoot("mentor-finding-refused")
+    camera.page.locator("[name=words]").fill("ทดสอบ Test")
+    camera.page.locator("main form .wide").click()
+    camera.shoot("mentor-finding")
+    camera.visit(f"{root}/mentor/buna-dara/findings", "mentor-findings")
+    sign_in(camera, root, "treasurer.buna-dara")
+    camera.visit(f"{root}/host/buna-dara/money/findings", "host-findings")
+    camera.page.locator("ul.todo a").first.click()
+    camera.shoot("host-finding")
 
 
 def sign_in(camera: Camera, root: str, name: str) -> None:

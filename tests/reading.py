@@ -8,7 +8,16 @@ _SILENT = {"script", "style"}
 _SPOKEN = ("aria-label", "alt", "title", "placeholder", "data-less", "data-more", "data-over")
 THAI = re.compile("[\u0e00-\u0e3e\u0e40-\u0e7f]+")  # the baht sign is everybody's
 LATIN = re.compile("[A-Za-z]{2,}")
-NAMES = {"GSTC", "Stripe", "PDF"}  # names of bodies that are the same in every language
+_FILES = {
+    "PDF",
+    "JPEG",
+    "PNG",
+    "CSV",
+    "Excel",
+    "ISO",
+    "pain",
+}  # kinds of files, as people call them
+NAMES = {"GSTC", "Stripe", "SHA", "MB", *_FILES}  # names that are the same in every language
 REFERENCE = re.compile(r"\bB-[2-9A-Z]{6}\b")
 
 

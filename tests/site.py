@@ -73,7 +73,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(instance: Path, *, worker: bool = True, port: int = 0, **settings: str) -> Iterator[str]:
+def served(
+    instance: Path, *, worker: bool = True, port: int = 0, way_in: str = "wsgi", **settings: str
+) -> Iterator[str]:
     """Serve an instance folder by gunicorn, with its worker, and give the address."""
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
@@ -84,10 +86,10 @@ def served(instance: Path, *, worker: bool = True, port: int = 0, **settings: st
         "PUBLIC_URL": address,
         **settings,
     }
-    server = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}"]
+    server = [sys.executable, "-m", "gunicorn", f"{way_in}:app", "--bind", f"127.0.0.1:{port}"]
     commands = [[*server, "--workers", "2", "--no-control-socket", "--log-level", "warning"]]
     if worker:
-        commands.append([sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
+        commands.append([sys.executable, "-m", "flask", "--app", way_in, "worker"])
     children = [subprocess.Popen(each, cwd=ROOT, env=environment) for each in commands]
     try:
         _wait(address + ("/readyz" if worker else "/healthz"))

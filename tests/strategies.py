@@ -1,5 +1,6 @@
 """What random policies, work and weights look like."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from cbt.revenue.policy import (
@@ -12,6 +13,10 @@ from cbt.revenue.policy import (
     ProviderRule,
     Task,
 )
+from tests.conftest import DEEP
+
+thorough = settings(max_examples=10_000 if DEEP else 100, deadline=None)
+"""How often a property of a money rule is tried: often in the nightly run, some times in the plain one."""
 
 FUNDS = [bucket for bucket in Bucket if bucket != Bucket.PROVIDER]
 

@@ -29,6 +29,7 @@ from cbt.people.models import Person
 from cbt.pulse import last_beat
 from cbt.revenue.models import Settlement
 from cbt.web.health import WORKER
+from tests.audit import bundles
 from tests.conftest import DEEP
 from tests.factories import PROVIDERS
 from tests.site import NOW, load_samples, make_settings
@@ -377,3 +378,36 @@ def test_a_database_of_another_shape_is_refused_in_plain_words(tmp_path, caplog)
         assert "This database holds books of another shape. Start with a new" in caplog.text
         db.session.remove()
         db.engine.dispose()
+
+
+# --- the auditor's bundle ------------------------------------------------------------------------
+
+
+def test_audit_bundle_writes_a_month_that_verifies_elsewhere(run, tmp_path):
+    out = tmp_path / "october.zip"
+    days = ("--from", "2026-10-01", "--to", "2569-10-31")  # either era is read
+    result = run("audit", "bundle", "--community", "buna-dara", *days, "--out", str(out))
+    assert result.exit_code == 0, result.output
+    code, told = bundles.run(bundles.copy_verifier(tmp_path / "elsewhere"), out)
+    assert code == 0, told
+    digest = re.search(r"SHA-256 ([0-9a-f]{64})", result.output)[1]
+    assert f"SHA-256 {digest}" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"--community": "nowhere"}, "there is no community nowhere"),
+        ({"--from": "2026-10-02"}, "whole months"),
+        ({"--to": "2026-10-30"}, "whole months"),
+        ({"--to": "2026-08-31"}, "whole months"),
+        ({"--from": "yesterday"}, "not a day"),
+    ],
+)
+def test_audit_bundle_says_what_cannot_be_and_writes_nothing(run, changes, told, tmp_path):
+    given = {"--community": "buna-dara", "--from": "2026-10-01", "--to": "2026-10-31"}
+    given = {**given, "--out": str(tmp_path / "out.zip"), **changes}
+    result = run("audit", "bundle", *[word for pair in given.items() for word in pair])
+    assert result.exit_code == 1
+    assert told in result.output
+    assert list(tmp_path.iterdir()) == []

@@ -1,13 +1,25 @@
 """Somebody who walks through the site in a real browser and looks at every page on the way."""
 
+import io
 import re
 from dataclasses import dataclass, field
 
+import zxingcpp
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
 
 from cbt.demo.load import PASSWORD
 from tests.reading import baht, foreign_words
+
+IS_KEPT = """async () => {
+    const fonts = document.querySelector("[data-fonts]").dataset.fonts.trim().split(" ");
+    const files = document.querySelectorAll("script[src], link[rel=stylesheet]");
+    const kept = await caches.open("statement check");
+    const texts = await Promise.all((await kept.matchAll()).map((each) => each.blob()));
+    return texts.length > fonts.length + files.length;
+}"""
+"""Whether the page that checks statements was kept whole, for where there is no network."""
 
 
 @dataclass
@@ -59,7 +71,10 @@ class Walker:
 
     def sign_in(self, name: str) -> None:
         self.page.context.clear_cookies()
-        self.go("/sign-in")
+        if "/sign-in" in self.seen:
+            self.page.goto(f"{self.root}/sign-in")
+        else:
+            self.go("/sign-in")
         self.page.locator("[name=sign_in_name]").fill(name)
         self.page.locator("[name=password]").fill(PASSWORD)
         self.press("main form button")
@@ -71,3 +86,10 @@ class Walker:
         amounts = [baht(each) for each in rows.locator(".money").all_inner_texts()]
         assert len(names) == len(amounts) == len(set(names))
         return dict(zip(names, amounts, strict=True))
+
+
+def read_code(page: Page) -> str:
+    """What a phone's camera reads in the QR code that the page draws."""
+    picture = Image.open(io.BytesIO(page.locator(".qr svg").screenshot()))
+    [code] = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    return str(code.text)

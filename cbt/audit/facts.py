@@ -3,7 +3,7 @@
 from datetime import date
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, case, func, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from cbt.audit.findings import Check, Fault, Finding, Outcome
@@ -39,7 +39,7 @@ def check_deposits(session: Session, community: CommunityCard) -> Outcome:
     is used what went into bookings. What counts as paid was bought, and its price is the sum of what
     its party pays.
     """
-    on_deposit = _deposits(session, community.book_id)
+    on_deposit = list_deposits(session, community.book_id)
     expected = _expected_deposits(session, community.id)
     findings = [
         Finding(
@@ -233,8 +233,8 @@ def _expected_deposits(session: Session, community_id: int) -> dict[str, int]:
     }
 
 
-def _deposits(session: Session, book_id: int) -> dict[str, int]:
-    """What is on deposit by the books, by subject."""
+def list_deposits(session: Session, book_id: int, up_to: int | None = None) -> dict[str, int]:
+    """What is on deposit by the books, by subject; after entry `up_to`, or after all of them."""
     deposit = (
         select(LedgerAccount.id)
         .where(LedgerAccount.book_id == book_id, LedgerAccount.code == chart.GUEST_DEPOSIT)
@@ -245,6 +245,7 @@ def _deposits(session: Session, book_id: int) -> dict[str, int]:
         select(Entry.subject, func.sum(signed))
         .join(EntryLeg, EntryLeg.entry_id == Entry.id)
         .where(or_(EntryLeg.to_account_id == deposit, EntryLeg.from_account_id == deposit))
+        .where(true() if up_to is None else Entry.seq <= up_to)
         .group_by(Entry.subject)
     )
     return {subject: int(total) for subject, total in rows}

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cbt.audit.drift import Drift
+
 
 class Result(StrEnum):
     PASS = "pass"  # noqa: S105  (the word, not a password)
@@ -25,6 +27,7 @@ class Check(StrEnum):
     DEPOSITS = "deposits"
     SPLITS = "splits"
     SHARING = "sharing"
+    DRIFT = "drift"
     LOSSES = "losses"
     PAYOUTS = "payouts"
     FUNDS = "funds"
@@ -90,6 +93,7 @@ class Fault(StrEnum):
     WORK_UNSEEN = "work_unseen"
     WORK_DISPUTED = "work_disputed"
     ANSWER_ALONE = "answer_alone"
+    DRIFT_LARGE = "drift_large"
     LOSS_DIFFERS = "loss_differs"
     APPROVALS_MISSING = "approvals_missing"
     LOANS_DIFFER = "loans_differ"
@@ -126,11 +130,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A check's answer: how many things it looked at, and what it found."""
+    """A check's answer: how many things it looked at, what it found, and what it measured."""
 
     check: Check
     looked_at: int
     findings: tuple[Finding, ...]
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def result(self) -> Result:

@@ -5,7 +5,17 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cbt.audit import books, closed_periods, facts, funds, losses, payouts, recompute, work
+from cbt.audit import (
+    books,
+    closed_periods,
+    facts,
+    funds,
+    losses,
+    payouts,
+    recompute,
+    rounding,
+    work,
+)
 from cbt.audit.findings import Check, Fault, Finding, Outcome
 from cbt.communities.records import CommunityCard
 
@@ -19,6 +29,7 @@ _CHECKS: dict[Check, Callable[[Session, CommunityCard], Outcome]] = {
     Check.DEPOSITS: facts.check_deposits,
     Check.SPLITS: recompute.check_splits,
     Check.SHARING: recompute.check_sharing,
+    Check.DRIFT: rounding.check_drift,
     Check.LOSSES: losses.check_losses,
     Check.PAYOUTS: payouts.check_payouts,
     Check.FUNDS: funds.check_funds,

@@ -26,7 +26,10 @@ def forget_guests(now: datetime) -> int:
             session,
             now - FORGET_GUEST_AFTER,
             Booking.guest_name.is_not(None),
-            {"guest_name": None, "guest_email": None, "guest_phone": None},
+            {
+                **dict.fromkeys(("guest_name", "guest_email", "guest_phone")),
+                "follow_up_agreed_at": None,
+            },
         )
         return needs + people + _forget_waiting(session, now - FORGET_WAITING_AFTER)
 

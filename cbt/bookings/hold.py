@@ -437,7 +437,10 @@ def extend_once(reference: str, now: datetime) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """Who comes and how to reach them; needs only with consent to keep them until after the trip."""
+    """Who comes and how to reach them; needs only with consent to keep them until after the trip.
+
+    `follow_up`: they want one mail about what their visit paid for.
+    """
 
     name: str
     email: str
@@ -445,6 +448,7 @@ class Details:
     food_needs: str
     access_needs: str
     consent: bool
+    follow_up: bool = False
 
 
 _SAVE_DETAILS = (
@@ -460,7 +464,7 @@ _SAVE_DETAILS = (
             each: bindparam(each)
             for each in (
                 *("guest_name", "guest_email", "guest_phone"),
-                *("food_needs", "access_needs", "needs_consent_at"),
+                *("food_needs", "access_needs", "needs_consent_at", "follow_up_agreed_at"),
             )
         }
     )
@@ -483,6 +487,7 @@ def save_details(reference: str, details: Details, now: datetime) -> None:
         "food_needs": details.food_needs or None,
         "access_needs": details.access_needs or None,
         "needs_consent_at": now if details.consent else None,
+        "follow_up_agreed_at": now if details.follow_up and details.email else None,
     }
     with transaction() as session:
         if session.scalar(_SAVE_DETAILS, values) is None:

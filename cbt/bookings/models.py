@@ -228,6 +228,8 @@ class Booking(Base):
     food_needs: Mapped[str | None]
     access_needs: Mapped[str | None]
     needs_consent_at: Mapped[datetime | None]
+    follow_up_agreed_at: Mapped[datetime | None]
+    """The guest wants one mail about what the visit paid for; emptied when it is written."""
 
 
 class BookingLine(Base):

@@ -367,6 +367,7 @@ _GUEST: list[Any] = [
     _BOOKING.c.guest_phone,
     _BOOKING.c.food_needs,
     _BOOKING.c.access_needs,
+    _BOOKING.c.follow_up_agreed_at,
 ]
 _BOOKINGS = (
     select(*_BOOKING_CARD, *_GUEST, *_TRIP)

@@ -88,6 +88,7 @@ class Guest:
     phone: str | None
     food_needs: str | None
     access_needs: str | None
+    follow_up_agreed_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,36 @@ class Member(Base):
     left_on: Mapped[date | None]
 
 
+class VulnerableHousehold(Base):
+    """A household that agreed to be counted as vulnerable until a day. Deleted when it is over."""
+
+    __tablename__ = "vulnerable_household"
+
+    household_id: Mapped[int] = mapped_column(ForeignKey("household.id"), primary_key=True)
+    ends_on: Mapped[date]
+    agreed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    agreed_at: Mapped[datetime]
+
+
+class MinimumWage(Base):
+    """A province's daily minimum wage from a day on, in satang, with where it was read."""
+
+    __tablename__ = "minimum_wage"
+    __table_args__ = (
+        CheckConstraint("daily_satang > 0", "positive"),
+        Index("ix_minimum_wage_province_code", "province_code", "effective_on"),
+        APPEND_ONLY,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    province_code: Mapped[str]
+    daily_satang: Mapped[int]
+    effective_on: Mapped[date]
+    source: Mapped[str]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
 # --- what households own together ----------------------------------------------------------------
 
 

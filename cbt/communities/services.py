@@ -10,6 +10,7 @@ from cbt.communities import chart
 from cbt.communities.models import Community, Household, Member
 from cbt.communities.records import Founding
 from cbt.db import transaction
+from cbt.errors import NameTaken
 from cbt.i18n import Localized
 from cbt.ledger import services as ledger
 from cbt.ledger.models import CREDIT, DEBIT
@@ -51,9 +52,15 @@ def found_community(founding: Founding) -> int:
 
 
 def add_household(community_id: int, code: str, name: Localized, active_from: date) -> int:
-    """Take a household into the register, after those already in it; return its id."""
+    """Take a household into the register, after those already in it; return its id.
+
+    Raises NameTaken for a code that the register holds, and then writes nothing.
+    """
     with transaction() as session:
         book_id = lock_community(session, community_id)
+        known = (Household.community_id == community_id) & (Household.code == code)
+        if session.scalar(select(Household.id).where(known)) is not None:
+            raise NameTaken(code=code)
         position = session.scalar(
             select(func.count()).where(Household.community_id == community_id)
         )

@@ -24,9 +24,10 @@ from cbt.bookings.states import DepartureState
 from cbt.clock import month_before, to_instant, village_day
 from cbt.communities import services as communities
 from cbt.communities.models import Community
+from cbt.communities.queries import get_community_by_id
 from cbt.communities.records import Founding
 from cbt.db import db
-from cbt.demo import extras, months, owning, paying, scenes
+from cbt.demo import assessing, extras, months, owning, paying, scenes
 from cbt.demo.extras import Extras, options_of, satang
 from cbt.demo.plan import MOST_ADULTS, parties, require_whole
 from cbt.demo.scenes import Deed
@@ -66,6 +67,7 @@ DAYS_AHEAD = 90
 _LEFT_UNSETTLED = timedelta(days=2)
 _BEFORE_THE_MEETING = timedelta(days=3)
 _MENTORED = ("buna-dara", "ban-thep-fai")
+_ASSESSED = "buna-dara"
 _EXPLAINED = "ที่ประชุมรับทราบแล้ว (ตัวอย่าง)"
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, IndexError, KeyError),
@@ -106,6 +108,8 @@ def load_all(providers: Providers, now: datetime, key: PlatformKey | None = None
     mentor = add_person("mentor", "พี่เลี้ยงตัวอย่าง / Sample mentor", PASSWORD, "th", now)
     admin = add_person("admin", "ผู้ดูแลตัวอย่าง / Sample caretaker", PASSWORD, "th", now)
     grant_role(admin, Grant(Role.ADMIN, None), now)
+    viewer = add_person("agency", "หน่วยงานตัวอย่าง / Sample agency", PASSWORD, "th", now)
+    grant_role(viewer, Grant(Role.VIEWER, None), now)
     for file in sorted(FOLDER.glob("*.toml")):
         slug = load_file(file, providers, now, key)
         if slug in _MENTORED:
@@ -113,9 +117,20 @@ def load_all(providers: Providers, now: datetime, key: PlatformKey | None = None
                 select(Community.id).where(Community.slug == slug)
             ).one()
             grant_role(mentor, Grant(Role.MENTOR, community_id), now)
+            if slug == _ASSESSED:
+                _assess(community_id, mentor, now)
             if key is not None:
                 months.co_sign_all_but_last(community_id, mentor, PASSWORD, key, now)
     return True
+
+
+def _assess(community_id: int, mentor_id: int, now: datetime) -> None:
+    card = get_community_by_id(db.session(), community_id)
+    host_id = db.session.scalars(
+        select(Person.id).where(Person.sign_in_name == f"host.{card.slug}")
+    ).one()
+    at = now - timedelta(days=3)
+    assessing.leave_assessments(community_id, card.zone, host_id, mentor_id, at)
 
 
 def list_sign_ins() -> list[tuple[str, str]]:
@@ -125,6 +140,7 @@ def list_sign_ins() -> list[tuple[str, str]]:
         ("treasurer.buna-dara", "treasurer of Buna Dara"),
         ("h03.buna-dara", "a household of Buna Dara: its statement"),
         ("mentor", "DASTA mentor of Buna Dara and Ban Thep Fai: audit"),
+        ("agency", "an agency: totals over communities"),
         ("admin", "caretaker of the platform"),
     ]
 

@@ -42,7 +42,7 @@ def close_next(office: Office, key: PlatformKey, at: datetime) -> None:
     month = close.next_month_to_close(db.session(), community)
     if month is None or last_day_of(month) >= at.date():
         return
-    audit = run_audit(community)
+    audit = run_audit(community, at).facts
     seen = close.look(db.session(), community, month, audit, office.treasurer_id, None, at)
     if not seen.may_close:
         return

@@ -48,21 +48,25 @@ def write(
     entries: Iterable[tuple[int, Draft]],
     sides: Mapping[str, str],
     balances: Mapping[str, int],
+    opening: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
     """The lines of a book's journal: its (number, entry) in order, then every account's balance.
 
-    `balances` is each account's balance on its own side, in satang.
+    `balances` is each account's balance on its own side, in satang; `opening` what accounts held before
+    the first entry, where that is not the first of the book.
     """
     names = account_names(sides)
     first, last = date(2000, 1, 1), date(2000, 1, 1)
     yield f"; The books of {_plain(book)}, in whole satang (100 satang = 1 baht)."
     yield from _opening(format_, names, first)
+    if opening and any(opening.values()):
+        yield from _brought_forward(format_, names, sides, opening, first + timedelta(days=1))
     for seq, draft in entries:
         last = max(last, draft.effective_on)
         yield ""
         yield from _entry(format_, seq, draft, names)
     yield ""
-    signed = {code: balances.get(code, 0) * (1 if sides[code] == "debit" else -1) for code in names}
+    signed = _signed(sides, balances)
     yield from _closing(format_, names, signed, last + timedelta(days=1))
 
 
@@ -74,6 +78,28 @@ def _opening(format_: Format, names: Mapping[str, str], on: date) -> Iterator[st
     yield f'option "title" "{UNIT}"'
     yield f"{on.isoformat()} commodity {UNIT}"
     yield from (f"{on.isoformat()} open {name} {UNIT}" for name in names.values())
+
+
+def _signed(sides: Mapping[str, str], balances: Mapping[str, int]) -> dict[str, int]:
+    return {
+        code: balances.get(code, 0) * (1 if sides[code] == "debit" else -1)
+        for code in sorted(sides)
+    }
+
+
+def _brought_forward(
+    format_: Format,
+    names: Mapping[str, str],
+    sides: Mapping[str, str],
+    opening: Mapping[str, int],
+    on: date,
+) -> Iterator[str]:
+    yield ""
+    about = "brought forward"
+    yield f"{on.isoformat()} * " + (about if format_ == Format.HLEDGER else f'"{about}"')
+    for code, amount in _signed(sides, opening).items():
+        if amount:
+            yield f"  {names[code]}  {amount} {UNIT}"
 
 
 def _entry(format_: Format, seq: int, draft: Draft, names: Mapping[str, str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Before serving: try to change an entry, and refuse to serve if that succeeds."""
+"""Before serving: try to change an entry, look at every append-only table, and refuse if one gives way."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from cbt.db import transaction
+from cbt.db import Base, is_append_only, transaction
 from cbt.errors import LedgerUnprotected
 from cbt.ledger import services
 from cbt.ledger.entries import Draft, Leg
@@ -27,17 +27,29 @@ _SQLITE_ATTEMPTS = {
         " FROM leg WHERE from_account_id = :account"
     ),
 }
-# tried, TRUNCATE would lock out every reader; so we look whether a trigger would refuse it
-_CAN_TRUNCATE = """
+# tried, TRUNCATE would lock out every reader, and tables may be empty; so we look whether a trigger that
+# fires always would refuse each change. That its function refuses at all, the attempts above prove.
+_OPEN_ON_POSTGRESQL = """
 SELECT c.relname FROM pg_class c
-WHERE c.relname IN ('entry', 'leg', 'ledger_account')
+WHERE c.relname = ANY(:tables)
   AND c.relnamespace = current_schema()::regnamespace
-  AND has_table_privilege(c.oid, 'TRUNCATE')
-  AND NOT EXISTS (
-    SELECT 1 FROM pg_trigger t
-    WHERE t.tgrelid = c.oid AND (t.tgtype & 32) <> 0 AND t.tgenabled IN ('A', 'O')
+  AND EXISTS (
+    SELECT 1 FROM (VALUES
+      (8, has_table_privilege(c.oid, 'DELETE')),
+      (16, has_any_column_privilege(c.oid, 'UPDATE')),
+      (32, has_table_privilege(c.oid, 'TRUNCATE'))
+    ) AS verb (bit, is_granted)
+    WHERE is_granted AND NOT EXISTS (
+      SELECT 1 FROM pg_trigger t
+      WHERE t.tgrelid = c.oid AND (t.tgtype & bit) <> 0 AND (t.tgtype & 2) <> 0
+        AND t.tgenabled = 'A' AND t.tgqual IS NULL AND t.tgattr = ''::int2vector
+        AND t.tgfoid = to_regprocedure('refuse_change()')
+    )
   )
+ORDER BY c.relname
 """
+_ON_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
+_VERBS = ("UPDATE", "DELETE")
 _REFUSALS = ("append-only", "permission denied")  # by our trigger, or by a missing grant
 
 
@@ -46,7 +58,7 @@ class _Undo(Exception):
 
 
 def require_protected_books() -> None:
-    """Raise LedgerUnprotected if a posted entry could be changed. Leaves nothing behind."""
+    """Raise LedgerUnprotected if an append-only record could be changed. Leaves nothing behind."""
     try:
         with transaction() as session:
             _try_everything(session)
@@ -67,9 +79,32 @@ def _try_everything(session: Session) -> None:
             if any(words in str(error.orig) for words in _REFUSALS):
                 continue
         raise LedgerUnprotected(attempt=attempt)
-    if dialect == "postgresql":
-        for table in session.scalars(text(_CAN_TRUNCATE)):
-            raise LedgerUnprotected(attempt=f"empty {table}")
+    for table in find_unprotected(session):
+        raise LedgerUnprotected(attempt=f"change {table}")
+
+
+def find_unprotected(session: Session) -> list[str]:
+    """The append-only tables of which some trigger that refuses changes is missing or asleep."""
+    tables = [each.name for each in Base.metadata.sorted_tables if is_append_only(each)]
+    if session.connection().dialect.name == "postgresql":
+        return list(session.scalars(text(_OPEN_ON_POSTGRESQL), {"tables": tables}))
+    found = {row.name: row.sql for row in session.execute(text(_ON_SQLITE))}
+    tables = [each for each in tables if each in found]  # one that is gone fails by itself
+    return [
+        table
+        for table in tables
+        if any(
+            found.get(f"{table}_refuses_{verb.lower()}") != _refusal(table, verb) for verb in _VERBS
+        )
+    ]
+
+
+def _refusal(table: str, verb: str) -> str:
+    """SQLite's trigger that refuses a verb on a table, word for word as the migrations make it."""
+    return (
+        f"CREATE TRIGGER {table}_refuses_{verb.lower()} BEFORE {verb} ON {table}"
+        f" BEGIN SELECT RAISE(ABORT, 'append-only: {verb} on {table} is refused'); END"
+    )
 
 
 def _post_a_trial_entry(session: Session) -> dict[str, int]:

@@ -31,12 +31,22 @@ _SUBJECTS = {
     "refund_needs_bank": i18n._l("Your bank account is needed: booking %(reference)s"),
     "refund_delayed": i18n._l("Your money for booking %(reference)s takes a little longer"),
     "refund_done": i18n._l("Your money for booking %(reference)s was returned"),
+    "follow_up": i18n._l("What your visit paid for: booking %(reference)s"),
     "account_proposed": i18n._l("A change of where the community's money goes"),
     "account_changed": i18n._l("The community's money goes to another account now"),
     "account_kept": i18n._l("The community's money goes where it went before"),
+    "finding_opened": i18n._l("The mentor asks about something they found"),
+    "finding_answered": i18n._l("The community answered what you found"),
+    "finding_closed": i18n._l("The mentor ended a finding"),
+    "finding_reopened": i18n._l("The mentor asks again about a finding"),
 }
 KINDS = tuple(_SUBJECTS)
 _WITH_CALENDAR = {"booking_confirmed", "booking_changed", "booking_cancelled", "called_off"}
+
+
+def subject_line(kind: str) -> str:
+    """What a mail is headed by, in the current language, for letters that say it again."""
+    return str(_SUBJECTS[kind])
 
 
 @cache

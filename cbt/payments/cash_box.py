@@ -11,7 +11,7 @@ from cbt.communities import chart
 from cbt.communities.queries import get_community_by_id
 from cbt.communities.records import CommunityCard
 from cbt.communities.services import lock_community
-from cbt.db import transaction
+from cbt.db import find_same, transaction
 from cbt.errors import (
     AmountInvalid,
     MethodClosed,
@@ -35,20 +35,25 @@ def count_cash(
 ) -> int:
     """The first of two people counted the box; return the count's id. The books do not move yet.
 
+    The same form sent once more is the same count.
     Raises AmountInvalid for less than nothing, MethodClosed where there is no cash box.
     """
     if counted_satang < 0:
         raise AmountInvalid(amount=counted_satang)
     with transaction() as session:
         community = _community(session, community_id)
-        count = CashCount(
-            community_id=community_id,
-            expected_satang=ledger.lock_balance(session, community.book_id, chart.CASH_BOX),
-            counted_satang=counted_satang,
-            note=_one_line(note),
-            counted_by=person_id,
-            counted_at=now,
-        )
+        said = {
+            "community_id": community_id,
+            "expected_satang": ledger.lock_balance(session, community.book_id, chart.CASH_BOX),
+            "counted_satang": counted_satang,
+            "note": _one_line(note),
+            "counted_by": person_id,
+        }
+        undecided = {"agreed_at": None, "dismissed_at": None}
+        same: int | None = find_same(session, CashCount, "counted_at", now, **said, **undecided)
+        if same is not None:
+            return same
+        count = CashCount(**said, counted_at=now)
         session.add(count)
         session.flush()
         return count.id

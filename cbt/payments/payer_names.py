@@ -31,6 +31,15 @@ def is_same_person(payer: str, guest: str) -> bool:
     return True
 
 
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names are written alike, word for word: titles and order do not matter.
+
+    One word alone names nobody.
+    """
+    words = sorted(_name_words(one))
+    return len(words) > 1 and words == sorted(_name_words(other))
+
+
 @lru_cache(maxsize=8_192)
 def _name_words(name: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKC", name).casefold().strip()

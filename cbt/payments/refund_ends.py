@@ -128,7 +128,7 @@ def _leave_to_bank(session: Session, refund: Refund, dispute: Dispute, now: date
     What it had kept of the payment from going back, the dispute keeps from now on.
     """
     refund.state, refund.done_by = RefundState.CANCELLED, _ACTOR
-    refund.by_dispute_id = dispute.id
+    refund.by_dispute_id, refund.by_bank_at = dispute.id, now
     dispute.reserved_satang += refund.amount_satang
     session.flush()
     close_work_about(session, refund_work_key(refund), str(RefundState.BY_BANK), now)

@@ -32,9 +32,9 @@ class RoleGrant(Base):
     __tablename__ = "role_grant"
     __table_args__ = (
         CheckConstraint(
-            "role IN ('coordinator', 'treasurer', 'household', 'mentor', 'admin')", "role"
+            "role IN ('coordinator', 'treasurer', 'household', 'mentor', 'admin', 'viewer')", "role"
         ),
-        CheckConstraint("(role = 'admin') = (community_id IS NULL)", "community"),
+        CheckConstraint("(role IN ('admin', 'viewer')) = (community_id IS NULL)", "community"),
         CheckConstraint("(role = 'household') = (household_id IS NOT NULL)", "household"),
         Index("ix_role_grant_person_id", "person_id"),
     )

@@ -11,7 +11,11 @@ class Role(StrEnum):
     HOUSEHOLD = "household"
     MENTOR = "mentor"
     ADMIN = "admin"
+    VIEWER = "viewer"
 
+
+EVERYWHERE = (Role.ADMIN, Role.VIEWER)
+"""Roles that belong to no community: the platform's caretaker, and agencies that read its totals."""
 
 MONEY_ROLES = (Role.COORDINATOR, Role.TREASURER)
 """Who of a community sees its money, and can be the second of two people."""
@@ -19,7 +23,7 @@ MONEY_ROLES = (Role.COORDINATOR, Role.TREASURER)
 
 @dataclass(frozen=True)
 class Grant:
-    """A role in one community; a household member's names the household, an admin's neither."""
+    """A role in one community; a household member's names the household, those EVERYWHERE neither."""
 
     role: Role
     community_id: int | None
@@ -39,9 +43,9 @@ class Reader:
 
 
 def is_allowed(reader: Reader, roles: Iterable[Role], community_id: int | None) -> bool:
-    """Whether one of `roles` is held where it counts: in that community, or anywhere for admin."""
+    """Whether one of `roles` is held where it counts: in that community, or anywhere for those of no community."""
     return any(
-        grant.role in roles and (grant.role == Role.ADMIN or grant.community_id == community_id)
+        grant.role in roles and (grant.role in EVERYWHERE or grant.community_id == community_id)
         for grant in reader.grants
     )
 

@@ -33,11 +33,10 @@ from cbt.revenue.close_facts import (
     Figures,
     People,
     Step,
-    get_answers,
     get_figures,
     list_steps,
 )
-from cbt.revenue.close_rules import Answer, answers_text
+from cbt.revenue.close_rules import answers_text
 from cbt.revenue.closed import (
     CloseDraft,
     HouseholdStatement,
@@ -55,6 +54,8 @@ from cbt.revenue.period_queries import (
     list_closes,
     list_periods,
 )
+from cbt.revenue.rule_facts import get_answers
+from cbt.revenue.rulebook import Answer
 from cbt.revenue.signing import PlatformKey, SignerRole
 from cbt.revenue.statement_text import (
     PeriodFacts,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cbt.clock import to_instant, village_day
 from cbt.communities.queries import get_household, get_zone
 from cbt.communities.services import lock_community
-from cbt.db import transaction
+from cbt.db import find_same, transaction
 from cbt.errors import (
     AmountInvalid,
     CeilingExceeded,
@@ -22,6 +22,7 @@ from cbt.errors import (
     NoteMissing,
     NotFound,
     ReferenceUsed,
+    SaidAlready,
     SecondPersonNeeded,
     StateForbids,
 )
@@ -111,7 +112,8 @@ def contribute(
     """Write down money that was put into a fund beside tourism's share; return its number.
 
     Raises FundUseInvalid, AmountInvalid, NotFound, ReferenceUsed, FundDayInvalid, NoteMissing for a
-    transfer without its reference; and then writes nothing.
+    transfer without its reference, SaidAlready for cash that the same person wrote down in the same
+    words a moment ago; and then writes nothing.
     """
     if fund not in OF_FUND and fund != Bucket.REVOLVE:
         raise FundUseInvalid(fund=fund)
@@ -122,21 +124,22 @@ def contribute(
     with transaction() as session:
         book_id = lock_community(session, community_id)
         _require_proof(session, community_id, reference, given_on, now)
+        said = {
+            "community_id": community_id,
+            "fund": fund,
+            "giver": giver,
+            "household_id": _household(session, community_id, household),
+            "amount_satang": amount_satang,
+            "account": account,
+            "bank_reference": reference,
+            "note": " ".join(note.split())[:MOST_TEXT],
+            "given_on": given_on,
+            "recorded_by": person_id,
+        }
+        if find_same(session, Contribution, "recorded_at", now, **said) is not None:
+            raise SaidAlready
         number = session.execute(
-            insert(Contribution).returning(Contribution.id),
-            {
-                "community_id": community_id,
-                "fund": fund,
-                "giver": giver,
-                "household_id": _household(session, community_id, household),
-                "amount_satang": amount_satang,
-                "account": account,
-                "bank_reference": reference,
-                "note": " ".join(note.split())[:MOST_TEXT],
-                "given_on": given_on,
-                "recorded_by": person_id,
-                "recorded_at": now,
-            },
+            insert(Contribution).returning(Contribution.id), {**said, "recorded_at": now}
         ).scalar_one()
         facts = FundFacts(
             FundEvent.CONTRIBUTION, number, Bucket(fund), amount_satang, account, given_on
@@ -163,7 +166,7 @@ def request_claim(
 ) -> int:
     """Ask for money out of a fund; return the request's number. Nothing moves yet.
 
-    `evidence` says what the file shows. Raises FundUseInvalid (a fund or purpose that does not fit, the
+    The same form sent once more is the same request. `evidence` says what the file shows. Raises FundUseInvalid (a fund or purpose that does not fit, the
     revolving fund, a benefit for nobody), AmountInvalid, EvidenceMissing, EvidenceInvalid, NoteMissing, CeilingExceeded, FreeTooLow; and then writes nothing.
     """
     _require_use(fund, purpose)
@@ -178,22 +181,25 @@ def request_claim(
         household_id = _household(session, community_id, household)
         if household_id is None and fund == Bucket.WELFARE:
             raise FundUseInvalid(fund=fund)
+        said = {
+            "community_id": community_id,
+            "fund": fund,
+            "purpose": purpose,
+            "household_id": household_id,
+            "payee": paid_to,
+            "what": told,
+            "amount_satang": amount_satang,
+            "evidence": shows,
+            "evidence_sha256": sha256(file.body).hexdigest(),
+            "requested_by": person_id,
+            "state": ClaimState.REQUESTED,
+        }
+        known: int | None = find_same(session, FundClaim, "requested_at", now, **said)
+        if known is not None:
+            return known
         _require_within(session, community_id, fund, purpose, household_id, amount_satang, now)
         _require_free(session, community_id, book_id, fund, amount_satang)
-        claim = FundClaim(
-            community_id=community_id,
-            fund=fund,
-            purpose=purpose,
-            household_id=household_id,
-            payee=paid_to,
-            what=told,
-            amount_satang=amount_satang,
-            evidence=shows,
-            evidence_sha256=sha256(file.body).hexdigest(),
-            state=ClaimState.REQUESTED,
-            requested_by=person_id,
-            requested_at=now,
-        )
+        claim = FundClaim(**said, requested_at=now)
         session.add(claim)
         session.flush()
         name = "".join(each for each in file.name if each.isprintable())[-MOST_NAME:]
@@ -300,6 +306,7 @@ def request_loan(
 ) -> int:
     """Ask for a loan out of the revolving fund; return its number. Nothing moves yet.
 
+    The same form sent once more is the same request.
     Raises AmountInvalid, LoanInvalid (instalments; a first day that is not ahead), NoteMissing,
     NotFound, FreeTooLow; and then writes nothing.
     """
@@ -310,19 +317,22 @@ def request_loan(
         book_id = lock_community(session, community_id)
         if first_due_on <= village_day(now, get_zone(session, community_id)):
             raise LoanInvalid(problem="first_due_on")
+        said = {
+            "community_id": community_id,
+            "household_id": _household(session, community_id, household),
+            "borrower": lent_to,
+            "what": told,
+            "amount_satang": amount_satang,
+            "instalments": instalments,
+            "first_due_on": first_due_on,
+            "requested_by": person_id,
+            "state": LoanState.REQUESTED,
+        }
+        known: int | None = find_same(session, Loan, "requested_at", now, **said)
+        if known is not None:
+            return known
         _require_free(session, community_id, book_id, Bucket.REVOLVE, amount_satang)
-        loan = Loan(
-            community_id=community_id,
-            household_id=_household(session, community_id, household),
-            borrower=lent_to,
-            what=told,
-            amount_satang=amount_satang,
-            instalments=instalments,
-            first_due_on=first_due_on,
-            state=LoanState.REQUESTED,
-            requested_by=person_id,
-            requested_at=now,
-        )
+        loan = Loan(**said, requested_at=now)
         session.add(loan)
         session.flush()
         return loan.id
@@ -393,7 +403,10 @@ def repay_loan(
     person_id: int,
     now: datetime,
 ) -> int:
-    """Some of a loan came back; return what is left, in satang. Raises AmountInvalid for more than that."""
+    """Some of a loan came back; return what is left, in satang.
+
+    Raises AmountInvalid for more than that, what `contribute` raises, SaidAlready; writes nothing then.
+    """
     _require_amount(amount_satang)
     reference = _reference(account, bank_reference)
     with transaction() as session:
@@ -424,15 +437,17 @@ def _write_repayment(
     person_id: int,
     now: datetime,
 ) -> int:
-    values = {
+    said = {
         "loan_id": loan_id,
         "amount_satang": amount_satang,
         "account": account,
         "bank_reference": reference,
         "repaid_on": on,
         "recorded_by": person_id,
-        "recorded_at": now,
     }
+    if find_same(session, Repayment, "recorded_at", now, **said) is not None:
+        raise SaidAlready
+    values = {**said, "recorded_at": now}
     try:
         return session.execute(insert(Repayment).returning(Repayment.id), values).scalar_one()
     except IntegrityError:

@@ -3,6 +3,7 @@
 What a signature proves: docs/decisions/018-periods-and-signatures.md.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select
@@ -55,6 +56,14 @@ def platform_key_row(session: Session, key: PlatformKey, now: datetime) -> int:
         return session.execute(known).scalar_one()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A signature that was made outside of any transaction, with the key that made it."""
+
+    key: LockedKey
+    signature: str
+
+
 def sign_period(
     community_id: int,
     shown: PeriodCard,
@@ -66,41 +75,69 @@ def sign_period(
 ) -> None:
     """A treasurer signs a closed period, or a mentor from outside co-signs it, by their password.
 
+    What a mentor must have done before is asked above (`audit/sign_off.py`), by which pages sign.
+
     The first time a key is made for them, locked by that password. Raises KeyLocked for a password that
     is not theirs or does not open their key, SignerInside for a mentor who has another part in the
     community or in this close, NotFound for a role they do not hold, StateForbids when that role has
     signed already; and then writes nothing.
     """
+    prepared = prepare_signature(community_id, shown, role, password, person_id)
+    with transaction() as session:
+        lock_community(session, community_id)
+        add_signature(session, community_id, shown, role, prepared, key, person_id, now)
+
+
+def prepare_signature(
+    community_id: int, shown: PeriodCard, role: SignerRole, password: str, person_id: int
+) -> Prepared:
+    """Open the person's key and sign with it, which takes as long as a sign-in. Writes nothing."""
     reading = db.session()
     _require_signer(reading, community_id, shown, role, person_id)
     own = find_key(reading, community_id, role, person_id)
     locked = _open_or_make(reading, own, password, person_id)
     signature = signing.sign_with(locked, password, shown.seal)
     db.session.rollback()
-    with transaction() as session:
-        lock_community(session, community_id)
-        period = get_period(session, community_id, shown.month)
-        _require_signer(session, community_id, period, role, person_id)
-        if period.seal != shown.seal or _has_signed(session, period.id, role):
-            raise StateForbids(thing="period", state="signed", wanted="signed")
-        current = find_key(session, community_id, role, person_id)
-        if current is None:
-            key_id = _add_key(session, community_id, role, person_id, locked, None, FIRST, key, now)
-        elif current.public_key == locked.public:
-            key_id = current.id
-        else:
-            raise KeyLocked
-        session.execute(
-            insert(PeriodSignature),
-            {
-                "period_id": period.id,
-                "role": role,
-                "key_id": key_id,
-                "signed_by": person_id,
-                "signature": signature,
-                "signed_at": now,
-            },
-        )
+    return Prepared(locked, signature)
+
+
+def add_signature(
+    session: Session,
+    community_id: int,
+    shown: PeriodCard,
+    role: SignerRole,
+    prepared: Prepared,
+    key: PlatformKey,
+    person_id: int,
+    now: datetime,
+) -> None:
+    """Write down a signature that was prepared; the community is locked. A step.
+
+    Raises as `sign_period` does, for what changed meanwhile.
+    """
+    period = get_period(session, community_id, shown.month)
+    _require_signer(session, community_id, period, role, person_id)
+    if period.seal != shown.seal or _has_signed(session, period.id, role):
+        raise StateForbids(thing="period", state="signed", wanted="signed")
+    locked = prepared.key
+    current = find_key(session, community_id, role, person_id)
+    if current is None:
+        key_id = _add_key(session, community_id, role, person_id, locked, None, FIRST, key, now)
+    elif current.public_key == locked.public:
+        key_id = current.id
+    else:
+        raise KeyLocked
+    session.execute(
+        insert(PeriodSignature),
+        {
+            "period_id": period.id,
+            "role": role,
+            "key_id": key_id,
+            "signed_by": person_id,
+            "signature": prepared.signature,
+            "signed_at": now,
+        },
+    )
 
 
 def replace_key(

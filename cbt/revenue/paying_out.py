@@ -150,6 +150,10 @@ class Step(StrEnum):
     RETURNED = "returned"
 
 
+ORDERED_KEY = f"payout_{Step.ORDERED}:"
+"""How the key of the entry begins by which a payout leaves what is owed to the household."""
+
+
 @dataclass(frozen=True)
 class PayoutFacts:
     """One step of a payout's line, on a village day; `paid_from` is the provider's account it left."""

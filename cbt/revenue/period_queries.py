@@ -1,7 +1,7 @@
 """Reading periods: what is closed, what an open one holds, who signed, and each household's lines."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,7 +16,6 @@ from cbt.i18n import Localized
 from cbt.ledger import queries as ledger
 from cbt.ledger.models import CREDIT, Entry, LedgerAccount
 from cbt.ledger.queries import Posted
-from cbt.revenue.close_rules import Answer
 from cbt.revenue.closed import (
     CloseDraft,
     HouseholdStatement,
@@ -28,6 +27,7 @@ from cbt.revenue.closed import (
 )
 from cbt.revenue.periods import Close, Span, concerns, last_day_of
 from cbt.revenue.policy_rules import Severity, Verdict
+from cbt.revenue.rulebook import Answer
 from cbt.revenue.signing import SignerRole
 from cbt.revenue.statement_text import Balance, Head, Item, digest_of, kind_of
 
@@ -205,9 +205,15 @@ def list_answers(session: Session, period_id: int) -> list[tuple[Answer, str]]:
 
 
 def list_signatures(session: Session, period_id: int) -> list[SignatureCard]:
-    """Who signed a period, in the order in which they did."""
+    """Who signed a period, the platform first."""
+    return signatures_of(session, [period_id])[period_id]
+
+
+def signatures_of(session: Session, period_ids: Sequence[int]) -> dict[int, list[SignatureCard]]:
+    """Who signed each of some periods, the platform first."""
     rows = session.execute(
         select(
+            PeriodSignature.period_id,
             PeriodSignature.role,
             SigningKey.public_key,
             PeriodSignature.signature,
@@ -215,12 +221,16 @@ def list_signatures(session: Session, period_id: int) -> list[SignatureCard]:
             PeriodSignature.signed_at,
         )
         .join(SigningKey, SigningKey.id == PeriodSignature.key_id)
-        .where(PeriodSignature.period_id == period_id)
-        .order_by(PeriodSignature.signed_at, PeriodSignature.role)
+        .where(PeriodSignature.period_id.in_(period_ids))
+        .order_by(PeriodSignature.signed_at)
     )
-    found = [SignatureCard(SignerRole(row[0]), *row[1:]) for row in rows]
+    found: dict[int, list[SignatureCard]] = {each: [] for each in period_ids}
+    for row in rows:
+        found[row[0]].append(SignatureCard(SignerRole(row[1]), *row[2:]))
     order = list(SignerRole)
-    return sorted(found, key=lambda each: order.index(each.role))
+    return {
+        each: sorted(some, key=lambda one: order.index(one.role)) for each, some in found.items()
+    }
 
 
 def list_statements(session: Session, period_id: int) -> list[StatementCard]:
@@ -355,26 +365,35 @@ def list_items(
     items: dict[str, list[Item]] = defaultdict(list)
     touching = ledger.is_touching(book_id, prefix)
     for entry in stream_period(session, book_id, span, touching):
-        about = concerns(entry.draft.effective_on, span.month)
-        for number, leg in enumerate(entry.draft.legs, start=1):
-            for account, other, amount in (
-                (leg.target, leg.source, leg.amount_satang),
-                (leg.source, leg.target, -leg.amount_satang),
-            ):
-                if not account.startswith(HOUSEHOLDS):
-                    continue
-                item = Item(
-                    entry_seq=entry.seq,
-                    leg=number,
-                    effective_on=entry.draft.effective_on,
-                    concerns=about,
-                    kind=kind_of(other, amount),
-                    amount_satang=amount,
-                    subject=entry.draft.subject,
-                    rule=leg.rule,
-                )
-                items[account.removeprefix(HOUSEHOLDS)].append(item)
+        for code, item in items_of(entry, span.month):
+            items[code].append(item)
     return items
+
+
+def items_of(entry: Posted, month: date) -> Iterator[tuple[str, Item]]:
+    """(household, line) of each leg of an entry that moves a household's account.
+
+    `month` is the period that it is looked at from.
+    """
+    about = concerns(entry.draft.effective_on, month)
+    for number, leg in enumerate(entry.draft.legs, start=1):
+        for account, other, amount in (
+            (leg.target, leg.source, leg.amount_satang),
+            (leg.source, leg.target, -leg.amount_satang),
+        ):
+            if not account.startswith(HOUSEHOLDS):
+                continue
+            item = Item(
+                entry_seq=entry.seq,
+                leg=number,
+                effective_on=entry.draft.effective_on,
+                concerns=about,
+                kind=kind_of(other, amount),
+                amount_satang=amount,
+                subject=entry.draft.subject,
+                rule=leg.rule,
+            )
+            yield account.removeprefix(HOUSEHOLDS), item
 
 
 def closing_of(snapshot: Sequence[Balance]) -> dict[str, int]:

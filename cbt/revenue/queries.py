@@ -86,6 +86,13 @@ def list_policies(session: Session, community_id: int) -> list[AdoptedPolicy]:
     return [AdoptedPolicy(*row) for row in rows]
 
 
+def list_policies_of(session: Session, references: Sequence[str]) -> tuple[AdoptedPolicy, ...]:
+    """The versions that bookings were sold under, in the order in which they took effect."""
+    sold_under = select(Booking.policy_version_id).where(Booking.reference.in_(references))
+    rows = session.execute(_POLICIES.where(_VERSION.c.id.in_(sold_under)))
+    return tuple(AdoptedPolicy(*row) for row in rows)
+
+
 def _first(rows: Iterable[Any]) -> AdoptedPolicy | None:
     for row in rows:
         return AdoptedPolicy(*row)

@@ -24,6 +24,7 @@ from cbt.revenue.models import (
     PolicyVersion,
     Settlement,
 )
+from cbt.revenue.period_queries import list_closes
 from cbt.revenue.policy import Policy, read
 from cbt.revenue.policy_rules import PolicyRule, Ruling, Severity, Situation, Verdict
 from cbt.revenue.posting import dividends_of, pools_of
@@ -261,6 +262,26 @@ def find_smallest_price(session: Session, community_id: int) -> int | None:
 
 
 # --- a past month under another policy -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PastMonth:
+    """A month to run again, by its first day, and whether it is closed for good."""
+
+    month: date
+    is_closed: bool
+
+
+def find_past_month(session: Session, community_id: int, today: date) -> PastMonth | None:
+    """The last closed month that had trips; before there is one, the last that is settled whole.
+
+    A closed month can never gain a fact, so everybody who looks at a proposal sees the same figures.
+    """
+    for close in reversed(list_closes(session, community_id)):
+        if _count_settlements(session, community_id, close.month):
+            return PastMonth(close.month, is_closed=True)
+    month = find_last_whole_month(session, community_id, today)
+    return PastMonth(month, is_closed=False) if month else None
 
 
 def find_last_whole_month(session: Session, community_id: int, today: date) -> date | None:

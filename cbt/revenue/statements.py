@@ -27,7 +27,7 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.periods import Span, last_day_of, period_of, span_of
 from cbt.revenue.policy import Bucket, Policy
 from cbt.revenue.posting import BookingFacts, SharingFacts
-from cbt.revenue.records import SettlementCard, WorkRow
+from cbt.revenue.records import AdoptedPolicy, SettlementCard, WorkRow
 from cbt.revenue.sharing import spare_order, weigh
 from cbt.revenue.split import Part
 from cbt.revenue.statement_text import Head, Item, head_of, statement_text
@@ -121,7 +121,10 @@ class Owning:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a household got what it got from a departure, computed anew from the facts."""
+    """Why a household got what it got from a departure, computed anew from the facts.
+
+    `policies` are the versions that its bookings were sold under.
+    """
 
     trip: TripCard
     settlement: SettlementCard
@@ -132,6 +135,7 @@ class Explanation:
     owned: tuple[Owning, ...]
     posted_satang: int
     computed_satang: int
+    policies: tuple[AdoptedPolicy, ...] = ()
 
 
 def get_statement(
@@ -243,6 +247,7 @@ def explain(
         owned=tuple(_owned(facts, household)),
         posted_satang=posted,
         computed_satang=posting.household_totals(facts).get(household, 0),
+        policies=queries.list_policies_of(session, [each.reference for each in booked]),
     )
 
 

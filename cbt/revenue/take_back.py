@@ -14,7 +14,7 @@ from cbt.clock import village_day
 from cbt.communities import chart
 from cbt.communities.queries import get_household, get_zone
 from cbt.communities.services import lock_community
-from cbt.db import db, transaction
+from cbt.db import db, find_same, transaction
 from cbt.errors import (
     AccountUnknown,
     AmountInvalid,
@@ -204,6 +204,7 @@ def ask_correction(
 ) -> int:
     """Ask for money to be moved between two accounts; another person decides. Return its id.
 
+    The same form sent once more is the same correction.
     Raises AmountInvalid, NoteMissing without a reason, CorrectionInvalid for accounts between which
     people may not move money or a day that has not come, AccountUnknown; and then writes nothing.
     """
@@ -221,17 +222,20 @@ def ask_correction(
         for account in (source, target):
             if account not in known:
                 raise AccountUnknown(account=account)
-        correction = Correction(
-            community_id=community_id,
-            source=source,
-            target=target,
-            amount_satang=amount_satang,
-            reason=reason.strip(),
-            concerns_on=concerns_on,
-            state=CorrectionState.ASKED,
-            asked_by=person_id,
-            asked_at=now,
-        )
+        said = {
+            "community_id": community_id,
+            "source": source,
+            "target": target,
+            "amount_satang": amount_satang,
+            "reason": reason.strip(),
+            "concerns_on": concerns_on,
+            "asked_by": person_id,
+            "state": CorrectionState.ASKED,
+        }
+        same: int | None = find_same(session, Correction, "asked_at", now, **said)
+        if same is not None:
+            return same
+        correction = Correction(**said, asked_at=now)
         session.add(correction)
         session.flush()
         return correction.id

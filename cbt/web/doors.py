@@ -4,6 +4,7 @@ from flask import Flask
 
 from cbt.web import access, addresses, errors, fonts, headers, health, layout, limits, webhooks
 from cbt.web.admin import views as admin
+from cbt.web.agency import views as agency
 from cbt.web.guest import views as guest
 from cbt.web.host import views as host
 from cbt.web.household import work as household  # holds the routes of household/views.py as well
@@ -21,6 +22,6 @@ def init_doors(app: Flask) -> None:
     errors.init_errors(app)
     fonts.init_fonts(app)
     health.init_health(app)
-    for door in (public, guest, host, household, policies, mentor, admin):
+    for door in (public, guest, host, household, policies, mentor, admin, agency):
         app.register_blueprint(door.bp)
     webhooks.init_webhooks(app)

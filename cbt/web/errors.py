@@ -29,6 +29,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "This page is not for you. If you think it should be, ask your community's coordinator."
     ),
     errors.Invalid: _l("Something in what you entered cannot be right."),
+    errors.BundleSpanInvalid: _l(
+        "An auditor's bundle covers whole months: from the first day of one to the last day of one."
+    ),
     errors.UnitNotSold: _l("This kind of guest is not on the price list."),
     errors.PartyEmpty: _l(
         "Please enter how many people are coming: whole numbers, at least one who needs a place."
@@ -47,6 +50,14 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.DiscountTooLarge: _l("This code cannot be used for a booking of this size."),
     errors.ScheduleInvalid: _l("This rule of days and hours cannot be: %(problem)s."),
     errors.TermsInvalid: _l("These terms contradict themselves: %(problem)s."),
+    errors.EditionInvalid: _l("Line %(line)s cannot be read: %(problem)s."),
+    errors.EditionTaken: _l(
+        "There is an edition of this name already. Editions are never changed."
+    ),
+    errors.ScoreUnfounded: _l(
+        "A score is 0 to 4, and at most as many as there is evidence for: here %(evidenced)s."
+    ),
+    errors.ScoresMissing: _l("%(left)s items have no score yet."),
     errors.FeedInvalid: _l("This calendar cannot be read: %(problem)s."),
     errors.ThingInvalid: _l("This shared thing cannot be: %(problem)s."),
     errors.NoteMissing: _l("Please write what was done about it."),
@@ -60,6 +71,18 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.CloseBlocked: _l("The month cannot be closed yet: please look at the list again."),
     errors.SignerInside: _l(
         "Only somebody from outside co-signs: a mentor without any other part in the community."
+    ),
+    errors.CaseInvalid: _l("This finding cannot be raised so: %(problem)s."),
+    errors.AccusedCloses: _l(
+        "Whom a finding is about, or who has another part in the community, does not end it. Another"
+        " mentor can."
+    ),
+    errors.SampleEmpty: _l(
+        "No booking was split in this month, so there is nothing to draw a sample from."
+    ),
+    errors.SignOffBlocked: _l(
+        "This month cannot be signed off yet. Below is what stands in the way, and what to do."
+        " Nothing was signed."
     ),
     errors.KeyLocked: _l("This password does not open your key. Nothing was signed."),
     errors.EventRefused: _l("This message was not accepted."),
@@ -119,6 +142,11 @@ MESSAGES: dict[type[CbtError], Any] = {
     errors.WorkInvalid: _l("Row %(row)s: %(problem)s. Nothing was saved."),
     errors.TurnInvalid: _l("This cannot be written down: %(problem)s."),
     errors.WordsMissing: _l("Please write in a few words what it is about, at most 500 letters."),
+    errors.WageInvalid: _l(
+        "Please enter the daily wage in baht (100 to 5,000), a day at most a year ahead, and where it"
+        " stands."
+    ),
+    errors.ConsentInvalid: _l("Please choose a day from %(earliest)s to %(latest)s."),
     errors.FundUseInvalid: _l("The money of this fund is not for that."),
     errors.LoanInvalid: _l(
         "Please choose 1 to 60 monthly instalments, the first on a day that is still to come."
@@ -259,6 +287,10 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The first person noted another bank reference: %(reference)s. Please look again together."
     ),
     errors.ReferenceUsed: _l("The bank reference %(reference)s already proves another payment."),
+    errors.SaidAlready: _l(
+        "You wrote down the same a moment ago, so it was not written again. If it is another one,"
+        " please wait ten minutes."
+    ),
     errors.RefundTooLarge: _l("%(amount_satang)s would be more than what was paid."),
     errors.NameTaken: _l("There is one of this name already: %(code)s."),
     errors.CreditSpent: _l("There is no credit %(code)s here, or nothing is left of it."),
@@ -271,6 +303,9 @@ MESSAGES: dict[type[CbtError], Any] = {
         "The management fund does not hold %(amount_satang)s, so it cannot bear this. Nothing was posted."
     ),
     errors.SignInFailed: _l("The name and the password do not belong together. Please check both."),
+    errors.BundleCell: _l(
+        "A record cannot be written into the auditor's bundle as it stands: %(table)s, %(column)s."
+    ),
     errors.RecordDamaged: _l(
         "A record that this page needs is damaged, so nothing is shown rather than something wrong."
         " Please tell the community's mentor; the audit names the record."

@@ -21,7 +21,10 @@ def let_evidence_in() -> None:
 
 def send_evidence(evidence: EvidenceCard, claim_id: int) -> Response:
     """The file as it was handed in, under a name of ours: to be kept, never shown as a page of ours."""
-    answer = Response(evidence.body, mimetype=_TYPES[evidence.kind])
-    name = f"evidence-{claim_id}.{evidence.kind}"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return send_file(FileKind(evidence.kind), evidence.body, f"evidence-{claim_id}")
+
+
+def send_file(kind: FileKind, body: bytes, name: str) -> Response:
+    answer = Response(body, mimetype=_TYPES[kind])
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return answer

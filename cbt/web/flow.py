@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cbt.money import bp_near
 from cbt.revenue.split import Part, PartKind
 
 ROW = 40  # height of a row in the picture's own units; the page stretches rows and picture alike
@@ -44,7 +45,7 @@ def _sum(parts: Sequence[Part]) -> Part:
     base = sum(part.base_satang for part in parts)
     bp = parts[0].bp
     if any(part.bp != bp for part in parts):
-        bp = (amount * 10_000 + base // 2) // base if base else 0
+        bp = bp_near(amount, base)
     bounds = {part.bound for part in parts}
     bound = bounds.pop() if len(bounds) == 1 else None
     return Part(parts[0].kind, parts[0].code, amount, bp, base, bound)

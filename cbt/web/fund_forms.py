@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import request
 from flask_wtf.file import FileField
 from wtforms import IntegerField, SelectField
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired, InputRequired
 
 from cbt.i18n import _, _l
 from cbt.revenue.funds import Evidence, Giver, Purpose
@@ -37,7 +37,7 @@ class ContributionForm(Form):
 class ClaimForm(Form):
     """A request for money out of a fund. A household's own page knows the household."""
 
-    purpose = SelectField(_l("What it is for"))
+    purpose = SelectField(_l("What it is for"), [DataRequired(message=REQUIRED)])
     household = SelectField(_l("For which household"), validate_choice=False, default="")
     amount = baht(_l("Amount in baht"))
     what = text(_l("What happened, or what is bought"), most=300, required=True)
@@ -46,12 +46,19 @@ class ClaimForm(Form):
     file = FileField(_l("Photograph or PDF of the evidence"))
 
     def offer(self, purposes: Sequence[Purpose]) -> None:
-        self.purpose.choices = [(str(each), labels.label(each)) for each in purposes]
+        named = [(str(each), labels.label(each)) for each in purposes]
+        self.purpose.choices = [("", "–"), *named]  # a birth is not asked for by mistake
 
     def handed_in(self) -> Evidence:
         """The file that came with the form, whatever it is; nothing where none did."""
         sent = request.files.get(self.file.name)
         return Evidence(sent.filename or "", sent.read()) if sent else Evidence("", b"")
+
+
+class ConsentForm(Form):
+    """A household agrees to be counted as vulnerable until a day."""
+
+    ends_on = DayField(_l("Until this day"), [InputRequired(message=REQUIRED)])
 
 
 class CeilingForm(Form):

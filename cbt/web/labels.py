@@ -46,10 +46,14 @@ from cbt.revenue.split import Part as SplitPart
 from cbt.revenue.statement_text import ItemKind
 from cbt.revenue.work_models import TurnKind
 from cbt.revenue.work_rules import TurnProblem, WorkProblem
+from cbt.web.assessment_words import ASSESSMENT_LABELS
+from cbt.web.audit_labels import AUDIT_LABELS
 from cbt.web.fund_labels import FUND_LABELS
 
 LABELS: dict[type[StrEnum], dict[Any, Any]] = {
     **FUND_LABELS,
+    **AUDIT_LABELS,
+    **ASSESSMENT_LABELS,
     Unit: {
         Unit.ADULT: _l("Adults"),
         Unit.YOUTH: _l("Youths"),
@@ -408,6 +412,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Role.HOUSEHOLD: _l("household member"),
         Role.MENTOR: _l("mentor"),
         Role.ADMIN: _l("platform caretaker"),
+        Role.VIEWER: _l("agency"),
     },
     Bucket: {
         Bucket.PROVIDER: _l("Households that do the work"),
@@ -519,6 +524,7 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
         Check.DEPOSITS: _l("Each booking: received = returned + on deposit + split"),
         Check.SPLITS: _l("Every booking's split recomputed from the facts"),
         Check.SHARING: _l("Every sharing-out recomputed from work and policy"),
+        Check.DRIFT: _l("Rounding carried no household two baht from its exact share in a year"),
         Check.LOSSES: _l("What guests got back later is borne as the rule says"),
         Check.PAYOUTS: _l("Every payout to a household is ordered by two people, and paid once"),
         Check.FUNDS: _l("What left a fund was asked for, shown and approved by two people"),
@@ -667,6 +673,10 @@ LABELS: dict[type[StrEnum], dict[Any, Any]] = {
             " is %(computed_satang)s."
         ),
         Fault.APPROVALS_MISSING: _l("Fewer than two people, none of whom asked, stand for it."),
+        Fault.DRIFT_LARGE: _l(
+            "What was booked in twelve months is %(drift)s satang away from its exact share; at most 200"
+            " are due to rounding."
+        ),
         Fault.LOANS_DIFFER: _l(
             "By the books %(posted_satang)s is lent out; by the records it is %(computed_satang)s."
         ),
@@ -729,6 +739,8 @@ _SUBJECTS = {
     "cash_count": _l("Count %(name)s of the cash box"),
     "cash_banked": _l("Cash brought to the bank, number %(name)s"),
     "period": _l("Month %(name)s"),
+    "rule": _l("Rule %(name)s"),
+    "claim": _l("Request %(name)s for money out of a fund"),
     "statement": _l("Statement %(name)s"),
     "key": _l("Signing key %(name)s"),
     "cash_cleared": _l("Cash on its way to the bank, number %(name)s"),
@@ -827,7 +839,8 @@ def _value_words(name: str, value: object) -> str:
     if name == "about":
         return subject_words(str(value))
     if name in ("kind", "role"):
-        return label(value) if isinstance(value, StrEnum) else str(_ENTRIES.get(str(value), value))
+        signer = {each.value: each for each in SignerRole}.get(str(value))
+        return label(signer) if signer else str(_ENTRIES.get(str(value), value))
     if isinstance(value, date):
         return format_day(value)
     if name.endswith("_satang") and isinstance(value, int):

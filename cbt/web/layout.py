@@ -11,10 +11,11 @@ from flask import Flask, current_app, g, request, url_for
 from jinja2 import StrictUndefined
 
 from cbt import i18n
+from cbt.audit.rounding import words_of
 from cbt.clock import to_village
 from cbt.config import Settings
 from cbt.i18n import LANGUAGES, set_language
-from cbt.web import labels, period_words
+from cbt.web import audit_labels, case_words, follow_words, labels, period_words
 from cbt.web.access import reader
 from cbt.web.fonts import WEIGHTS, file_name
 
@@ -51,10 +52,15 @@ def init_layout(app: Flask) -> None:
         subject_words=labels.subject_words,
         finding_words=labels.finding_words,
         provider_words=labels.provider_words,
+        drift_words=words_of,
+        gifts_words=follow_words.gifts_words,
+        use_words=follow_words.use_words,
         rule_title=period_words.rule_title,
         answer_words=period_words.answer_words,
         line_rule=period_words.line_rule,
         line_title=period_words.line_title,
+        risk_words=audit_labels.risk_words,
+        case_words=case_words.case_words,
     )
     env.globals.update(
         _=i18n.on_page,  # quicker than the extension's, which looks itself up for each message

@@ -207,7 +207,7 @@ def _about(community: CommunityCard, period: PeriodCard) -> About:
             pick(each) for each in (community.tambon, community.district, community.province)
         ),
         period=format_month(period.month),
-        columns=(_("Date of the line"), _("What for"), _("Amount")),
+        columns=(_("Date of the line"), _("Item"), _("Amount")),
         board_label=_("Code of the month"),
         board_code=code,
         sample=_("Sample data.") if community.is_sample else "",

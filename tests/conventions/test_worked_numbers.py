@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cbt.audit.sampling import draw, lot, sample_size
 from cbt.config import ROOT
 from cbt.experiences.pricing import (
     AddOn,
@@ -33,6 +34,7 @@ from cbt.payments.matching import (
     unseen,
 )
 from cbt.payments.providers.demo import DemoProvider
+from cbt.revenue.fairness import gini, largest_share, lowest_share, participation
 from cbt.revenue.periods import Close, concerns, period_of
 from cbt.revenue.policy import ALWAYS, DEFAULT, Bucket, Limits, ProviderRule
 from cbt.revenue.preparation import allot
@@ -58,7 +60,9 @@ def _read(cell):
 
 BUCKETS, WHOLE, DISCOUNTS, LIMITED, PREPARED = tables("split.md")
 SHARES, RATES, DIVIDENDS = tables("sharing.md")
+SIZES, LOTS = tables("sampling.md")
 [PERIODS] = tables("periods.md")
+FAIRNESS = tables("fairness.md")
 STEPS, BOATS, PARTIES, SEASONS = tables("pricing.md")
 FILES, OPEN, LINES, PAYOUTS, REFUNDS, UNSEEN = (rows for _heading, rows in tables("matching.md"))
 
@@ -302,3 +306,32 @@ def test_the_month_that_an_entry_belongs_to(row):
     period = period_of(day, seq, closes)
     late = concerns(day, period)
     assert (f"{period:%B}", f"{late:%B}" if late else "") == (belongs, about)
+
+
+# --- sampling -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", SIZES[1], ids=str)
+def test_the_sizes_of_samples(row):
+    population, size = row
+    assert sample_size(population) == size
+
+
+def test_the_sample_of_the_page_is_what_its_seed_draws():
+    seed = "000102030405060708090a0b0c0d0e0f"
+    assert seed in (ROOT / "docs" / "algorithms" / "sampling.md").read_text()
+    codes = [row[0] for row in LOTS[1]]
+    assert [lot(seed, code)[:16] for code in codes] == [str(row[1]) for row in LOTS[1]]
+    assert list(draw(seed, reversed(codes))) == [row[0] for row in LOTS[1] if row[2] == "yes"]
+
+
+def test_how_fairly_income_is_spread():
+    incomes = [income for _household, income in FAIRNESS[0][1]]
+    found = {
+        "Gini coefficient": gini(incomes),
+        "largest part": largest_share(incomes),
+        "households that earned": participation(incomes),
+        "part of the lowest two fifths": lowest_share(incomes),
+    }
+    shown = {measure: value for measure, value, _rule, _found in FAIRNESS[1][1]}
+    assert shown == {name: f"{float(value):.4f}" for name, value in found.items()}

@@ -10,6 +10,7 @@ from playwright.sync_api import Error
 from cbt.demo.load import PASSWORD
 from tests.browser import PHONE, a_browser, a_context
 from tests.site import served
+from tests.walker import IS_KEPT
 
 WITHOUT_ITS_OWN = """
 const own = crypto.subtle.importKey.bind(crypto.subtle);
@@ -63,9 +64,7 @@ def test_a_statement_is_checked_without_the_network(site, tmp_path):
     page.goto(code)
     assert seen(page, "good")
     assert page.locator("[data-earned]").inner_text() == earned
-    page.wait_for_function(
-        "async () => (await (await caches.open('statement check')).keys()).length > 2"
-    )
+    page.wait_for_function(IS_KEPT)
     assert problems == []
 
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")

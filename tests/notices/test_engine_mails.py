@@ -7,6 +7,9 @@ from html import unescape
 import pytest
 from icalendar import Calendar
 
+from cbt.audit import case_work
+from cbt.audit.case_work import NewCase
+from cbt.audit.findings import Check, Fault, Finding
 from cbt.bookings import hold as holding
 from cbt.bookings import waitlist
 from cbt.bookings.change import Wanted
@@ -15,7 +18,7 @@ from cbt.bookings.states import EndReason
 from cbt.bookings.terms import DEFAULT, Deposit, Terms, canonical
 from cbt.bookings.waitlist import Joining, offer_places
 from cbt.db import db, transaction
-from cbt.i18n import use_language
+from cbt.i18n import format_day, use_language
 from cbt.notices.mail import KINDS, moment
 from cbt.notices.models import Notice
 from cbt.notices.services import send_due, smtp_sender
@@ -28,11 +31,14 @@ from cbt.payments.providers.demo import Act, act
 from cbt.payments.queries import list_credits_of
 from cbt.people import services as people
 from cbt.people.roles import Grant, Role
+from cbt.revenue import follow_ups
+from cbt.revenue.policy_rules import Severity
 from cbt.worker import letter_facts, policy_for
 from tests import factories
 from tests.factories import PROVIDERS, RECEIVERS
 from tests.mailbox import open_mailbox
 from tests.reading import foreign_words
+from tests.revenue import visits
 from tests.scripted import Scripted
 from tests.site import NOW
 
@@ -438,6 +444,55 @@ def test_a_lone_treasurer_is_told_when_the_change_takes_effect(village, post, la
     require_sound(post.get("account_changed"), language, "24")
 
 
+# --- to the community's people and its mentor ----------------------------------------------------
+
+
+def test_each_step_of_a_finding_is_told_in_the_readers_language(village, post, language):
+    treasurer = a_treasurer(village, language)
+    mentor = people.add_person("mentor", "5-5", "long enough", language, NOW)
+    people.grant_role(mentor, Grant(Role.MENTOR, village.id), NOW)
+    people.set_mail(mentor, "mentor@example.org")
+    asks = NewCase(subject="book", severity=Severity.WARNING, words="9-9")
+    number = case_work.open_case(village.id, asks, mentor, NOW)
+    grave = "warning" if language == "en" else "คำเตือน"
+    own = f"/host/{village.slug}/money/findings/{number}"
+    require_sound(post.get("finding_opened"), language, own, grave, "9-9", "5-5", "23")
+    case_work.answer_case(village.id, number, "8-8", None, treasurer, NOW)
+    theirs = f"/mentor/{village.slug}/findings/{number}"
+    require_sound(post.get("finding_answered"), language, theirs, "8-8", "7-7")
+    case_work.reopen_case(village.id, number, "6-6", mentor, NOW)
+    require_sound(post.get("finding_reopened"), language, own, "6-6")
+    case_work.close_case(village.id, number, "4-4", mentor, NOW)
+    require_sound(post.get("finding_closed"), language, own, "4-4")
+
+
+def test_what_the_machine_found_is_told_in_the_readers_language(village, post, language):
+    a_treasurer(village, language)
+    mentor = people.add_person("mentor", "5-5", "long enough", language, NOW)
+    people.grant_role(mentor, Grant(Role.MENTOR, village.id), NOW)
+    found = Finding(Fault.DAY_DIFFERS, "book", {"posted": LATER, "computed": LATER})
+    asks = case_work.of_check(1, 0, Check.SPLITS, found, None)
+    case_work.open_case(village.id, asks, mentor, NOW)
+    day = format_in(language, LATER)
+    require_sound(post.get("finding_opened"), language, day)
+
+
+def format_in(language, day):
+    with use_language(language):
+        return format_day(day)
+
+
+def test_a_guest_who_asked_is_told_what_the_visit_paid_for(village, post, language):
+    reference = visits.visit(village, language)
+    visits.use_fund(village, 3)
+    assert follow_ups.tell_what_visits_paid_for(visits.EVENING) == 1
+    mail = post.get("follow_up")
+    require_sound(mail, language, baht(language, "30.00"))
+    assert reference in mail["Subject"]
+    assert "H01" not in plain(mail)
+    assert "/funds/" in plain(mail)
+
+
 def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
     assert set(KINDS) == {
         "account_proposed",
@@ -450,6 +505,7 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
         "booking_cancelled",
         "called_off",
         "credit_issued",
+        "follow_up",
         "cash_promised",
         "refund_coming",
         "refund_needs_bank",
@@ -461,4 +517,8 @@ def test_every_kind_of_mail_is_made_by_the_tests_of_this_folder():
         "places_offered",
         "waiting_joined",
         "waiting_over",
+        "finding_opened",
+        "finding_answered",
+        "finding_closed",
+        "finding_reopened",
     }

@@ -394,3 +394,13 @@ def test_a_count_whose_agreement_was_taken_back_leaves_an_entry_that_nothing_exp
     )
     db.session.commit()
     assert [each.fault for each in faults(village)] == ["entry_unexplained"]
+
+
+def test_a_count_that_was_sent_twice_is_one_count(village, second):
+    take(village)
+    first = counted(village, 90_000, "evening")
+    assert counted(village, 90_000, "evening") == first
+    assert counted(village, 90_000, "evening, once more") != first
+    assert count(CashCount) == 2
+    cash_box.dismiss_count(village.id, first, LATER)
+    assert counted(village, 90_000, "evening") != first

@@ -110,7 +110,7 @@ def test_a_message_written_anew_no_longer_fits_its_signature(place):
 def test_old_and_future_stamps_are_refused(place):
     _reference, event = paid(place)
     now = int(time.time())
-    assert refusal(place, *signed(place, event.body, at=now - 600)) == "signature"
+    assert refusal(place, *signed(place, event.body, at=now - 600)) == "stamp"
     assert refusal(place, *signed(place, event.body, at=now + 600)) == "stamp"
 
 

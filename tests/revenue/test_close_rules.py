@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbt.revenue.close_rules import (
-    CloseFacts,
-    Fund,
-    Household,
-    Severity,
-    Verdict,
-    Wage,
-    answers_text,
+from cbt.revenue.close_rules import answers_text, faults_of, judge
+from cbt.revenue.fairness import (
     gini,
-    judge,
     largest_share,
+    lowest_share,
     participation,
+    pay_of,
+    times_even,
 )
+from cbt.revenue.policy import DEFAULT
+from cbt.revenue.policy_rules import Severity, Verdict
+from cbt.revenue.posting import SharingFacts
+from cbt.revenue.rulebook import CloseFacts, Fund, FundUse, Household, TaskTurns, Wage
+from cbt.revenue.sharing import Work
 
 CLEAN = CloseFacts(
     month=date(2026, 10, 1),
@@ -40,10 +41,12 @@ CLEAN = CloseFacts(
     committee_known=False,
     mgmt_paid=(),
     funds=(Fund("welfare", 5, 10, 3, 12),),
+    fund_uses=(),
+    unasked=(),
     net_satang=1_000,
     kept_satang=900,
+    turns=(),
     wages=(),
-    daily_wage_satang=None,
     statements_days=0,
     unpaid_days=None,
     gross_year_satang=100,
@@ -56,8 +59,33 @@ def answer_of(rule, **changes):
     return found.verdict, found.severity
 
 
-def earning(*incomes):
-    return tuple(Household(f"H{number}", each) for number, each in enumerate(incomes))
+def earning(*incomes, vulnerable=0):
+    """Households with these incomes, the first ones of which agreed to be counted as vulnerable."""
+    return tuple(
+        Household(f"H{number}", each, is_vulnerable=number < vulnerable)
+        for number, each in enumerate(incomes)
+    )
+
+
+def wage(satang, minutes=60, daily=40_000):
+    return Wage("H1", "cook", Fraction(satang), minutes, daily)
+
+
+USE = FundUse(
+    key="claim_paid:1",
+    fund="welfare",
+    booked_fund="welfare",
+    booked_satang=5_000,
+    amount_satang=5_000,
+    is_loan=False,
+    approvers=frozenset({3, 4}),
+    payee="Clinic",
+    has_evidence=True,
+    fits=True,
+    breaks=None,
+)
+LOAN = replace(USE, key="loan_paid:1", fund="revolve", booked_fund="revolve", is_loan=True)
+LOAN = replace(LOAN, has_evidence=False)
 
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
@@ -164,18 +192,114 @@ def test_vector_seven_warns_of_inequality_but_not_of_one_household():
             (Verdict.NO_DATA, WARNING),
             id="no income",
         ),
-        pytest.param("PRD-12", {}, (Verdict.NO_DATA, WARNING), id="no table of wages"),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(10, 5, 15, 35, 35)},
+            (PASS, ADVICE),
+            id="15 per cent",
+        ),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(9, 5, 16, 35, 35)},
+            (FAIL, ADVICE),
+            id="14 per cent",
+        ),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(*[80] * 5, *[120] * 5, vulnerable=5)},
+            (PASS, ADVICE),
+            id="five earn 0.8 times their even share",
+        ),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(*[79] * 5, *[121] * 5, vulnerable=5)},
+            (FAIL, ADVICE),
+            id="five earn 0.79 times it",
+        ),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(*[79] * 5, *[121] * 5, vulnerable=4)},
+            (PASS, ADVICE),
+            id="four are not looked at",
+        ),
+        pytest.param(
+            "PRD-07", {"households": earning(9, 9, 9, 9)}, (Verdict.NO_DATA, ADVICE), id="four"
+        ),
+        pytest.param(
+            "PRD-07",
+            {"households": earning(0, 0, 0, 0, 0, vulnerable=5)},
+            (Verdict.NO_DATA, ADVICE),
+            id="nobody earned",
+        ),
+        pytest.param("PRD-08", {}, (Verdict.NOT_APPLICABLE, WARNING), id="no task goes by turns"),
+        pytest.param(
+            "PRD-08",
+            {"turns": (TaskTurns("boat", None, 9, 9),)},
+            (Verdict.NO_DATA, WARNING),
+            id="not two whole cycles",
+        ),
+        pytest.param(
+            "PRD-08",
+            {"turns": (TaskTurns("boat", Fraction(1, 2), 1, 10),)},
+            (PASS, WARNING),
+            id="a spread of 0.5, a tenth skipped",
+        ),
+        pytest.param(
+            "PRD-08",
+            {"turns": (TaskTurns("boat", Fraction(51, 100), 0, 10),)},
+            (FAIL, WARNING),
+            id="a spread of 0.51",
+        ),
+        pytest.param(
+            "PRD-08",
+            {"turns": (TaskTurns("boat", Fraction(0), 2, 19),)},
+            (FAIL, WARNING),
+            id="two of nineteen skipped",
+        ),
+        pytest.param(
+            "PRD-08",
+            {
+                "turns": (
+                    TaskTurns("boat", Fraction(0), 0, 10),
+                    TaskTurns("guide", Fraction(2, 3), 0, 9),
+                )
+            },
+            (FAIL, WARNING),
+            id="one task of two",
+        ),
+        pytest.param("PRD-12", {}, (Verdict.NOT_APPLICABLE, WARNING), id="nobody worked by hours"),
         pytest.param(
             "PRD-12",
-            {"daily_wage_satang": 40_000, "wages": (Wage("H1", "cook", 4_999, 60),)},
-            (FAIL, WARNING),
-            id="a satang under fifty baht an hour",
+            {"wages": (wage(1, daily=None),)},
+            (Verdict.NO_DATA, WARNING),
+            id="no wage for the province",
         ),
         pytest.param(
             "PRD-12",
-            {"daily_wage_satang": 40_000, "wages": (Wage("H1", "cook", 5_000, 60),)},
+            {"wages": (wage(0, minutes=0),)},
+            (Verdict.NO_DATA, WARNING),
+            id="no minutes recorded",
+        ),
+        pytest.param(
+            "PRD-12", {"wages": (wage(5_000), wage(4_999))}, (FAIL, WARNING), id="49.99 an hour"
+        ),
+        pytest.param("PRD-12", {"wages": (wage(5_000),)}, (PASS, WARNING), id="50 an hour"),
+        pytest.param(
+            "PRD-12",
+            {"wages": (wage(4_999, daily=39_992),)},
             (PASS, WARNING),
-            id="fifty baht an hour",
+            id="the wage of its own day",
+        ),
+        pytest.param("PRD-10", {"fund_uses": (USE, LOAN)}, (PASS, ERROR), id="asked and agreed"),
+        pytest.param("PRD-10", {"unasked": ("claim_paid:9",)}, (FAIL, ERROR), id="never asked for"),
+        pytest.param(
+            "PRD-10",
+            {"fund_uses": (USE, replace(USE, approvers=frozenset({3})))},
+            (FAIL, ERROR),
+            id="one approver",
+        ),
+        pytest.param(
+            "PRD-10", {"funds": ()}, (Verdict.NOT_APPLICABLE, ERROR), id="no fund, no use"
         ),
         pytest.param("PRD-13", {"approver": 1}, (FAIL, ERROR), id="one person twice"),
         pytest.param("PRD-13", {"approver": 9}, (FAIL, ERROR), id="the auditor approves"),
@@ -198,6 +322,85 @@ def test_vector_seven_warns_of_inequality_but_not_of_one_household():
 )
 def test_a_rule_at_its_threshold(rule, changes, found):
     assert answer_of(rule, **changes) == found
+
+
+@pytest.mark.parametrize(
+    ("use", "fault"),
+    [
+        (replace(USE, booked_satang=5_001), "amount"),
+        (replace(USE, booked_fund="develop"), "fund"),
+        (replace(USE, fund="revolve", booked_fund="revolve"), "fund"),
+        (replace(LOAN, fund="welfare", booked_fund="welfare"), "fund"),
+        (replace(USE, approvers=frozenset({3})), "approvals"),
+        (replace(USE, payee=" "), "payee"),
+        (replace(USE, has_evidence=False), "evidence"),
+        (replace(USE, fits=False), "purpose"),
+        (replace(USE, breaks="once"), "ceiling"),
+        (replace(USE, breaks="yearly"), "ceiling"),
+    ],
+)
+def test_what_is_wrong_with_a_use_of_a_fund_is_named(use, fault):
+    assert faults_of(use) == (fault,)
+
+
+def test_a_loan_needs_two_approvers_but_neither_evidence_nor_purpose():
+    assert faults_of(USE) == faults_of(LOAN) == ()
+    assert faults_of(replace(LOAN, approvers=frozenset())) == ("approvals",)
+
+
+def test_the_lowest_two_fifths_count_the_border_household_by_its_fraction():
+    assert lowest_share(V7) == Fraction(1, 10)
+    assert lowest_share([0, 0]) is None
+    assert lowest_share([7]) == Fraction(2, 5)
+
+
+def test_of_fewer_than_five_vulnerable_households_nothing_is_kept():
+    kept = {}
+    for number in (4, 5):
+        households = earning(*[77] * number, *[120] * (10 - number), vulnerable=number)
+        answers = judge(replace(CLEAN, households=households))
+        [answer] = [each for each in answers if each.rule == "PRD-07"]
+        kept[number] = answer.values
+    assert set(kept[4]) == {"households", "is_group_known", "lowest_bp"}
+    assert kept[4]["is_group_known"] == 0
+    assert set(kept[5]) == {*kept[4], "vulnerable_bp"}
+    assert kept[5]["vulnerable_bp"] == 7_000, "in whole tenths, so that nobody is worked out of it"
+
+
+def sharing(number, *work, pool=90_000, on=date(2026, 10, 3)):
+    rows = tuple(Work(*each) for each in work)
+    register = tuple(sorted({each.household for each in rows}))
+    return SharingFacts(number, on, number, ((DEFAULT, pool),), rows, register)
+
+
+def test_a_households_part_goes_to_its_hours_by_the_weights_of_its_tasks():
+    """H1 did two tasks: its part is divided by units and rates; carrying is not paid by the hour."""
+    rates = DEFAULT.rates
+    both = rates["boat"] + rates["cook"] * 2
+    shared = sharing(1, ("H1", "boat", 1, 120), ("H1", "cook", 2, 60), ("H2", "craft", 1, 60))
+    weight = both + rates["craft"]
+    found = {each.task: each for each in pay_of([shared], lambda _day: 36_000)}
+    assert set(found) == {"boat", "cook"}
+    part = 90_000 * both // weight + (90_000 * both % weight * 2 > weight)
+    assert found["boat"].amount_satang == Fraction(part * rates["boat"], both)
+    assert found["boat"].amount_satang + found["cook"].amount_satang == part
+    assert (found["boat"].minutes, found["cook"].minutes) == (120, 60)
+
+
+def test_hours_of_days_with_another_wage_are_judged_apart():
+    early = sharing(1, ("H1", "boat", 1, 60))
+    late = sharing(2, ("H1", "boat", 1, 60), on=date(2026, 10, 20))
+    wages = pay_of([early, late, late], lambda day: 36_000 if day.day < 15 else 40_000)
+    assert [(each.daily_wage_satang, each.minutes) for each in wages] == [
+        (36_000, 60),
+        (40_000, 120),
+    ]
+    assert [each.amount_satang for each in wages] == [90_000, 180_000]
+
+
+def test_work_that_brought_no_money_was_paid_nothing():
+    [nothing] = pay_of([sharing(1, ("H1", "guide", 1, 60), pool=0)], lambda _day: 36_000)
+    assert nothing.amount_satang == 0
 
 
 def test_a_clean_month_stops_nothing_and_asks_nothing():
@@ -231,3 +434,11 @@ def test_the_gini_is_half_the_mean_difference_over_the_mean(incomes):
     if total:
         apart = sum(abs(one - other) for one in incomes for other in incomes)
         assert gini(incomes) == Fraction(apart, 2 * number * total)
+
+
+@given(INCOMES)
+def test_the_lowest_part_is_at_most_its_even_share_and_all_of_them_have_all(incomes):
+    if sum(incomes):
+        assert 0 <= lowest_share(incomes) <= Fraction(2, 5)
+        assert lowest_share(incomes, Fraction(1)) == 1
+        assert times_even(incomes, incomes) == 1

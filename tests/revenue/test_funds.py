@@ -1,6 +1,7 @@
 """Funds: money leaves for a request that two people approved, loans come back, nothing goes below zero."""
 
 from datetime import date, timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from cbt.errors import (
     NoteMissing,
     NotFound,
     ReferenceUsed,
+    SaidAlready,
     SecondPersonNeeded,
     StateForbids,
 )
@@ -48,6 +50,7 @@ EVENING = NOW + timedelta(days=2)
 LATER = EVENING + timedelta(days=1)
 DAY = LATER.date()
 PAPER = Evidence("certificate.pdf", b"%PDF-1.7 certificate")
+_NUMBERS = count(1)
 
 
 # --- rules ---------------------------------------------------------------------------------------
@@ -142,7 +145,7 @@ def give(village, satang=100_000, fund="welfare", reference="GOV-1", **changes):
 def ask(village, satang=1_000, fund="welfare", purpose="illness", household="H01", **changes):
     values = {
         "payee": "Ms H01",
-        "what": "three nights in hospital",
+        "what": f"three nights in hospital, {next(_NUMBERS)}",
         "evidence": "certificate",
         "file": PAPER,
     }
@@ -474,3 +477,52 @@ def test_facts_of_funds_cannot_be_changed(village):
     for statement in ("UPDATE contribution SET amount_satang = 1", "DELETE FROM contribution"):
         with pytest.raises(Exception, match="append-only"), transaction() as session:
             session.execute(text(statement))
+
+
+# --- forms that are sent once more, as nobody answered -------------------------------------------
+
+
+def test_a_request_sent_twice_is_one_request(village):
+    give(village)
+    first = ask(village, what="three nights in hospital")
+    assert ask(village, what="three nights in hospital") == first
+    assert ask(village, what="three more nights") != first
+    assert len(written()[1]) == 2
+
+
+def test_a_loan_asked_for_twice_is_one_loan(village):
+    give(village, fund="revolve")
+    asked = ("H01", "Ms H01", "a new net", 9_000, 3, DAY + timedelta(days=30))
+    people = (village.person_id, LATER)
+    first = fund_use.request_loan(village.id, *asked, *people)
+    assert fund_use.request_loan(village.id, *asked, *people) == first
+    db.session.rollback()
+    assert db.session.scalar(select(func.count()).select_from(Loan)) == 1
+
+
+def test_cash_given_twice_in_the_same_words_is_asked_about(village):
+    give(village, account="cash", reference="")
+    before = written()
+    with pytest.raises(SaidAlready):
+        give(village, account="cash", reference="")
+    assert written() == before
+    give(village, account="cash", reference="", satang=100_001)
+
+
+def test_a_repayment_in_cash_that_was_sent_twice_counts_once(village, two):
+    give(village, fund="revolve")
+    due_on = DAY + timedelta(days=30)
+    asked = ("H01", "Ms H01", "a new net", 9_000, 3, due_on, village.person_id, LATER)
+    loan_id = fund_use.request_loan(village.id, *asked)
+    for each in two:
+        fund_use.approve_loan(village.id, loan_id, each, LATER)
+    money = ("promptpay", "KTB-11", DAY, village.person_id, LATER)
+    fund_use.pay_loan(village.id, loan_id, *money)
+    back = (loan_id, 3_000, "cash", "", DAY, village.person_id)
+    assert fund_use.repay_loan(village.id, *back, LATER) == 6_000
+    before = written()
+    with pytest.raises(SaidAlready):
+        fund_use.repay_loan(village.id, *back, LATER + timedelta(minutes=9))
+    assert written() == before
+    assert fund_use.repay_loan(village.id, *back, LATER + timedelta(minutes=11)) == 3_000
+    assert faults(village) == []

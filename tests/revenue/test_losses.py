@@ -495,3 +495,46 @@ def test_what_a_fund_promised_is_not_moved(village):
     with pytest.raises(FreeTooLow):
         decide(village, ask(village, "fund:welfare", "household:H02", 1))
     assert books(village) == before
+
+
+def test_goodwill_after_the_sharing_out_that_the_bank_gave_is_not_sent_too(village):
+    """A lost dispute pays what the guest was promised and did not get; the shares bear it once."""
+    reference = db.session.scalar(select(Booking.reference).order_by(Booking.id))
+    wanted = Goodwill(amount_satang=20_000)
+    agreed = goodwill.quote_goodwill(village.id, reference, wanted, LATER)
+    goodwill.ask_goodwill(village.id, reference, wanted, agreed, village.person_id, LATER)
+    dispute(village, DisputeState.OPEN, fee=0)
+    dispute(village, DisputeState.LOST, fee=0)
+    db.session.rollback()
+    refund = db.session.scalars(select(Refund)).one()
+    assert (refund.state, refund.by_bank_at) == (RefundState.CANCELLED, LATER)
+    assert give_back.send_refunds(PROVIDERS, LATER) == 0
+    take_back.take_back_losses(LATER)
+    lost, cost = db.session.execute(select(TakeBack.lost_satang, TakeBack.cost_satang)).one()
+    assert (lost, cost) == (90_000, 0)
+    assert faults(village) == []
+
+
+def test_what_the_bank_took_back_of_such_a_dispute_is_owed_to_the_guest_again(village):
+    reference = db.session.scalar(select(Booking.reference).order_by(Booking.id))
+    wanted = Goodwill(amount_satang=20_000)
+    agreed = goodwill.quote_goodwill(village.id, reference, wanted, LATER)
+    goodwill.ask_goodwill(village.id, reference, wanted, agreed, village.person_id, LATER)
+    for state in (DisputeState.OPEN, DisputeState.LOST, DisputeState.WON):
+        dispute(village, state, fee=0)
+    db.session.rollback()
+    states = [each.state for each in db.session.scalars(select(Refund).order_by(Refund.id))]
+    assert states == [RefundState.CANCELLED, RefundState.APPROVED]
+    give_back.send_refunds(PROVIDERS, LATER)
+    take_back.take_back_losses(LATER)
+    assert db.session.scalar(select(func.sum(TakeBack.lost_satang))) == 20_000
+    assert faults(village) == []
+
+
+def test_a_correction_that_was_sent_twice_is_asked_for_once(village):
+    first = ask(village)
+    assert ask(village) == first
+    assert ask(village, reason="the net was H02's") != first
+    assert count(Correction) == 2
+    decide(village, first)
+    assert ask(village) not in (None, first)

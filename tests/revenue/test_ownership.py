@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from cbt.communities.models import AssetUse, OwnershipDecision, ShareChange
-from cbt.communities.queries import list_share_lines, list_share_register
-from cbt.communities.records import NewAsset, NewShareChange
-from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareKind, ShareProblem
+from cbt.communities.queries import list_share_lines
+from cbt.communities.records import NewAsset
+from cbt.communities.shares import AssetKind, AssetProblem, Decision, ShareProblem
 from cbt.db import db
 from cbt.errors import (
     AssetInvalid,
@@ -18,63 +18,14 @@ from cbt.errors import (
     ShareInvalid,
     StateForbids,
 )
-from cbt.experiences.models import Option
 from cbt.revenue import ownership
 from tests import factories
 from tests.revenue.closing import close_month, make_office, worked_month
+from tests.revenue.coop import PAPER, Coop
 from tests.site import NOW
 
 DAY = factories.TOMORROW
 EVENING = NOW + timedelta(days=2)
-PAPER = "a" * 64
-
-
-class Coop:
-    """A village whose boat is owned together, and two people who may record and confirm."""
-
-    def __init__(self):
-        self.village = factories.make_village(households=3)
-        self.id = self.village.id
-        self.first, self.second = self.village.person_id, factories.make_person()
-        self.experience_id = db.session.scalar(
-            select(Option.experience_id).where(Option.id == self.village.option_id)
-        )
-        self.boat = ownership.add_asset(
-            self.id,
-            NewAsset(kind=AssetKind.BOAT, title=factories.text("boat"), begins_on=factories.SPRING),
-            self.first,
-            NOW,
-        )
-
-    def record(self, kind, giver, taker, shares, on=factories.SPRING, **changes):
-        new = NewShareChange(
-            asset_id=self.boat,
-            kind=ShareKind(kind),
-            from_household=giver,
-            to_household=taker,
-            shares=shares,
-            effective_on=on,
-            document="Minutes of 1 January",
-            document_sha256=PAPER,
-        )
-        new = replace(new, **changes)
-        return ownership.record_change(self.id, new, self.first, NOW)
-
-    def confirm(self, event_id, person=None, decision=Decision.CONFIRMED):
-        ownership.decide_change(self.id, event_id, decision, person or self.second, NOW)
-
-    def change(self, *about, **changes):
-        self.confirm(self.record(*about, **changes))
-
-    def use(self, asset_id, on=factories.SPRING, *, confirm=True):
-        use_id = ownership.record_use(self.id, self.experience_id, asset_id, on, self.first, NOW)
-        if confirm:
-            ownership.decide_use(self.id, use_id, Decision.CONFIRMED, self.second, NOW)
-        return use_id
-
-    def register(self, on=DAY):
-        db.session.rollback()
-        return list_share_register(db.session(), self.experience_id, on)
 
 
 @pytest.fixture

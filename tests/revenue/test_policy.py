@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cbt.errors import PolicyInvalid
 from cbt.revenue.policy import (
@@ -23,8 +23,7 @@ from cbt.revenue.policy import (
     parse,
     read,
 )
-from tests.conftest import DEEP
-from tests.strategies import every_policy
+from tests.strategies import every_policy, thorough
 
 
 def test_the_default_policy_is_the_one_of_the_rules():
@@ -33,7 +32,7 @@ def test_the_default_policy_is_the_one_of_the_rules():
     assert DEFAULT.name == "CBT-Default-1"
 
 
-@settings(max_examples=10_000 if DEEP else 200)
+@thorough
 @given(policy=every_policy())
 def test_a_text_reads_back_to_the_same_policy_and_the_same_text(policy):
     text = canonical(policy)

@@ -29,6 +29,7 @@ from cbt.revenue.policy import DEFAULT, Bucket, Policy
 from cbt.revenue.policy_rules import Verdict
 from cbt.revenue.templates import TEMPLATES
 from tests import concurrency, factories
+from tests.revenue import closing
 from tests.site import NOW
 
 TODAY = NOW.date()
@@ -308,3 +309,37 @@ def test_the_last_whole_month_is_over_and_has_nothing_that_waits(settled):
     waiting = factories.make_departure(settled.option_id, TODAY + timedelta(days=2))
     factories.book(replace(settled, departure_id=waiting))
     assert resolutions.find_last_whole_month(db.session(), settled.id, later) is None
+
+
+def test_a_proposal_is_laid_beside_the_last_closed_month_that_had_trips(app):
+    """A later month that is settled but open does not take its place, nor an empty closed one."""
+    office = closing.make_office()
+    closing.worked_month(office)
+    later = closing.AFTER_NEXT.date() + timedelta(days=40)
+    open_ = resolutions.find_past_month(db.session(), office.id, later)
+    assert open_ == resolutions.PastMonth(closing.NOVEMBER, is_closed=False)
+    closing.close_month(office)
+    closed = resolutions.PastMonth(closing.NOVEMBER, is_closed=True)
+    _december(office)
+    assert resolutions.find_past_month(db.session(), office.id, later) == closed
+    closing.close_month(office, closing.DECEMBER, closing.AFTER_NEXT)
+    december = resolutions.PastMonth(closing.DECEMBER, is_closed=True)
+    assert resolutions.find_past_month(db.session(), office.id, later) == december
+    month_after = closing.AFTER_NEXT + timedelta(days=31)
+    closing.close_month(office, date(2027, 1, 1), month_after)
+    assert resolutions.find_past_month(db.session(), office.id, later) == december
+
+
+def _december(office):
+    """Another trip, whose guests came in December."""
+    departure = factories.make_departure(office.village.option_id, closing.DECEMBER)
+    second = closing.Office(
+        replace(office.village, departure_id=departure),
+        office.treasurer,
+        office.coordinator,
+        office.mentor,
+    )
+    factories.book(second.village)
+    factories.record_work(second.village, ("H01", "boat", 1), ("H02", "guide", 1))
+    factories.settle(second.village, closing.AFTER + timedelta(days=1))
+    db.session.rollback()

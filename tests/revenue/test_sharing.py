@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, HouseholdUnknown, NoWorkRecorded
 from cbt.revenue.policy import DEFAULT, Bucket, ProviderRule, Task
 from cbt.revenue.sharing import PoolShare, Work, share, share_pool, spare_order, weigh
-from tests.conftest import DEEP
-from tests.strategies import HOUSEHOLDS, weights
+from tests.strategies import HOUSEHOLDS, thorough, weights
 from tests.twins import slow_rates_first, slow_share
 
 totals = st.integers(0, 10**9)
@@ -63,11 +62,13 @@ def test_weight_is_units_times_rate_summed_over_tasks():
     assert weigh(work, DEFAULT.rates) == {"a": 2 * 60_000 + 20_000, "b": 40_000}
 
 
+@thorough
 @given(total=totals, given_weights=weights(), turn=turns)
 def test_parts_sum_to_the_whole(total, given_weights, turn):
     assert sum(share(total, given_weights, HOUSEHOLDS, turn).values()) == total
 
 
+@thorough
 @given(total=totals, given_weights=weights(), turn=turns)
 def test_every_part_is_within_a_satang_of_the_exact_share(total, given_weights, turn):
     whole = sum(given_weights.values())
@@ -75,12 +76,14 @@ def test_every_part_is_within_a_satang_of_the_exact_share(total, given_weights, 
         assert abs(part * whole - total * given_weights[code]) < whole
 
 
+@thorough
 @given(total=totals, given_weights=weights(), turn=turns)
 def test_zero_weight_gets_zero(total, given_weights, turn):
     parts = share(total, given_weights, HOUSEHOLDS, turn)
     assert all(parts[code] == 0 for code, weight in given_weights.items() if not weight)
 
 
+@thorough
 @given(total=totals, given_weights=weights(100), turn=turns)
 def test_a_heavier_household_never_gets_less(total, given_weights, turn):
     parts = share(total, given_weights, HOUSEHOLDS, turn)
@@ -90,6 +93,7 @@ def test_a_heavier_household_never_gets_less(total, given_weights, turn):
                 assert parts[other] >= parts[one]
 
 
+@thorough
 @given(total=totals, given_weights=weights(50), turn=turns, data=st.data())
 def test_permuting_households_permutes_the_result(total, given_weights, turn, data):
     shuffled = data.draw(st.permutations(HOUSEHOLDS))
@@ -99,7 +103,7 @@ def test_permuting_households_permutes_the_result(total, given_weights, turn, da
     assert others == {renamed[code]: part for code, part in parts.items()}
 
 
-@settings(max_examples=10_000 if DEEP else 200)
+@thorough
 @given(total=totals, given_weights=weights(20), turn=turns)
 def test_equal_to_the_slow_exact_twin(total, given_weights, turn):
     assert share(total, given_weights, HOUSEHOLDS, turn) == slow_share(
@@ -107,6 +111,7 @@ def test_equal_to_the_slow_exact_twin(total, given_weights, turn):
     )
 
 
+@thorough
 @given(n=st.integers(1, 30), total=totals)
 def test_equal_weights_each_get_the_same_once_the_circle_is_complete(n, total):
     codes = HOUSEHOLDS[:n]
@@ -117,6 +122,7 @@ def test_equal_weights_each_get_the_same_once_the_circle_is_complete(n, total):
     assert len(set(sums.values())) == 1
 
 
+@thorough
 @given(total=totals, given_weights=weights(1_000), turn=turns, factor=st.integers(1, 1_000))
 def test_scaling_every_weight_changes_nothing(total, given_weights, turn, factor):
     scaled = {code: weight * factor for code, weight in given_weights.items()}
@@ -150,7 +156,7 @@ def test_no_work_is_paid_twice_out_of_two_pools():
     assert one.surplus_satang + other.surplus_satang == 50_000
 
 
-@settings(max_examples=10_000 if DEEP else 200)
+@thorough
 @given(
     pool=pools,
     others=st.integers(0, 10**8),
@@ -171,6 +177,7 @@ def test_rates_first_sums_to_the_pool_and_equals_the_slow_twin(
     assert (shared.parts, shared.surplus_satang) == twin
 
 
+@thorough
 @given(pool=pools, given_weights=weights(10**6), turn=turns)
 def test_a_surplus_shared_by_work_comes_to_the_same_as_by_work(pool, given_weights, turn):
     """The two rules are told differently and give the same satang, of one pool."""
@@ -178,6 +185,7 @@ def test_a_surplus_shared_by_work_comes_to_the_same_as_by_work(pool, given_weigh
     assert first.parts == share(pool, given_weights, HOUSEHOLDS, turn)
 
 
+@thorough
 @given(pool=pools, given_weights=weights(50), turn=turns, data=st.data())
 def test_permuting_households_permutes_what_agreed_rates_give(pool, given_weights, turn, data):
     shuffled = data.draw(st.permutations(HOUSEHOLDS))

@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cbt.errors import AmountInvalid, CostsExceedIncome, DiscountTooLarge
 from cbt.revenue.policy import DEFAULT, Bucket, Limits, Policy
 from cbt.revenue.split import Borne, Bound, Cost, Part, PartKind, split
-from tests.conftest import DEEP
-from tests.strategies import every_policy, policies, policies_2
+from tests.strategies import every_policy, policies, policies_2, thorough
 from tests.twins import slow_split
 
 
@@ -71,7 +70,7 @@ def taken_outside(net, policy):
     return share if cap is None else min(share, cap)
 
 
-@settings(max_examples=10_000 if DEEP else 200)
+@thorough
 @given(
     net=st.integers(0, 10**12) | st.integers(0, 10**6),
     cost_bp=st.lists(st.integers(0, 2_000), max_size=3),
@@ -93,6 +92,7 @@ def test_parts_sum_to_the_whole_and_equal_the_slow_twin(net, cost_bp, fee_bp, po
     assert named(parts) == twin
 
 
+@thorough
 @given(net=st.integers(0, 10**9), policy=policies())
 def test_every_bucket_is_within_a_satang_of_its_exact_share_and_the_pool_takes_the_rest(
     net: int, policy: Policy
@@ -113,7 +113,7 @@ def test_every_bucket_is_within_a_satang_of_its_exact_share_and_the_pool_takes_t
 BEARERS = list(Bucket)
 
 
-@settings(max_examples=10_000 if DEEP else 200)
+@thorough
 @given(
     net=st.integers(0, 10**9),
     discount=st.integers(1, 10**8),
@@ -144,6 +144,7 @@ def test_with_a_discount_or_preparation_parts_sum_to_the_whole_and_equal_the_slo
     assert named(parts) == twin
 
 
+@thorough
 @given(net=st.integers(10**6, 10**9), policy=policies())
 def test_nobody_but_the_bearer_gets_less_for_a_discount(net, policy):
     discount = net // 100
@@ -212,6 +213,7 @@ def test_what_the_intermediary_gets_is_capped():
     assert split(50_000, [], 0, policy)[1].bound is None
 
 
+@thorough
 @given(money=st.integers(0, 10**6), policy=policies_2())
 def test_who_stands_later_in_the_order_gives_way_first(money, policy):
     """Whoever got less than wanted left nothing to those behind, but for the households' least."""
@@ -227,6 +229,7 @@ def test_who_stands_later_in_the_order_gives_way_first(money, policy):
             assert pool.amount_satang == min(least, money)
 
 
+@thorough
 @given(money=st.integers(0, 10**9), policy=policies_2())
 def test_no_fund_gets_more_than_its_cap_nor_less_than_its_floor_unless_there_is_too_little(
     money, policy
@@ -241,6 +244,7 @@ def test_no_fund_gets_more_than_its_cap_nor_less_than_its_floor_unless_there_is_
             assert part.bound == Bound.SHORT
 
 
+@thorough
 @given(money=st.integers(0, 10**9), policy=policies_2())
 def test_a_part_without_a_bound_is_its_exact_share_rounded_down(money, policy):
     for part in split(money, [], 0, replace(policy, intermediary_bp=0)):
@@ -248,6 +252,7 @@ def test_a_part_without_a_bound_is_its_exact_share_rounded_down(money, policy):
             assert 0 <= part.base_satang * part.bp - part.amount_satang * 10_000 < 10_000
 
 
+@thorough
 @given(net=st.integers(0, 10**12), policy=policies())
 def test_the_second_version_without_anything_new_is_the_first(net, policy):
     assert split(net, [], 0, replace(policy, version=2)) == split(net, [], 0, policy)

@@ -27,6 +27,8 @@ from cbt.revenue.taking_back import (
     take_back_draft,
     take_back_input,
 )
+from tests.revenue.model.paper import apportion
+from tests.strategies import thorough
 
 PAGE = Path(__file__).parents[2] / "docs" / "algorithms" / "taking-back.md"
 
@@ -162,6 +164,7 @@ shares_of = st.dictionaries(
 )
 
 
+@thorough
 @given(shares=shares_of, parts=st.lists(st.integers(1, 10**9), max_size=6), turn=satang)
 def test_any_sequence_of_refunds_sums_up_and_takes_from_none_more_than_its_share(
     shares, parts, turn
@@ -180,6 +183,7 @@ def test_any_sequence_of_refunds_sums_up_and_takes_from_none_more_than_its_share
         assert taken == {account: share for account, share in shares.items() if share}
 
 
+@thorough
 @given(shares=shares_of, parts=st.lists(st.integers(1, 10**6), min_size=1, max_size=6))
 def test_however_it_is_cut_no_share_is_further_from_its_exact_part_than_the_number_of_cuts(
     shares, parts
@@ -196,6 +200,42 @@ def test_however_it_is_cut_no_share_is_further_from_its_exact_part_than_the_numb
         assert abs(taken - exact) <= len(parts) + 1
 
 
+@thorough
+@given(shares=shares_of, cuts=st.lists(st.integers(0, 10**9), max_size=12), turn=satang)
+def test_random_partial_refunds_stay_within_3_satang_of_pro_rata_and_the_whole_leaves_zero(
+    shares, cuts, turn
+):
+    whole = sum(shares.values())
+    marks = sorted({each % (whole + 1) for each in cuts} | {whole})
+    borne, before = [], 0
+    for number, mark in enumerate(marks, start=1):
+        if mark == before:
+            continue
+        borne += bear(facts(mark - before, shares=shares, earlier=borne, turn=turn, number=number))
+        before = mark
+        taken = sum_up(borne)
+        for account, share in shares.items():
+            part = taken.get((account, Why.SHARE), 0)
+            assert 0 <= part <= share
+            assert abs(part - Fraction(mark * share, whole)) <= 3
+    assert {account: taken for (account, _why), taken in sum_up(borne).items()} == {
+        account: share for account, share in shares.items() if share
+    }
+
+
+@thorough
+@given(shares=shares_of, lost=st.integers(1, 10**10), turn=satang)
+def test_equal_to_the_slow_exact_twin(shares, lost, turn):
+    names = list(shares)
+    start = turn % len(names)
+    twin = apportion(lost, {name: shares[name] for name in names[start:] + names[:start]})
+    found = bear(facts(lost, shares=shares, turn=turn))
+    assert {each.account: each.amount_satang for each in found if each.why == Why.SHARE} == twin
+    uncovered = max(0, lost - sum(shares.values()))
+    assert sum(each.amount_satang for each in found if each.why == Why.UNCOVERED) == uncovered
+
+
+@thorough
 @given(shares=shares_of, lost=st.integers(1, 10**9), back=st.integers(1, 10**9))
 def test_what_is_undone_in_steps_ends_at_nothing(shares, lost, back):
     borne = list(bear(facts(lost, shares=shares)))

@@ -32,11 +32,12 @@ class StripeDouble:
         secret_key: str = "",
         webhook_secret: str = "",
         connect_webhook_secret: str = "",
+        world: World | None = None,
     ) -> None:
         self.secret_key = secret_key or "sk_test_" + secrets.token_hex(16)
         self.webhook_secret = webhook_secret or "whsec_" + secrets.token_hex(16)
         self.connect_webhook_secret = connect_webhook_secret or self.webhook_secret
-        self.world = World()
+        self.world = world or World()
         self._faults = Faults()
         self._port = port
         own = Endpoint(webhook_url, self.webhook_secret)

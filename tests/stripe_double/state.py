@@ -5,11 +5,11 @@ which Stripe answers; money is whole satang, instants are whole seconds.
 """
 
 import copy
-import secrets
 import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random, SystemRandom
 from threading import RLock
 from typing import Any
 
@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 API_VERSION = "2026-10-28.endive"
 PLATFORM = "acct_1DoublePlatform"
+_SECRET = SystemRandom()
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -91,9 +92,10 @@ class Switches:
 class World:
     """All accounts, the clock, what falls due, and the events that happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, chance: Random = _SECRET) -> None:
         self.lock = RLock()
         self.switches = Switches()
+        self._clock, self._chance = clock, chance
         self.accounts: dict[str, Account] = {}
         self.keys: dict[str, str] = {}  # secret key: account
         self.events: list[Event] = []
@@ -106,7 +108,7 @@ class World:
     # --- time ---
 
     def now(self) -> int:
-        return int(time.time()) + self.offset
+        return int(self._clock()) + self.offset
 
     def at(self, when: int, happen: Callable[[], None]) -> None:
         """Do something once the clock has reached `when`."""
@@ -122,7 +124,7 @@ class World:
     # --- objects ---
 
     def new_id(self, prefix: str, length: int = 24) -> str:
-        return f"{prefix}_" + "".join(secrets.choice(_LETTERS) for _ in range(length))
+        return f"{prefix}_" + "".join(self._chance.choice(_LETTERS) for _ in range(length))
 
     def add(self, account: Account, made: Json) -> Json:
         account.objects[made["id"]] = made

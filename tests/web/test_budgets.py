@@ -16,7 +16,7 @@ BUDGETS = {
     "/en/": (None, 6),
     "/en/c/buna-dara": (None, 6),
     "/en/c/buna-dara/mangrove-boat": (None, 6),
-    "/en/host/buna-dara": ("host.buna-dara", 9),
+    "/en/host/buna-dara": ("host.buna-dara", 10),
     "/en/host/buna-dara/calendar": ("host.buna-dara", 9),
     "/en/host/buna-dara/day": ("host.buna-dara", 9),
     "/en/host/buna-dara/money": ("host.buna-dara", 9),
@@ -28,6 +28,8 @@ BUDGETS = {
     "/en/host/buna-dara/money/cash": ("host.buna-dara", 12),
     "/en/household/buna-dara/H03": ("h03.buna-dara", 9),
     "/en/mentor": ("mentor", 10),
+    "/en/transparency/buna-dara": ("", 11),
+    "/en/host/buna-dara/fairness": ("mentor", 13),
 }
 """The pages signed in pay two statements to learn who reads and in which community."""
 

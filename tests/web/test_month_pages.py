@@ -86,9 +86,8 @@ def test_a_month_is_prepared_confirmed_and_signed_on_its_pages(sqlite_app, offic
     assert again.status_code == 409
     mentor = enter(sqlite_app, office.mentor)
     witness = f"/en/mentor/{slug}/months/2026-11"
-    assert (
-        post(mentor, f"{witness}/sign", form_at=witness, password="long enough").status_code == 303
-    )
+    looked = {"explanation": "Looked through on paper.", "password": "long enough"}
+    assert post(mentor, f"{witness}/sign", form_at=witness, **looked).status_code == 303
     assert mentor.post(f"{page}/confirm").status_code in (400, 403)
     db.session.rollback()
     period = get_period(db.session(), office.id, NOVEMBER)

@@ -1,26 +1,35 @@
 """The pages of policies: drafted step by step, read by every member, adopted with minutes."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from io import BytesIO
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import func, select
 
-from cbt.clock import utc_now
+from cbt.clock import utc_now, village_day
 from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.i18n import set_language
+from cbt.people.roles import Grant, Role
 from cbt.revenue import proposals, resolutions
 from cbt.revenue.adoption import UsesNature
-from cbt.revenue.models import PolicyDraft, PolicyProposal, PolicyResolution, PolicyVersion
+from cbt.revenue.models import (
+    MinutesFile,
+    PolicyDraft,
+    PolicyProposal,
+    PolicyResolution,
+    PolicyVersion,
+)
 from cbt.revenue.policy import Bucket, Limits, ProviderRule
 from cbt.revenue.split import Bound, Part, PartKind
 from cbt.revenue.templates import TEMPLATES
 from cbt.web.labels import part_sentence
-from tests.web.forms import post, sign_in, token
+from cbt.web.policies import views
+from tests.revenue import closing
+from tests.web.forms import a_browser, post, sign_in, token
 
 AT = "/en/policies/buna-dara"
 PDF = b"%PDF-1.7 minutes"
@@ -72,7 +81,7 @@ def proposed(answer=UsesNature.NO, **changes):
 
 
 def votes(**changes):
-    today = utc_now().date()
+    today = village_day(utc_now(), "Asia/Bangkok")
     return {
         "meeting": "ประชุมสมาชิก ครั้งที่ 3",
         "place": "ศาลาหมู่บ้าน",
@@ -136,6 +145,20 @@ def test_a_policy_is_written_step_by_step_without_any_code(host):
     assert "ข้อตกลง 2570" in host.get(answer.location).text
 
 
+@pytest.mark.parametrize(
+    "name", ["รายงานการประชุม ครั้งที่ 4.pdf", 'a"; filename=b.exe', "รายงาน\u202efdp.exe"]
+)
+def test_minutes_come_back_under_whatever_name_they_had(host, name):
+    number = record(host, proposed(), minutes=(BytesIO(PDF), name)).location.rsplit("/", 1)[1]
+    file = host.get(f"{AT}/{number}/minutes")
+    assert file.data == PDF
+    header = file.headers["Content-Disposition"]
+    assert header.isascii()  # a server refuses to send any other
+    assert header.count(";") == 2
+    kept = db.session.scalars(select(MinutesFile.name)).one()
+    assert unquote(header.split("filename*=UTF-8''")[1]) == kept
+
+
 def test_a_step_that_cannot_be_read_says_so_in_the_readers_language_and_keeps_nothing(host):
     draft = begin(host)
     before = the_draft().text
@@ -188,7 +211,9 @@ def test_the_resolution_is_recorded_and_read_by_households_and_mentor(host, samp
         assert "ประธานกลุ่ม" in page
         file = reader.get(f"{answer.location}/minutes")
         assert file.data == PDF
-        assert file.headers["Content-Disposition"] == "attachment; filename=minutes.pdf"
+        assert file.headers["Content-Disposition"] == (
+            "attachment; filename=\"minutes-2.pdf\"; filename*=UTF-8''minutes.pdf"
+        )
     assert "not begun yet" in words(host.get(AT))
     assert number > 1
 
@@ -233,13 +258,30 @@ def test_a_household_sees_its_own_line_of_the_simulation_and_nobody_elses(host, 
     member = sample_app.test_client()
     sign_in(member, "h03.buna-dara")
     own = words(member.get(f"{AT}/proposals/{proposal}"))
-    assert "A past month, shared out anew" in own
+    assert "The last closed month, shared out anew" in own
     community = get_community(db.session(), "buna-dara")
     names = [each.name["en"] for each in list_names(community)]
     shown = [name for name in names if name in all_of_it]
     assert len(shown) > 1
     assert [name for name in names if name in own] in ([names[2]], [])
     assert "Record the resolution" not in own
+
+
+def test_the_page_says_whether_the_month_beside_it_is_closed(app, monkeypatch):
+    office = closing.make_office()
+    closing.worked_month(office)
+    now = utc_now()
+    draft = proposals.begin_draft(office.id, TEMPLATES["welfare"], 1, now)
+    proposals.change_draft(office.id, draft, TEMPLATES["welfare"], UsesNature.NO, "")
+    proposal = proposals.propose(office.id, draft, 1, now)
+    reader = a_browser(app, "mentor.of-policies", Grant(Role.MENTOR, office.id))
+    address = f"/en/policies/{office.village.slug}/proposals/{proposal}"
+    monkeypatch.setattr(views, "_today", closing.AFTER_NEXT.date)
+    assert "No month with trips is closed yet." in words(reader.get(address))
+    closing.close_month(office)
+    shown = words(reader.get(address))
+    assert "The last closed month, shared out anew" in shown
+    assert "This month is closed and does not change any more." in shown
 
 
 def list_names(community):
@@ -277,17 +319,17 @@ WELFARE = Part(PartKind.BUCKET, "welfare", 6_172, 500, 123_457)
         (FEE, "At cost to: Payment fee. ฿15.89"),
         (WELFARE, "5 percent of ฿1,234.57 to: Community welfare fund. Rounded down: ฿61.72"),
         (
-            replace(WELFARE, amount_satang=5_000, bound=Bound.CAP),
+            WELFARE._replace(amount_satang=5_000, bound=Bound.CAP),
             "5 percent of ฿1,234.57 to: Community welfare fund,"
             " but at most what the policy allows: ฿50.00",
         ),
         (
-            replace(WELFARE, amount_satang=9_000, bound=Bound.FLOOR),
+            WELFARE._replace(amount_satang=9_000, bound=Bound.FLOOR),
             "5 percent of ฿1,234.57 to: Community welfare fund,"
             " but at least what the policy promises: ฿90.00",
         ),
         (
-            replace(WELFARE, amount_satang=10, bound=Bound.SHORT),
+            WELFARE._replace(amount_satang=10, bound=Bound.SHORT),
             "5 percent of ฿1,234.57 to: Community welfare fund, as far as the money went: ฿0.10",
         ),
         (

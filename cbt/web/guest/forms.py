@@ -24,6 +24,9 @@ class DetailsForm(Form):
     consent = BooleanField(
         _l("The hosts of this trip may read these needs. They are erased 7 days after the trip.")
     )
+    follow_up = BooleanField(
+        _l("Send me one e-mail later about what my visit paid for in the community.")
+    )
 
 
 class MethodForm(Form):

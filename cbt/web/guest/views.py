@@ -16,6 +16,8 @@ from cbt.payments import queries
 from cbt.payments.provider import AttemptState
 from cbt.payments.records import CASH
 from cbt.people.roles import Role, is_allowed
+from cbt.revenue.follow_up import FollowUp
+from cbt.revenue.follow_ups import find_follow_up
 from cbt.revenue.receipts import list_receipts, one_of
 from cbt.web import qr
 from cbt.web.access import by_link, public, reader, the_booking, the_community, vouchers
@@ -103,6 +105,7 @@ def _filled_form() -> DetailsForm:
         food_needs=guest.food_needs,
         access_needs=guest.access_needs,
         consent=bool(guest.food_needs or guest.access_needs),
+        follow_up=guest.follow_up_agreed_at is not None,
     )
 
 
@@ -146,6 +149,7 @@ def _details(form: DetailsForm) -> Details:
         food_needs=typed(form.food_needs),
         access_needs=typed(form.access_needs),
         consent=form.consent.data,
+        follow_up=form.follow_up.data,
     )
 
 
@@ -188,6 +192,7 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
     back = money().returning_satang + money().given_later_satang
     has_refunds = back > 0 or not all(each.buys for each in captures)
     is_ahead = not has_begun(utc_now())
+    is_settled = shown.state == BookingState.SETTLED
     return render_template(
         "guest/voucher.html",
         qr=qr.draw(address),
@@ -199,8 +204,15 @@ def _show_voucher(token: str, dispute: DisputeForm) -> str:
         no_show=None if is_ahead else arrivals.find_no_show(db.session(), shown.id),
         dispute=dispute,
         flow=flow_of_paid(),
+        gave=_follow_up() if is_settled else None,
         **common(token),
     )
+
+
+def _follow_up() -> FollowUp | None:
+    """What the visit gave to the funds, and what one of them was used for since."""
+    shown = the_booking()
+    return find_follow_up(db.session(), the_community(), shown.reference, shown.trip.starts_on)
 
 
 @bp.post(f"/{LANG}/b/<token>/no-show")

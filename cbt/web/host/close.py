@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import PasswordField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from cbt.audit.closing import run_audit
+from cbt.audit.closing import latest_audit, run_audit
 from cbt.clock import month_of, utc_now
 from cbt.db import db
 from cbt.errors import (
@@ -42,6 +42,7 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.signing import PlatformKey, SignerRole, key_id
 from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
+from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed, whole
 from cbt.web.host.views import HOSTS, bp
@@ -97,7 +98,7 @@ def prepare_close(slug: str) -> ResponseReturnValue:
         for name, text in request.form.items()
         if name.startswith("why-")
     }
-    audit = run_audit(the_community())
+    audit = run_audit(the_community(), utc_now()).facts
     try:
         close.prepare_close(
             the_community().id,
@@ -120,7 +121,7 @@ def confirm_close(slug: str) -> ResponseReturnValue:
     draft_id = whole(request.form.get("draft"))
     if draft_id is None:
         raise Invalid
-    audit = run_audit(the_community())
+    audit = run_audit(the_community(), utc_now()).facts
     try:
         month = close.close_period(
             the_community().id,
@@ -157,12 +158,12 @@ def _show_close(problem: str = "", words: dict[str, str] | None = None) -> str:
     community = the_community()
     session = db.session()
     month = close.next_month_to_close(session, community)
-    seen = None
+    seen = audited = None
     if month is not None:
-        audit = run_audit(community)
-        seen = close.look(
-            session, community, month, audit, the_reader().person_id, _exemption(), utc_now()
-        )
+        now = utc_now()
+        audited = latest_audit(community, now)
+        person_id = the_reader().person_id
+        seen = close.look(session, community, month, audited.facts, person_id, _exemption(), now)
     closed = list_periods(session, community.id)
     people = [seen.draft.prepared_by] if seen and seen.draft else []
     return render_template(
@@ -170,6 +171,7 @@ def _show_close(problem: str = "", words: dict[str, str] | None = None) -> str:
         community=community,
         month=month,
         seen=seen,
+        audited=audited,
         closed=closed,
         problem=problem,
         words=words if words is not None else (seen.explained_before if seen else {}),
@@ -255,6 +257,13 @@ def period_notice(slug: str, month: str) -> Response:
         sum(each.earned_satang > 0 for each in statements),
     )
     return send_statement(paper)
+
+
+@bp.get(f"{_MONTH}/bundle.zip")
+@only(Role.TREASURER)
+def bundle(slug: str, month: str) -> Response:
+    """Everything that is needed to recompute the month elsewhere."""
+    return send_bundle(the_community(), read_month(month))
 
 
 def _show_period(month: date, form: SignForm | None = None, problem: str = "") -> str:

@@ -11,6 +11,8 @@ from cbt.bookings import queries as bookings
 from cbt.bookings.records import BookingCard
 from cbt.bookings.states import BookingState
 from cbt.clock import utc_now
+from cbt.communities import chart
+from cbt.communities.queries import list_register
 from cbt.db import db
 from cbt.errors import AmountInvalid, BookingChanged, Invalid, Refused
 from cbt.i18n import _
@@ -105,6 +107,10 @@ def _show(reference: str, quoted: GoodwillQuote) -> str:
         chosen=[(name, value) for name, value in request.args.items() if _is_choice(name)],
         flow=flow,
         is_short=is_short,
+        household_names={
+            chart.household(each.code): each.name
+            for each in list_register(db.session(), the_community().id)
+        },
         borne=take_back.preview(
             db.session(), the_community().id, reference, quoted.amount_satang, utc_now()
         ),

@@ -114,10 +114,10 @@ def _form(form: CorrectionForm | None = None) -> CorrectionForm:
         (each.account, _("Waive what %(name)s owes", name=names[chart.household(each.household)]))
         for each in losses.list_debts(db.session(), community.id, community.book_id)
     ]
-    form.source.choices = [*names.items(), *funds, difference]
-    form.target.choices = [*names.items(), *funds, difference, *debts]
-    form.source.choices = [each for each in form.source.choices if each[0] in books]
-    form.target.choices = [each for each in form.target.choices if each[0] in books]
+    sources = [*names.items(), *funds, difference]
+    nothing = ("", "–")  # nothing is chosen for people whose money it is
+    form.source.choices = [nothing, *(each for each in sources if each[0] in books)]
+    form.target.choices = [nothing, *(each for each in [*sources, *debts] if each[0] in books)]
     return form
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from flask import Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from cbt.audit.case_work import count_waiting
 from cbt.clock import month_before, month_of, next_month, to_village, utc_now, village_day
 from cbt.communities import chart
 from cbt.db import db
@@ -76,6 +77,7 @@ def money_page(slug: str) -> ResponseReturnValue:
         ],
         owed=[(code, books.get(code, 0)) for code in (chart.GUEST_DEPOSIT, chart.GUEST_CREDIT)],
         to_agree=list_waiting_proposals(db.session(), community.id),
+        findings=count_waiting(db.session(), community.id, today),
         to_do=sum(work.count_open_kinds(db.session(), community.id).values()),
     )
 

@@ -1,7 +1,7 @@
 """What a person of the community types about cash and about the ways to be paid."""
 
 from wtforms import BooleanField, SelectField, StringField
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired, InputRequired
 
 from cbt.i18n import Localized, _l
 from cbt.payments.promptpay import IdKind
@@ -115,8 +115,8 @@ class LimitsForm(Form):
 class CorrectionForm(Form):
     """Moving money between two accounts of the books; the page fills in which."""
 
-    source = SelectField(_l("Take it from"))
-    target = SelectField(_l("Give it to"))
+    source = SelectField(_l("Take it from"), [DataRequired(message=REQUIRED)])
+    target = SelectField(_l("Give it to"), [DataRequired(message=REQUIRED)])
     amount = baht(_l("Amount in baht"))
     concerns_on = DayField(_l("Day that it concerns"))
     reason = text(_l("What was wrong"), most=500, required=True)

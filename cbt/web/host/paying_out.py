@@ -28,6 +28,7 @@ from cbt.errors import (
 from cbt.i18n import _, pick
 from cbt.payments.promptpay import IdKind, Receiver, payload
 from cbt.people.queries import list_names
+from cbt.people.roles import Role, is_allowed
 from cbt.revenue import pay_out, payout_queries
 from cbt.revenue.paying_out import (
     LEAST_SATANG,
@@ -469,6 +470,8 @@ def _show_line(
         stop=stop or StopForm(formdata=None),
         back=back or BackForm(formdata=None, back_on=_today()),
         problem=problem,
+        may_trace=is_allowed(the_reader(), (Role.TREASURER,), the_community().id)
+        and line.state not in (LineState.DRAFTED, LineState.WITHDRAWN),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from cbt.audit.case_work import count_waiting
 from cbt.bookings import queries as bookings
 from cbt.bookings.feed_watch import list_stale_feeds
 from cbt.bookings.records import TripCard
@@ -64,6 +65,7 @@ def today(slug: str) -> ResponseReturnValue:
         to_confirm=[each for each in open_transfers if not each.is_of_paid_booking],
         to_give_back=queries.list_refunds_to_make(db.session(), community.id),
         to_agree=queries.list_waiting_proposals(db.session(), community.id),
+        findings=count_waiting(db.session(), community.id, day),
     )
 
 

@@ -1,9 +1,12 @@
 """A household's own requests to the funds and its loans."""
 
+from datetime import timedelta
+
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from cbt.clock import utc_now, village_day
+from cbt.communities.vulnerable import find_consent
 from cbt.db import db
 from cbt.errors import (
     AmountInvalid,
@@ -24,7 +27,7 @@ from cbt.web.access import only, the_community, the_household, the_reader
 from cbt.web.errors import message_for
 from cbt.web.evidence import let_evidence_in, send_evidence
 from cbt.web.forms import add_error, typed
-from cbt.web.fund_forms import ClaimForm
+from cbt.web.fund_forms import ClaimForm, ConsentForm
 from cbt.web.household.views import READERS, bp
 from cbt.web.layout import LANG
 from cbt.web.money_fields import the_amount
@@ -50,7 +53,7 @@ def let_requests_in(endpoint: str | None, _values: dict[str, object] | None) -> 
 @bp.get(_AT)
 @only(*READERS)
 def funds(slug: str, household: str) -> ResponseReturnValue:
-    return _show()
+    return show_funds()
 
 
 @bp.post(_AT)
@@ -60,7 +63,7 @@ def ask_claim(slug: str, household: str) -> ResponseReturnValue:
     form = ClaimForm()
     form.offer(OF_FUND[Bucket.WELFARE])
     if not form.validate():
-        return _show(form), 422
+        return show_funds(form), 422
     try:
         fund_use.request_claim(
             the_community().id,
@@ -77,7 +80,7 @@ def ask_claim(slug: str, household: str) -> ResponseReturnValue:
         )
     except tuple(_FIELDS) as error:
         add_error(form[_FIELDS[type(error)]], message_for(error))
-        return _show(form), error.status
+        return show_funds(form), error.status
     return _back()
 
 
@@ -89,7 +92,7 @@ def confirm_claim(slug: str, household: str, claim_id: int) -> ResponseReturnVal
             the_community().id, the_household().id, claim_id, the_reader().person_id, utc_now()
         )
     except StateForbids as error:
-        return _show(problem=message_for(error)), error.status
+        return show_funds(problem=message_for(error)), error.status
     return _back()
 
 
@@ -106,12 +109,17 @@ def _back() -> ResponseReturnValue:
     return redirect(place, code=303)
 
 
-def _show(form: ClaimForm | None = None, problem: str = "") -> str:
+def show_funds(
+    form: ClaimForm | None = None, problem: str = "", consent: ConsentForm | None = None
+) -> str:
+    """The page of a household's requests, loans, and whether it agreed to be counted as vulnerable."""
     session, community, household = db.session(), the_community(), the_household()
     today = village_day(utc_now(), community.zone)
     form = form or ClaimForm(formdata=None)
     form.offer(OF_FUND[Bucket.WELFARE])
     loans = fund_queries.list_loans(session, community.id, today, Loan.household_id == household.id)
+    is_own = any(each.household_id == household.id for each in the_reader().grants)
+    a_year_on = today + timedelta(days=365)
     return render_template(
         "household/funds.html",
         community=community,
@@ -127,7 +135,10 @@ def _show(form: ClaimForm | None = None, problem: str = "") -> str:
         purposes=Purpose,
         states=ClaimState,
         loan_states=LoanState,
-        is_own=any(each.household_id == household.id for each in the_reader().grants),
+        is_own=is_own,
+        counted_until=find_consent(session, household.id) if is_own else None,
+        today=today,
+        consent=consent or ConsentForm(formdata=None, ends_on=a_year_on),
         form=form,
         problem=problem,
     )

@@ -10,6 +10,7 @@ from cbt.people.roles import Role
 from cbt.revenue import pay_out, payout_queries
 from cbt.revenue.paying_out import LineState, PayeeKind, end_to_end
 from cbt.revenue.payout_models import PayoutBatch, PayoutLine
+from cbt.revenue.payout_trace import payout_in, trace_payout
 from cbt.web.access import only, the_community, the_household, the_reader
 from cbt.web.errors import message_for
 from cbt.web.forms import add_error, typed
@@ -25,6 +26,23 @@ _MOST = 60
 @only(*READERS)
 def payouts(slug: str, household: str) -> ResponseReturnValue:
     return _show()
+
+
+@bp.get(f"{_AT}/<int:line_id>")
+@only(*READERS)
+def payout(slug: str, household: str, line_id: int) -> ResponseReturnValue:
+    """What one payout paid, line by line: the way back to bookings, rule and work."""
+    community = the_community()
+    return render_template(
+        "household/payout.html",
+        community=community,
+        household=the_household(),
+        trace=trace_payout(db.session(), community, the_household(), line_id),
+        reference=end_to_end(community.slug, line_id),
+        payout_in=payout_in,
+        states=LineState,
+        kinds=PayeeKind,
+    )
 
 
 @bp.post(f"{_AT}/<int:line_id>/confirm")

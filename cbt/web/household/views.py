@@ -12,10 +12,11 @@ from cbt.db import db
 from cbt.errors import NotFound, StateForbids
 from cbt.i18n import _, _l
 from cbt.people.queries import list_holders_in, list_names
-from cbt.people.roles import Role
+from cbt.people.roles import MONEY_ROLES, Role, is_allowed
 from cbt.revenue import line_disputes
 from cbt.revenue.line_disputes import DAYS_TO_ANSWER, MOST_WORDS
-from cbt.revenue.period_queries import find_period
+from cbt.revenue.payout_trace import payout_in
+from cbt.revenue.period_queries import find_period, list_signatures
 from cbt.revenue.proof_code import encode
 from cbt.revenue.proofs import get_proof
 from cbt.revenue.statements import Statement, StatementLine, explain, find_line, get_statement
@@ -57,6 +58,8 @@ def statement(slug: str, household: str) -> ResponseReturnValue:
         earlier=month_before(month),
         later=next_month(month) if next_month(month) <= today else None,
         proof=_proof_address(shown),
+        signatures=list_signatures(db.session(), shown.period.id) if shown.period else [],
+        payout_in=payout_in,
     )
 
 
@@ -127,6 +130,8 @@ def line(slug: str, household: str, departure_id: int) -> ResponseReturnValue:
         why=explain(
             db.session(), community.id, community.book_id, the_household().code, departure_id
         ),
+        keeps_books=is_allowed(the_reader(), MONEY_ROLES, community.id),
+        is_mentor=is_allowed(the_reader(), (Role.MENTOR,), community.id),
     )
 
 

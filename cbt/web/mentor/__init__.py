@@ -1,5 +1,5 @@
 """Mentors: auditing the communities assigned."""
 
-from cbt.web.mentor import months, views
+from cbt.web.mentor import cases, months, samples, views
 
-__all__ = ["months", "views"]
+__all__ = ["cases", "months", "samples", "views"]

@@ -4,14 +4,24 @@ from datetime import date
 
 from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import PasswordField, TextAreaField
+from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from cbt.audit.closing import run_audit
-from cbt.clock import month_of, utc_now
-from cbt.db import db
-from cbt.errors import KeyLocked, NoteMissing, NotFound, SignerInside, StateForbids
-from cbt.i18n import _, _l
+from cbt.audit import runs, sign_off
+from cbt.audit.case_work import list_cases
+from cbt.audit.sign_off_rules import find_obstacles, severity_of
+from cbt.clock import month_of, utc_now, village_day
+from cbt.communities.queries import list_register
+from cbt.db import db, snapshot
+from cbt.errors import (
+    KeyLocked,
+    NoteMissing,
+    NotFound,
+    SignerInside,
+    SignOffBlocked,
+    StateForbids,
+)
+from cbt.i18n import _, _l, pick
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.revenue import keys, line_disputes
@@ -27,6 +37,9 @@ from cbt.revenue.period_queries import (
 from cbt.revenue.signing import SignerRole, key_id
 from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
+from cbt.web.audit_forms import SignOffForm, TieForm
+from cbt.web.audit_labels import obstacle_words, what_to_do
+from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
 from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed
 from cbt.web.layout import LANG
@@ -34,10 +47,6 @@ from cbt.web.mentor.views import bp
 
 _MONTH = f"/{LANG}/mentor/<slug>/months/<month>"
 _LINES = f"/{LANG}/mentor/<slug>/lines"
-
-
-class SignForm(Form):
-    password = PasswordField(_l("Your password"), [DataRequired(message=REQUIRED)])
 
 
 class DecisionForm(Form):
@@ -51,22 +60,23 @@ class DecisionForm(Form):
 @bp.get(_MONTH)
 @only(Role.MENTOR)
 def month_page(slug: str, month: str) -> ResponseReturnValue:
-    return _show(_read(month))
+    return _show(read_month(month))
 
 
 @bp.post(f"{_MONTH}/sign")
 @only(Role.MENTOR)
 def sign_month(slug: str, month: str) -> ResponseReturnValue:
-    form = SignForm()
+    """Sign a month off: refused while an error stands or the mentor is not from outside."""
+    form = SignOffForm()
     if not form.validate():
-        return _show(_read(month), form), 422
-    shown = get_period(db.session(), the_community().id, _read(month))
+        return _show(read_month(month), form), 422
+    shown = get_period(db.session(), the_community().id, read_month(month))
     try:
-        keys.sign_period(
+        sign_off.sign_month(
             the_community().id,
             shown,
-            SignerRole.MENTOR,
             str(form.password.data),
+            typed(form.explanation),
             current_app.extensions["period_key"],
             the_reader().person_id,
             utc_now(),
@@ -74,10 +84,33 @@ def sign_month(slug: str, month: str) -> ResponseReturnValue:
     except KeyLocked as error:
         add_error(form.password, message_for(error))
         return _show(shown.month, form), error.status
-    except SignerInside as error:
-        return _show(shown.month, problem=message_for(error)), error.status
+    except NoteMissing as error:
+        add_error(form.explanation, _("Please explain why you sign all the same: it is kept."))
+        return _show(shown.month, form), error.status
+    except (SignOffBlocked, SignerInside) as error:
+        return _show(shown.month, form, message_for(error)), error.status
     except StateForbids as error:
         return _show(shown.month, problem=_("It was signed before.")), error.status
+    return redirect(url_for("mentor.month_page", slug=slug, month=month), code=303)
+
+
+@bp.post(f"{_MONTH}/tie")
+@only(Role.MENTOR)
+def declare_tie(slug: str, month: str) -> ResponseReturnValue:
+    """The mentor says that they are related to a household, so that another one signs."""
+    form = TieForm()
+    if not form.validate():
+        return _show(read_month(month), tie=form), 422
+    try:
+        sign_off.declare_tie(
+            the_community().id,
+            typed(form.household),
+            typed(form.words),
+            the_reader().person_id,
+            utc_now(),
+        )
+    except StateForbids as error:
+        return _show(read_month(month), problem=message_for(error)), error.status
     return redirect(url_for("mentor.month_page", slug=slug, month=month), code=303)
 
 
@@ -95,22 +128,51 @@ def replace_key(slug: str, month: str) -> ResponseReturnValue:
             utc_now(),
         )
     except (KeyLocked, NoteMissing) as error:
-        return _show(_read(month), problem=message_for(error)), error.status
+        return _show(read_month(month), problem=message_for(error)), error.status
     return redirect(url_for("mentor.month_page", slug=slug, month=month), code=303)
 
 
-def _show(month: date, form: SignForm | None = None, problem: str = "") -> str:
-    community, session = the_community(), db.session()
+@bp.get(f"{_MONTH}/bundle.zip")
+@only(Role.MENTOR)
+def bundle(slug: str, month: str) -> ResponseReturnValue:
+    """Everything that is needed to recompute the month elsewhere."""
+    return send_bundle(the_community(), read_month(month))
+
+
+def _show(
+    month: date,
+    form: SignOffForm | None = None,
+    problem: str = "",
+    tie: TieForm | None = None,
+) -> str:
+    community, session, now = the_community(), db.session(), utc_now()
+    person = the_reader().person_id
     period = get_period(session, community.id, month)
     signatures = list_signatures(session, period.id)
     people = {period.prepared_by, period.approved_by}
     people |= {each.signed_by for each in signatures if each.signed_by is not None}
+    with snapshot() as reading:
+        run = runs.look(reading, community, month, person, now)
+        facts = sign_off.find_facts(reading, community, period, run, person, now)
+    asked = tie or TieForm(formdata=None)
+    asked.household.choices = [
+        (each.code, f"{each.code} {pick(each.name)}")
+        for each in list_register(session, community.id)
+    ]
     return render_template(
         "mentor/month.html",
         community=community,
         period=period,
         code=short_code(period.record_digest),
-        audit=run_audit(community),
+        run=run,
+        facts=facts,
+        obstacles=find_obstacles(facts),
+        severity_of=severity_of,
+        obstacle_words=obstacle_words,
+        what_to_do=what_to_do,
+        sign_off=sign_off.find_sign_off(session, period.id),
+        cases=list_cases(session, community.id, village_day(now, community.zone), month),
+        today=village_day(now, community.zone),
         snapshot=list_snapshot(session, period.id),
         statements=list_statements(session, period.id),
         answers=list_answers(session, period.id),
@@ -118,8 +180,10 @@ def _show(month: date, form: SignForm | None = None, problem: str = "") -> str:
         roles={each.role for each in signatures},
         names=list_names(session, list(people)),
         key_id=key_id,
-        own_key=find_key(session, community.id, SignerRole.MENTOR, the_reader().person_id),
-        form=form or SignForm(formdata=None),
+        own_key=find_key(session, community.id, SignerRole.MENTOR, person),
+        ties=sign_off.list_ties(session, community.id, person),
+        form=form or SignOffForm(formdata=None),
+        tie=asked,
         problem=problem,
     )
 
@@ -163,7 +227,7 @@ def _show_lines(form: DecisionForm | None = None, about: int | None = None) -> s
     )
 
 
-def _read(text: str) -> date:
+def read_month(text: str) -> date:
     try:
         return month_of(text)
     except ValueError:

@@ -1,18 +1,19 @@
-"""The mentor's audit: every check, and any booking or departure recomputed beside what was posted."""
+"""The mentor's audit: how communities stand, every check, and anything recomputed beside its posting."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cbt.audit.findings import is_clean
+from cbt.audit import runs
+from cbt.audit.case_work import list_cases
+from cbt.audit.overview import list_standings
 from cbt.audit.recompute import recompute_sharing, recompute_split
-from cbt.audit.verify import verify
+from cbt.audit.run_text import changes
 from cbt.bookings import queries as bookings
-from cbt.clock import utc_now
-from cbt.communities.queries import list_communities
+from cbt.clock import utc_now, village_day
 from cbt.db import db, snapshot
 from cbt.errors import NotFound
 from cbt.i18n import _
-from cbt.ledger.queries import balances
+from cbt.ledger.queries import balances, get_book
 from cbt.people.queries import list_names
 from cbt.people.roles import Role
 from cbt.revenue import posting, queries
@@ -32,14 +33,14 @@ _AT_ONCE = 15
 @bp.get(f"/{LANG}/mentor")
 @only(Role.MENTOR)
 def communities() -> ResponseReturnValue:
+    """How each community assigned stands, the riskiest first."""
     assigned = [
         grant.community_id
         for grant in the_reader().grants
         if grant.role == Role.MENTOR and grant.community_id
     ]
-    return render_template(
-        "mentor/communities.html", communities=list_communities(db.session(), assigned)
-    )
+    standings = list_standings(db.session(), assigned, utc_now())
+    return render_template("mentor/communities.html", standings=standings)
 
 
 @bp.get(f"/{LANG}/mentor/<slug>")
@@ -48,18 +49,31 @@ def audit(slug: str) -> ResponseReturnValue:
     return _show_audit()
 
 
+@bp.post(f"/{LANG}/mentor/<slug>/runs")
+@only(Role.MENTOR)
+def run_audit(slug: str) -> ResponseReturnValue:
+    """Run every check anew, and keep what it said."""
+    runs.record_run(the_community().id, None, the_reader().person_id, utc_now())
+    return redirect(url_for("mentor.audit", slug=slug), code=303)
+
+
 def _show_audit(find: FindForm | None = None) -> str:
-    community = the_community()
+    community, now = the_community(), utc_now()
+    kept = runs.list_latest_runs(db.session(), community.id)
     with snapshot() as session:  # what is sold meanwhile must not look like a fault
-        outcomes = verify(session, community)
+        run = kept[0].run if kept else runs.look(session, community, None, None, now)
         sums = balances(session, community.book_id)
+        entries = get_book(session, community.book_id).head_seq
+    told = list_cases(db.session(), community.id, village_day(now, community.zone))
     return render_template(
         "mentor/audit.html",
         community=community,
-        outcomes=outcomes,
-        is_clean=is_clean(outcomes),
-        has_findings=any(outcome.findings for outcome in outcomes),
-        checked_at=utc_now(),
+        run=run,
+        kept=kept[0] if kept else None,
+        changes=changes(kept[1].run, run) if len(kept) > 1 else None,
+        before=kept[1].run if len(kept) > 1 else None,
+        posted_since=entries - run.entries,
+        names=list_names(db.session(), [run.by] if run.by else []),
         balances=sums,
         settled=list_settled_trips(
             db.session(), community.id, _AT_ONCE, whole(request.args.get("before"))
@@ -67,6 +81,8 @@ def _show_audit(find: FindForm | None = None) -> str:
         policies=queries.list_policies(db.session(), community.id),
         closed=list_periods(db.session(), community.id),
         asked=[each for each in list_lines(db.session(), community.id) if each.is_open],
+        open_cases=[each for each in told if not each.is_closed],
+        today=village_day(now, community.zone),
         find=find or FindForm(None),
     )
 

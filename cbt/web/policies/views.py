@@ -5,10 +5,10 @@ Every member household and the mentor read them; coordinators and treasurers wri
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.http import dump_options_header
 
 from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_households, list_register
@@ -71,7 +71,7 @@ STEP_WORDS = {
     "name": _l("Name"),
     "outside": _l("Middleman"),
     "fixed": _l("Fixed amounts"),
-    "shares": _l("Shares"),
+    "shares": _l("Percentages"),
     "work": _l("Work"),
     REVIEW: _l("Look it over"),
 }
@@ -171,8 +171,11 @@ def minutes(slug: str, number: int) -> ResponseReturnValue:
     """The file as it was handed in, to be saved and not opened within our pages."""
     kept = resolutions.get_minutes(db.session(), _adopted(number).id)
     answer = Response(kept.body, mimetype=_TYPES[kept.kind])
-    answer.headers["Content-Disposition"] = dump_options_header(
-        "attachment", {"filename": kept.name}
+    plain = (
+        f"minutes-{number}.{kept.kind}"  # a header is Latin; a name in Thai has to be written out
+    )
+    answer.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(kept.name, safe='')}"
     )
     return answer
 
@@ -269,10 +272,10 @@ def _proposed(shown: Policy, answered: Answered) -> dict[str, object]:
     situation = resolutions.situation_of(db.session(), community.id, answered, today)
     rulings = check(shown, situation)
     broken = any(each.is_error and each.rule != "POL-07" for each in rulings)
-    month = resolutions.find_last_whole_month(db.session(), community.id, today)
+    past = resolutions.find_past_month(db.session(), community.id, today)
     simulated = (
-        resolutions.simulate(db.session(), community.id, shown, month)
-        if month and not broken
+        resolutions.simulate(db.session(), community.id, shown, past.month)
+        if past and not broken
         else None
     )
     about = {} if broken else _about(shown)
@@ -286,7 +289,7 @@ def _proposed(shown: Policy, answered: Answered) -> dict[str, object]:
         **about,
         "rulings": rulings,
         "has_errors": any(each.is_error for each in rulings),
-        "month": month,
+        "past": past,
         "simulated": simulated,
         "own_rows": _rows_to_show(simulated),
         "sees_all": _sees_all(),

@@ -10,6 +10,7 @@ from cbt.communities.queries import get_community
 from cbt.db import db
 from cbt.revenue.proofs import keys_text
 from cbt.web.access import public
+from cbt.web.bundle_file import send_verifier
 from cbt.web.layout import LANG
 from cbt.web.public.views import bp
 
@@ -47,6 +48,13 @@ def verify_program() -> ResponseReturnValue:
     """The same check as one Python file that needs nothing else."""
     file = Path(verify_statement.__file__)
     return send_from_directory(file.parent, file.name, as_attachment=True, mimetype="text/x-python")
+
+
+@bp.get(f"{_VERIFY}/cbt-offline.zip")
+@public
+def offline_verifier() -> ResponseReturnValue:
+    """What verifies an auditor's bundle: some Python files that need nothing else."""
+    return send_verifier()
 
 
 @bp.get(f"{_VERIFY}/worker.js")

@@ -179,8 +179,10 @@ def places() -> ResponseReturnValue:
         url_for("household.statement", slug=slug, household=each.code) for slug, each in households
     ]
     is_mentor, is_admin = the_reader().has(Role.MENTOR), the_reader().has(Role.ADMIN)
+    is_viewer = the_reader().has(Role.VIEWER)
     addresses += [url_for("mentor.communities")] if is_mentor else []
     addresses += [url_for("admin.overview")] if is_admin else []
+    addresses += [url_for("agency.totals")] if is_viewer else []
     if len(addresses) == 1:
         return redirect(addresses[0], code=303)
     return render_template(
@@ -189,4 +191,5 @@ def places() -> ResponseReturnValue:
         households=households,
         is_mentor=is_mentor,
         is_admin=is_admin,
+        is_viewer=is_viewer,
     )
