@@ -16,6 +16,8 @@ _FILES = {
     "Excel",
     "ISO",
     "pain",
+    "JSON",
+    "XLSX",
 }  # kinds of files, as people call them
 _BODIES = {"GSTC", "CBT", "Thailand", "Stripe", "Python", "SHA"}
 NAMES = {*_BODIES, "MB", *_FILES}  # names that are the same in every language

@@ -12,6 +12,7 @@ from cbt.communities.queries import get_community, list_register
 from cbt.db import db
 from cbt.web.curves import SIDE, draw_line, lorenz_path
 from cbt.web.fairness_words import decimal
+from tests.reading import foreign_words
 from tests.revenue.closing import make_office
 from tests.web.forms import sign_in
 
@@ -109,3 +110,27 @@ def test_one_month_alone_is_a_dot():
 )
 def test_coefficients_have_three_places(value, text):
     assert decimal(value) == text
+
+
+# --- the language --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["th", "en"])
+@pytest.mark.parametrize(
+    ("who", "path"),
+    [
+        ("", "transparency/buna-dara"),
+        ("mentor", "host/buna-dara/fairness"),
+        ("mentor", "host/buna-dara/assessments"),
+        ("mentor", "host/buna-dara/assessments/editions"),
+        ("host.buna-dara", "host/buna-dara/assessments/1"),
+        ("host.buna-dara", "host/buna-dara/assessments/1/1.8"),
+        ("agency", "agency"),
+        ("admin", "admin"),
+    ],
+)
+def test_each_page_speaks_one_language(sample_app, language, who, path):
+    client = sample_app.test_client()
+    if who:
+        sign_in(client, who)
+    assert foreign_words(client.get(f"/{language}/{path}").text, language) == []
