@@ -32,6 +32,9 @@ __all__ = ["guests", "hosts", "office"]  # their kinds are registered by being i
 DEATHS_PER_LIFE = 50
 """Of longer runs, each life of a village has so many deaths at most, and a seed of its own."""
 
+MOST_STEPS = 1_500
+"""How long a life may go on at least, for what never came yet."""
+
 SOON = timedelta(minutes=1)
 RECOVERY = (
     *("end overdue holds", "look up payments", "work off events", "give money back"),
@@ -196,7 +199,7 @@ class Life:
 
     def _live(self) -> None:
         per_step = timedelta(days=self.wanted.days) / self.wanted.steps
-        most = 4 * self.wanted.steps
+        most = max(MOST_STEPS, 4 * self.wanted.steps)
         while self.report.steps < most and self._is_wanted():
             self.report.steps += 1
             self.world.pass_time(per_step)
