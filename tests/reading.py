@@ -17,7 +17,8 @@ _FILES = {
     "ISO",
     "pain",
 }  # kinds of files, as people call them
-NAMES = {"GSTC", "Stripe", "SHA", "MB", *_FILES}  # names that are the same in every language
+_BODIES = {"GSTC", "CBT", "Thailand", "Stripe", "Python", "SHA"}
+NAMES = {*_BODIES, "MB", *_FILES}  # names that are the same in every language
 REFERENCE = re.compile(r"\bB-[2-9A-Z]{6}\b")
 
 

@@ -308,7 +308,8 @@ def a_household_proves_its_statement(month: Month, shared: dict[str, int]) -> No
     assert browser is not None
     other = a_context(browser, PHONE, "th")
     phone = Walker(other.new_page(), walker.root, "th", True)
-    phone.page.goto(re.sub("#.*", "", code))
+    phone.page.goto(code)
+    phone.page.locator("[data-good]").wait_for()
     phone.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     phone.page.wait_for_function(IS_KEPT)
     other.set_offline(True)

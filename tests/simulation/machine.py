@@ -26,6 +26,7 @@ DUTIES = (
     *("give money back", "let shares bear losses", "look up refunds", "remind of balances"),
     *("remind of refunds", "change accounts", "reconcile", "reconcile fully"),
     *("read outside calendars", "forget guests", "forget events", "forget mails"),
+    *("tell what visits paid for", "audit the books", "forget consents"),
 )
 
 

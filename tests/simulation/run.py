@@ -196,7 +196,7 @@ class Life:
 
     def _live(self) -> None:
         per_step = timedelta(days=self.wanted.days) / self.wanted.steps
-        most = 3 * self.wanted.steps
+        most = 4 * self.wanted.steps
         while self.report.steps < most and self._is_wanted():
             self.report.steps += 1
             self.world.pass_time(per_step)
@@ -281,6 +281,8 @@ class Life:
         """Whoever waited got an answer."""
         if outcome.end == End.REFUSED:
             self.report.refusals[f"{step.kind}: {outcome.refusal}"] += 1
+            if step.kind == "approves a payout":  # what was drafted does not fit any more
+                self.world.soon.append("withdraws a payout")
             return
         self.report.events[step.kind] += 1
         with self.world.looking() as session:

@@ -15,8 +15,10 @@ import pytest
 from cbt.config import ROOT
 from cbt.db import db
 from cbt.pulse import beat
+from cbt.worker import duties
 from tests.conftest import DEEP
 from tests.simulation.death import Plan, Point
+from tests.simulation.machine import DUTIES
 from tests.simulation.places import on_postgresql, on_sqlite
 from tests.simulation.process import Broken, End, Process
 from tests.simulation.proof import OutsideLog, read_rows
@@ -92,6 +94,10 @@ def test_an_error_that_the_product_only_logs_breaks_the_run(app):
         process.run(lambda _now: log.error("cannot be reconciled"), NOW, "chance")
     with pytest.raises(Broken, match="ZeroDivisionError"):
         process.run_apart(lambda _now: 1 // 0, NOW, "chance", Plan(99))
+
+
+def test_every_duty_of_the_worker_is_a_kind_of_event(app):
+    assert {each.name for each in duties(app)} == set(DUTIES)
 
 
 def test_one_seed_is_one_run_whatever_the_process(tmp_path):
