@@ -318,3 +318,14 @@ def test_a_part_that_just_fits_is_not_called_short_nor_lifted():
     limits = {Bucket.WELFARE: Limits(floor_satang=50)}
     parts = split(1_000, [], 0, replace(DEFAULT, version=2, limits=limits))
     assert [part.bound for part in parts if part.code == Bucket.WELFARE] == [None]
+
+
+def test_a_bearer_may_give_all_that_it_has_and_not_a_satang_more():
+    given = {
+        part.code: part.amount_satang
+        for part in split(930, [], 0, DEFAULT, discount=Borne(70, Bucket.MGMT))
+    }
+    assert (given["mgmt"], given["provider"], given["welfare"]) == (0, 780, 50)
+    with pytest.raises(DiscountTooLarge) as refused:
+        split(929, [], 0, DEFAULT, discount=Borne(70, Bucket.MGMT))
+    assert refused.value.facts == {"bearer": Bucket.MGMT}
