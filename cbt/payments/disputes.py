@@ -59,6 +59,15 @@ _ACTOR = "payments"
 # --- taking in what the provider says ------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _About:
+    """What a dispute is about, as it stands under the booking's lock."""
+
+    capture: Capture
+    booking: Locked
+    payer: Payer
+
+
 def take_in_dispute(payment_account_id: int, told: NormalisedDispute, now: datetime) -> int | None:
     """Write what is new about a dispute at a community's payment account; return its id here.
 
@@ -74,7 +83,7 @@ def take_in_dispute(payment_account_id: int, told: NormalisedDispute, now: datet
         payer = get_payer(session, booking.id)
         dispute = session.scalar(select(Dispute).where(Dispute.provider_ref == told.provider_ref))
         if dispute is None:
-            dispute = _open(session, capture, payer, told, now)
+            dispute = _open(session, _About(capture, booking, payer), told, now)
         if dispute.state == DisputeState.OPEN:
             dispute.evidence_until = told.evidence_until or dispute.evidence_until
             dispute.fee_satang = dispute.fee_satang or told.fee_satang
@@ -112,9 +121,8 @@ def _open_unknown(
     open_work(session, WorkKind.UNKNOWN_MONEY, key, account.community_id, facts, now)
 
 
-def _open(
-    session: Session, capture: Capture, payer: Payer, told: NormalisedDispute, now: datetime
-) -> Dispute:
+def _open(session: Session, about: _About, told: NormalisedDispute, now: datetime) -> Dispute:
+    capture, payer = about.capture, about.payer
     was_split = capture.buys and is_split(session, capture.booking_id)
     reserved, credit = _keep(session, capture, told.amount_satang, was_split=was_split)
     dispute = Dispute(
@@ -134,6 +142,7 @@ def _open(
         evidence_until=told.evidence_until,
         recorded_at=now,
         was_split=was_split,
+        was_cancelled=about.booking.state == BookingState.CANCELLED,
     )
     session.add(dispute)
     session.flush()
@@ -174,15 +183,6 @@ def _post(
     session.flush()
     drafts = drafts_of_dispute(dispute, payer.reference, capture.provider, payer.zone, _ACTOR)
     ledger.post_all(session, payer.book_id, drafts, now)
-
-
-@dataclass(frozen=True)
-class _About:
-    """What a dispute is about, as it stands under the booking's lock."""
-
-    capture: Capture
-    booking: Locked
-    payer: Payer
 
 
 def _win(session: Session, dispute: Dispute, about: _About, now: datetime) -> None:
@@ -272,10 +272,12 @@ def _return_what_waited(session: Session, dispute: Dispute, booking: Locked, now
     """
     if booking.state != BookingState.CANCELLED or dispute.was_split or dispute.fund_satang:
         return
+    if dispute.was_cancelled:  # what the terms give back went back then
+        return
     ended = session.execute(
         select(Booking.ended_at, Booking.ended_for).where(Booking.id == booking.id)
     ).one()
-    if ended.ended_at is None or ended.ended_at < dispute.recorded_at:
+    if ended.ended_at is None:
         return
     called_off = ended.ended_for != EndReason.GUEST
     money = queries.get_money(session, booking.id)

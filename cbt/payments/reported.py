@@ -113,7 +113,8 @@ class Dispute(Base):
     """A payer's bank took money back until a dispute is decided. The fee is the provider's figure.
 
     `reserved_satang` is what it keeps from being refunded, `credit_satang` what it keeps of the
-    guest's credits from being used; `was_split` whether the booking had been split when it was opened.
+    guest's credits from being used; `was_split` whether the booking had been split when it was opened,
+    `was_cancelled` whether it had been cancelled.
     Once it was lost, `covered_satang` is what refunds owed the guest, who has it by the bank. A lost one
     that was won after all is `reinstated_at`; `fund_satang` of it then came too late for its booking's
     split.
@@ -157,6 +158,7 @@ class Dispute(Base):
     closed_at: Mapped[datetime | None]
     reinstated_at: Mapped[datetime | None]
     was_split: Mapped[bool] = mapped_column(default=False)
+    was_cancelled: Mapped[bool] = mapped_column(default=False)
 
     @property
     def deposit_satang(self) -> int:

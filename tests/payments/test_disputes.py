@@ -388,6 +388,24 @@ def test_what_a_cancellation_had_retained_before_is_not_given_back_by_winning(vi
     assert faults(village) == []
 
 
+@pytest.mark.parametrize("is_cancelled_first", [True, False])
+def test_what_the_terms_give_back_goes_once_whatever_the_clocks_say(app, is_cancelled_first):
+    """Both at one instant, or a cancellation whose time was read before it waited for the dispute."""
+    village = factories.make_village(on=FAR, terms=canonical(Terms("Some", (Tier(1, 5_000),))))
+    reference = factories.book(village)
+    if is_cancelled_first:
+        assert factories.cancel_booking(reference, now=NOW + timedelta(minutes=1)) == 45_000
+        take_in(village, told(), NOW + timedelta(minutes=1))
+    else:
+        take_in(village, told(), NOW + timedelta(minutes=1))
+        assert factories.cancel_booking(reference, now=NOW) == 0
+    take_in(village, told(WON), EVENING)
+    give_back.send_refunds(PROVIDERS, EVENING)
+    assert sum(each.amount_satang for each in db.session.scalars(select(Refund))) == 45_000
+    assert books(village)["guest_deposit"] == 45_000
+    assert faults(village) == []
+
+
 # --- after the split -----------------------------------------------------------------------------
 
 
