@@ -150,7 +150,7 @@ def test_a_count_is_outdated_once_cash_was_taken_or_banked(village, second):
 
 def test_two_counts_of_one_gap_enter_it_once(village, second):
     take(village)
-    counts = [counted(village, 80_000) for _each in range(2)]
+    counts = [counted(village, 80_000), counted(village, 80_000, "counted once more")]
     cash_box.agree_count(village.id, counts[0], second, LATER)
     with pytest.raises(PreviewOutdated):
         cash_box.agree_count(village.id, counts[1], second, LATER)
