@@ -20,7 +20,7 @@ from tests.site import make_settings, migrate
 def main() -> int:
     asked = _parser().parse_args()
     kills = asked.kills if asked.kills is not None else -(-asked.deaths // 8)
-    wanted = Wanted(asked.steps, asked.deaths, kills, asked.days)
+    wanted = Wanted(asked.steps, asked.deaths, kills, asked.days, asked.brief)
     print(f"seed {asked.seed}", flush=True)
     began = time.monotonic()
     place = _sqlite if asked.database == "sqlite" else _postgresql
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--deaths", type=int, default=15)
     parser.add_argument("--kills", type=int, help="how many of the deaths are by SIGKILL")
     parser.add_argument("--days", type=int, default=100, help="how long a life lasts")
+    parser.add_argument("--brief", action="store_true", help="do not go on until all has come")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     return parser
 

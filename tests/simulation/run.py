@@ -53,6 +53,7 @@ class Wanted:
     deaths: int
     kills: int
     days: int = 100
+    is_brief: bool = False  # ends with its steps, whatever has not come by then
 
 
 @dataclass
@@ -148,7 +149,7 @@ def simulate(
             with world.founded():
                 gc.collect()
                 gc.freeze()  # what is there by now stays: a death looks for its own garbage alone
-                until = report if number == lives - 1 else None
+                until = report if number == lives - 1 and not wanted.is_brief else None
                 report.add(Life(world, share, own, until).live())
         after_life(report)
     return report
