@@ -118,10 +118,10 @@ def reconcile_account(
 
 def window_start(account: Account, now: datetime, *, full: bool) -> datetime:
     """From when on movements are listed: never from before anybody tried to pay there."""
-    known_until = account.reconciled_until
-    furthest = now - LOOKS_BACK
-    start = furthest if known_until is None else known_until - OVERLAP
-    return max(min(start, furthest) if full else start, account.first_attempt_at)
+    if account.reconciled_until is None:  # however long ago: nothing is known of any day yet
+        return account.first_attempt_at
+    start = account.reconciled_until - OVERLAP
+    return max(min(start, now - LOOKS_BACK) if full else start, account.first_attempt_at)
 
 
 def _store_undelivered(
