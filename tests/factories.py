@@ -15,7 +15,8 @@ from cbt.bookings.things import ThingKind
 from cbt.bookings.waitlist import Joining
 from cbt.communities import services as communities
 from cbt.communities.queries import get_community_by_id
-from cbt.communities.records import CommunityCard, Founding
+from cbt.communities.records import CommunityCard, Founding, NewAsset, NewShareChange
+from cbt.communities.shares import AssetKind, Decision, ShareKind
 from cbt.db import db
 from cbt.experiences import services as experiences
 from cbt.experiences.pricing import CostRate, OutsideCost, Unit, UnitPrice
@@ -29,8 +30,8 @@ from cbt.payments.providers.promptpay import PromptPayProvider
 from cbt.payments.records import AttemptCard
 from cbt.people import services as people
 from cbt.people.roles import Grant, Role
+from cbt.revenue import ownership, work
 from cbt.revenue import services as revenue
-from cbt.revenue import work
 from cbt.revenue.policy import DEFAULT, Policy, canonical
 from cbt.revenue.records import NewPreparation, NewWork, Resolution
 from tests.site import NOW
@@ -385,3 +386,30 @@ def join_line(
 
 def offer_places(village: Village, now: datetime = NOW) -> int:
     return waitlist.offer_places(lambda *_: village.policy_id, now)
+
+
+def own_boat(village: Village, second: int) -> int:
+    """A boat that H01 held ten shares of and passed four on to H02, by two people; its id."""
+    boat = ownership.add_asset(
+        village.id,
+        NewAsset(kind=AssetKind.BOAT, title=text("boat"), begins_on=SPRING),
+        village.person_id,
+        NOW,
+    )
+    for kind, giver, taker, shares in (
+        (ShareKind.ISSUE, None, "H01", 10),
+        (ShareKind.TRANSFER, "H01", "H02", 4),
+    ):
+        change = NewShareChange(
+            asset_id=boat,
+            kind=kind,
+            from_household=giver,
+            to_household=taker,
+            shares=shares,
+            effective_on=SPRING,
+            document="Minutes",
+            document_sha256="a" * 64,
+        )
+        event = ownership.record_change(village.id, change, village.person_id, NOW)
+        ownership.decide_change(village.id, event, Decision.CONFIRMED, second, NOW)
+    return boat

@@ -1,10 +1,11 @@
 """Reading editions, assessments and plans of action."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -194,10 +195,8 @@ def assessed(result: Result | None, zone: str) -> Assessed | None:
     return Assessed(result.scores, village_day(result.card.finished_at, zone))
 
 
-def _card(row: object) -> AssessmentCard:
-    values = list(row)  # type: ignore[call-overload]
-    values[3] = Assessor(values[3])
-    return AssessmentCard(*values)
+def _card(row: Sequence[Any]) -> AssessmentCard:
+    return AssessmentCard(row[0], row[1], row[2], Assessor(row[3]), *row[4:])
 
 
 def _list_scores(session: Session, cards: list[AssessmentCard]) -> Mapping[int, list[Scored]]:

@@ -36,7 +36,7 @@ def write_workbook(
     """`accounts` as (code, side, may go below zero, opening, closing), `statements` with their months."""
     with TemporaryDirectory(prefix="cbt-people-") as folder:
         book = xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": folder})
-        made = datetime(scope.last_day.year, scope.last_day.month, scope.last_day.day)  # noqa: DTZ001
+        made = datetime(scope.last_day.year, scope.last_day.month, scope.last_day.day)  # noqa: DTZ001  (a workbook knows no zone)
         book.set_properties({"title": f"{scope.community.slug} {scope.last_day}", "created": made})
         styles = _Styles(book)
         _about(styles, scope)

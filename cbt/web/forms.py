@@ -10,7 +10,8 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
 from cbt import i18n
-from cbt.clock import read_day
+from cbt.clock import month_of, read_day
+from cbt.errors import NotFound
 from cbt.i18n import _l
 
 REQUIRED = _l("Please fill this in.")
@@ -61,6 +62,14 @@ def count(label: Any, **options: Any) -> IntegerField:
 def whole(text_: str | None) -> int | None:
     """A whole number from an address, or None for anything else."""
     return int(text_) if text_ and text_.isascii() and text_.isdigit() and len(text_) < 10 else None
+
+
+def read_month(text_: str) -> date:
+    """A month (YYYY-MM) from an address, as its first day. Raises NotFound for anything else."""
+    try:
+        return month_of(text_)
+    except ValueError:
+        raise NotFound(thing="period") from None
 
 
 def typed(field: Field) -> str:

@@ -13,8 +13,7 @@ from sqlalchemy import select
 from cbt.audit.findings import is_clean
 from cbt.audit.verify import verify
 from cbt.bookings.models import Booking
-from cbt.communities.records import NewAsset, NewShareChange
-from cbt.communities.shares import AssetKind, Decision, ShareKind
+from cbt.communities.shares import Decision
 from cbt.db import db
 from cbt.experiences.models import Option
 from cbt.payments import accounts, cash, cash_box, give_back, goodwill, take_in
@@ -97,28 +96,7 @@ def make_rich_month():
 
 
 def _own_together(village, second):
-    boat = ownership.add_asset(
-        village.id,
-        NewAsset(kind=AssetKind.BOAT, title=factories.text("boat"), begins_on=factories.SPRING),
-        village.person_id,
-        NOW,
-    )
-    for kind, giver, taker, shares in (
-        (ShareKind.ISSUE, None, "H01", 10),
-        (ShareKind.TRANSFER, "H01", "H02", 4),
-    ):
-        change = NewShareChange(
-            asset_id=boat,
-            kind=kind,
-            from_household=giver,
-            to_household=taker,
-            shares=shares,
-            effective_on=factories.SPRING,
-            document="Minutes",
-            document_sha256="a" * 64,
-        )
-        event = ownership.record_change(village.id, change, village.person_id, NOW)
-        ownership.decide_change(village.id, event, Decision.CONFIRMED, second, NOW)
+    boat = factories.own_boat(village, second)
     experience = db.session.scalar(
         select(Option.experience_id).where(Option.id == village.option_id)
     )

@@ -7,10 +7,8 @@ from sqlalchemy import select
 
 from cbt.audit.findings import Check, Fault, is_clean
 from cbt.audit.verify import verify
-from cbt.communities.records import NewAsset, NewShareChange
-from cbt.communities.shares import AssetKind, Decision, ShareKind
 from cbt.db import db, transaction
-from cbt.revenue import ownership, work
+from cbt.revenue import work
 from cbt.revenue.models import Settlement
 from tests import factories
 from tests.site import NOW
@@ -31,28 +29,7 @@ def village(app):
     number = work.dispute(village.id, village.departure_id, "H02", "Two", second, EVENING)
     work.answer(village.id, number, "One", factories.make_person(), EVENING)
     factories.settle(village, EVENING)
-    boat = ownership.add_asset(
-        village.id,
-        NewAsset(kind=AssetKind.BOAT, title=factories.text("boat"), begins_on=factories.SPRING),
-        village.person_id,
-        NOW,
-    )
-    for kind, giver, taker, shares in (
-        (ShareKind.ISSUE, None, "H01", 10),
-        (ShareKind.TRANSFER, "H01", "H02", 4),
-    ):
-        change = NewShareChange(
-            asset_id=boat,
-            kind=kind,
-            from_household=giver,
-            to_household=taker,
-            shares=shares,
-            effective_on=factories.SPRING,
-            document="Minutes",
-            document_sha256="a" * 64,
-        )
-        event = ownership.record_change(village.id, change, village.person_id, NOW)
-        ownership.decide_change(village.id, event, Decision.CONFIRMED, second, NOW)
+    factories.own_boat(village, second)
     db.session.rollback()
     assert is_clean(verify(db.session(), village.card))
     drop_triggers(*TABLES)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from cbt.audit.total_queries import list_totals
 from cbt.audit.totals import CommunityTotals, add_up, by_province
-from cbt.clock import month_before, month_of, utc_now, village_day
+from cbt.clock import month_before, utc_now, village_day
 from cbt.communities import chart
 from cbt.db import db
 from cbt.errors import NotFound
@@ -16,6 +16,7 @@ from cbt.revenue.rulebook import LEAST_HOUSEHOLDS, WINDOW_MONTHS
 from cbt.web.access import only
 from cbt.web.agency import files
 from cbt.web.fairness_words import decimal
+from cbt.web.forms import read_month
 from cbt.web.layout import LANG
 from cbt.web.thailand import HEIGHT, WIDTH, draw
 
@@ -79,10 +80,7 @@ def _list(until: date) -> list[CommunityTotals]:
 def _until() -> date:
     """The last month of the window. Raises NotFound for one that is none, or not over yet."""
     newest = _newest()
-    try:
-        wanted = month_of(request.args["until"]) if "until" in request.args else newest
-    except ValueError:
-        raise NotFound(thing="period") from None
+    wanted = read_month(request.args["until"]) if "until" in request.args else newest
     if wanted > newest:
         raise NotFound(thing="period")
     return wanted

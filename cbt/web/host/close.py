@@ -8,7 +8,7 @@ from wtforms import PasswordField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from cbt.audit.closing import latest_audit, run_audit
-from cbt.clock import month_of, utc_now
+from cbt.clock import utc_now
 from cbt.db import db
 from cbt.errors import (
     CbtError,
@@ -17,7 +17,6 @@ from cbt.errors import (
     Invalid,
     KeyLocked,
     NoteMissing,
-    NotFound,
     PeriodNotNext,
     PeriodNotOver,
     PreviewOutdated,
@@ -44,7 +43,7 @@ from cbt.revenue.statement_text import short_code
 from cbt.web.access import only, the_community, the_reader
 from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
-from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed, whole
+from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, read_month, trim, typed, whole
 from cbt.web.host.views import HOSTS, bp
 from cbt.web.layout import LANG
 from cbt.web.statement_paper import build_notice, send_statement
@@ -338,14 +337,6 @@ def _show_lines(form: AnswerForm | None = None, about: int | None = None) -> str
 
 
 # --- shared --------------------------------------------------------------------------------------
-
-
-def read_month(text: str) -> date:
-    """A month of an address. Raises NotFound for anything else."""
-    try:
-        return month_of(text)
-    except ValueError:
-        raise NotFound(thing="period") from None
 
 
 def platform_key() -> PlatformKey:

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 
 from cbt.audit.fair_year import find_year
 from cbt.audit.fairness import GOAL, START, lorenz
-from cbt.clock import month_of
 from cbt.communities.queries import list_register
 from cbt.db import db
 from cbt.errors import NotFound
@@ -15,6 +14,7 @@ from cbt.web.access import only, the_community
 from cbt.web.curves import draw_line, lorenz_path
 from cbt.web.fairness_words import dasta_words, decimal, hourly_words, list_measures
 from cbt.web.flow import draw
+from cbt.web.forms import read_month
 from cbt.web.host.views import bp
 from cbt.web.layout import LANG
 
@@ -25,10 +25,7 @@ def fairness(slug: str) -> ResponseReturnValue:
     """The twelve closed months that end with ?month=, or with the last closed one."""
     community, session = the_community(), db.session()
     wanted = request.args.get("month")
-    try:
-        until = month_of(wanted) if wanted else None
-    except ValueError:
-        raise NotFound(thing="period") from None
+    until = read_month(wanted) if wanted else None
     year = find_year(session, community, until)
     if year is None and until is not None:
         raise NotFound(thing="period")

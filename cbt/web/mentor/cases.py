@@ -8,7 +8,7 @@ from cbt.audit.case_work import CaseCard, NewCase
 from cbt.audit.cases import SubjectKind
 from cbt.audit.evidence import get_evidence
 from cbt.audit.risks import RiskCode
-from cbt.clock import month_of, utc_now, village_day
+from cbt.clock import utc_now, village_day
 from cbt.db import db
 from cbt.errors import CaseInvalid, CbtError, NotFound, Refused
 from cbt.people.queries import list_names
@@ -20,7 +20,7 @@ from cbt.web.access import only, the_community, the_reader
 from cbt.web.audit_forms import EndForm, NewCaseForm
 from cbt.web.errors import message_for
 from cbt.web.evidence import send_file
-from cbt.web.forms import add_error, typed
+from cbt.web.forms import add_error, read_month, typed
 from cbt.web.layout import LANG
 from cbt.web.mentor.views import bp
 
@@ -115,10 +115,7 @@ def raise_risk(slug: str, run_id: int, risk: str) -> ResponseReturnValue:
 @only(Role.MENTOR)
 def raise_rule(slug: str, month: str, rule: str) -> ResponseReturnValue:
     """What a rule said at the close of a month."""
-    try:
-        period = get_period(db.session(), the_community().id, month_of(month))
-    except ValueError:
-        raise NotFound(thing="period") from None
+    period = get_period(db.session(), the_community().id, read_month(month))
     answers: dict[str, Answer] = {
         answer.rule: answer for answer, _why in list_answers(db.session(), period.id)
     }

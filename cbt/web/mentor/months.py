@@ -10,13 +10,12 @@ from wtforms.validators import DataRequired, Length
 from cbt.audit import runs, sign_off
 from cbt.audit.case_work import list_cases
 from cbt.audit.sign_off_rules import find_obstacles, severity_of
-from cbt.clock import month_of, utc_now, village_day
+from cbt.clock import utc_now, village_day
 from cbt.communities.queries import list_register
 from cbt.db import db, snapshot
 from cbt.errors import (
     KeyLocked,
     NoteMissing,
-    NotFound,
     SignerInside,
     SignOffBlocked,
     StateForbids,
@@ -41,7 +40,7 @@ from cbt.web.audit_forms import SignOffForm, TieForm
 from cbt.web.audit_labels import obstacle_words, what_to_do
 from cbt.web.bundle_file import send_bundle
 from cbt.web.errors import message_for
-from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, trim, typed
+from cbt.web.forms import REQUIRED, TOO_LONG, Form, add_error, read_month, trim, typed
 from cbt.web.layout import LANG
 from cbt.web.mentor.views import bp
 
@@ -225,10 +224,3 @@ def _show_lines(form: DecisionForm | None = None, about: int | None = None) -> s
         about=about,
         names=list_names(db.session(), [each for each in people if each is not None]),
     )
-
-
-def read_month(text: str) -> date:
-    try:
-        return month_of(text)
-    except ValueError:
-        raise NotFound(thing="period") from None

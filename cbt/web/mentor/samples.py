@@ -20,9 +20,8 @@ from cbt.web.access import only, the_community, the_reader
 from cbt.web.audit_forms import LookForm, handed_in
 from cbt.web.errors import message_for
 from cbt.web.evidence import let_evidence_in
-from cbt.web.forms import add_error, typed
+from cbt.web.forms import add_error, read_month, typed
 from cbt.web.layout import LANG
-from cbt.web.mentor.months import read_month
 from cbt.web.mentor.views import bp
 
 _AT = f"/{LANG}/mentor/<slug>/months/<month>/sample"
